@@ -1,0 +1,1 @@
+"""Who is asking: identities and the guard in front of every route."""

@@ -1,0 +1,1 @@
+"""Queue figures and consumers, one module per broker."""

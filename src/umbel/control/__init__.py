@@ -1,0 +1,1 @@
+"""Asking and telling workers: inspection now, commands later."""

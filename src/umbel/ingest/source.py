@@ -1,0 +1,100 @@
+"""The contract of an event source: raw messages out of a broker, with proof that the line is alive.
+
+A source owns its connection and its threads. It never decodes, folds or stores, and is never held up by who does.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from enum import StrEnum
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """One broker message: one event or a list of up to 24 (`task.multi`)."""
+
+    body: bytes
+    #: MIME type as declared by the sender, "application/json" as a rule.
+    content_type: str
+    #: Receipt time, epoch seconds UTC.
+    received_at: float
+    #: What `Source.acknowledge` takes once the message is stored; None where the broker keeps nothing.
+    tag: int | None = None
+
+
+class SourceState(StrEnum):
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    #: Connected, but the own probe has not come back for longer than `proof_timeout`.
+    BLIND = "blind"
+    STOPPED = "stopped"
+
+
+class SourceHealth(msgspec.Struct, frozen=True):
+    """How the line to the broker is. Epoch seconds UTC."""
+
+    state: SourceState
+    #: When the last own probe (or what stands in for it) came back.
+    proof_at: float | None
+    #: "probe" | "traffic" | "ping".
+    proof: str
+    error: str
+    reconnects: int
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """A time in which events may have been missed, from the last proof of life to the next."""
+
+    start: float
+    end: float
+    cause: str
+    #: False where the broker kept our queue and everything in it.
+    lossy: bool
+    detail: str
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """Which silent workers the broker still sees. `known` False: this broker can't tell."""
+
+    known: bool
+    #: Hostnames whose control subscription is there for certain.
+    present: frozenset[str] = frozenset()
+    #: Hostnames for which it is certainly gone.
+    absent: frozenset[str] = frozenset()
+
+
+class Source(ABC):
+    """Reads Celery events from one broker for as long as it is asked to."""
+
+    @abstractmethod
+    def start(self, on_message: Callable[[Message], None], on_outage: Callable[[Outage], None]) -> None:
+        """Begin in own threads; return at once. Reconnects for ever, backoff capped at 30 s and reset on success.
+
+        `on_message` is called from the source's thread, in the broker's order, and returns at once.
+        `on_outage` is called once per broken connection, when proof of life is back.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the threads and close the connection; bounded by 5 s."""
+
+    @abstractmethod
+    def health(self) -> SourceHealth: ...
+
+    @abstractmethod
+    def acknowledge(self, tag: int) -> None:
+        """Everything up to `tag` is stored. From any thread."""
+
+    @abstractmethod
+    def enable_events(self) -> None:
+        """Broadcast `enable_events` to all workers, no reply asked for. Raises SourceError."""
+
+    @abstractmethod
+    def call_heartbeats(self, hostnames: Collection[str] | None = None) -> None:
+        """Ask workers (all, or these) to send a heartbeat event now: a ping whose answer is an event, so that no
+        reply queue is needed. Raises SourceError."""
+
+    @abstractmethod
+    def fetch_presence(self, online: Collection[str], silent: Collection[str]) -> Presence:
+        """What the broker knows of `silent` workers' control subscriptions, given those known to be `online`.
+        Raises SourceError."""

@@ -1,0 +1,1 @@
+"""What Umbel knows about a cluster, as frozen records and pure functions. No I/O, clock or logging."""

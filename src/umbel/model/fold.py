@@ -1,0 +1,290 @@
+"""The fold: events in any order, duplicated, split or lost, become one record and one task.
+
+`join` is a set union (commutative, associative, idempotent); `attempts` and `project` are pure functions of
+the sorted marks. Nothing here does I/O, reads a clock or logs. Called by `ingest.pipeline` and `store`.
+The rules are drawn in `docs/explanation/task-lifecycle.md`.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from umbel.model.event import Event
+from umbel.model.task import (
+    CUSTOM,
+    FAILED,
+    FINAL_STATES,
+    HAS_ETA,
+    LOST,
+    RANKS,
+    RECEIVED,
+    REJECTED,
+    REQUEUE,
+    RETRIED,
+    SENT,
+    STARTED,
+    STATES,
+    SUCCEEDED,
+    UNKNOWN,
+    Attempt,
+    Mark,
+    Record,
+    Task,
+    TaskError,
+)
+
+#: Beyond this many marks a record keeps the first `KEEP_FIRST` and the last `KEEP_LAST` in total order.
+KEEP_FIRST = 4
+KEEP_LAST = 60
+
+#: Event fields kept as registers: the value of the greatest (time, rank, value) wins.
+FIELDS = (
+    "name", "args", "kwargs", "root_id", "parent_id", "retries", "eta", "expires",
+    "queue", "exchange", "routing_key", "result",
+)  # fmt: skip
+
+_T = TypeVar("_T", Mark, TaskError)
+
+
+def record_of(event: Event) -> Record:
+    """The record that one task event alone makes. `event.uuid` must be set."""
+    assert event.uuid is not None
+    type_ = event.type[5:]
+    rank = RANKS.get(type_, CUSTOM)
+    retries = event.retries
+    flags = 0
+    if rank == REJECTED and event.requeue:
+        flags = REQUEUE
+    elif rank == RECEIVED and event.eta:
+        flags = HAS_ETA
+    time = event.timestamp
+    mark = Mark(
+        time, rank, type_, event.hostname, event.pid, event.clock,
+        -1 if retries is None else retries, flags, event.runtime or 0.0,
+    )  # fmt: skip
+    fields: dict[str, tuple[float, int, str | int | float]] = {}
+    for field in FIELDS:
+        value = getattr(event, field)
+        if value is not None:
+            fields[field] = (time, rank, value)
+    if rank == SENT:
+        fields["client"] = (time, rank, event.hostname)
+    errors: tuple[TaskError, ...] = ()
+    if event.exception is not None or event.traceback is not None:
+        errors = (TaskError(time, rank, event.exception or "", event.traceback or ""),)
+    return Record(event.uuid, (mark,), fields, errors, event.received_at, event.origin)
+
+
+def join(a: Record, b: Record) -> Record:
+    """Everything that `a` and `b` know of the same task."""
+    marks = _union(a.marks, b.marks)
+    if a.fields == b.fields:
+        fields = a.fields
+    else:
+        fields = dict(a.fields)
+        for field, stamped in b.fields.items():
+            known = fields.get(field)
+            if known is None or stamped > known:
+                fields[field] = stamped
+    errors = _union(a.errors, b.errors) if b.errors else a.errors
+    return Record(
+        a.uuid, marks, fields, errors, _earliest(a.first_seen, b.first_seen), a.origin | b.origin
+    )  # fmt: skip
+
+
+def fold(prior: Record | None, events: Iterable[Event]) -> Record:
+    """`prior` joined with the records of `events`, all of one task; at least one event without `prior`."""
+    record = prior
+    for event in events:
+        single = record_of(event)
+        record = single if record is None else join(record, single)
+    if record is None:
+        raise ValueError("nothing to fold")
+    return record
+
+
+def _union(a: tuple[_T, ...], b: tuple[_T, ...]) -> tuple[_T, ...]:
+    if len(b) == 1 and a:
+        # the common case: one new mark, later than all others
+        if b[0] > a[-1] and len(a) < KEEP_FIRST + KEEP_LAST:
+            return a + b
+    merged = sorted({*a, *b})
+    if len(merged) > KEEP_FIRST + KEEP_LAST:
+        merged[KEEP_FIRST:-KEEP_LAST] = []
+    return tuple(merged)
+
+
+def _earliest(a: float, b: float) -> float:
+    return min(a, b) if a and b else a or b
+
+
+class _Open:
+    """An attempt while its marks are being dealt out."""
+
+    __slots__ = ("marks", "run", "received", "started", "end")
+
+    def __init__(self, run: tuple[str, int]) -> None:
+        self.run = run
+        self.marks: list[Mark] = []
+        self.received = False
+        self.started = False
+        self.end: Mark | None = None
+
+    def take(self, mark: Mark) -> None:
+        self.marks.append(mark)
+        if mark.rank == RECEIVED:
+            self.received = True
+        elif mark.rank == STARTED:
+            self.started = True
+        elif mark.rank > CUSTOM and (self.end is None or (mark.rank, mark.time) >= (self.end.rank, self.end.time)):
+            self.end = mark
+
+
+def attempts(marks: Iterable[Mark]) -> list[Attempt]:
+    """The attempts that sorted marks tell of, in the order in which they opened; `sent` belongs to none.
+
+    `received` and `started` open an attempt unless one of the same worker run is open and lacks them; an end
+    goes to the earliest open attempt of its run that was started, for a retry's new message can be received
+    before the old attempt says that it ended.
+    """
+    opened: list[_Open] = []
+    for mark in marks:
+        if mark.rank == SENT:
+            continue
+        attempt = _find(opened, mark)
+        if attempt is None:
+            attempt = _Open((mark.hostname, mark.pid))
+            opened.append(attempt)
+        attempt.take(mark)
+    finished: list[Attempt] = []
+    previous: Mark | None = None
+    for number, attempt in enumerate(opened, 1):
+        known = number > 1
+        redelivered = known and not (previous is not None and _continues(previous))
+        finished.append(_attempt(number, attempt, redelivered=redelivered))
+        previous = attempt.end
+    return finished
+
+
+def _find(opened: list[_Open], mark: Mark) -> _Open | None:
+    """The attempt that `mark` belongs to; None when it opens one."""
+    if not opened:
+        return None
+    run = (mark.hostname, mark.pid)
+    mine = [attempt for attempt in opened if attempt.run == run]
+    alive = [attempt for attempt in mine if attempt.end is None]
+    if mark.rank == RECEIVED:
+        return next((a for a in alive if not a.received), None)
+    if mark.rank == STARTED:
+        return next((a for a in alive if not a.started), None)
+    started = next((a for a in alive if a.started), None)
+    if started is not None:
+        return started
+    if alive:
+        return alive[0]
+    return mine[-1] if mine else opened[-1]
+
+
+def _continues(end: Mark) -> bool:
+    """Another attempt was to be expected after this end."""
+    return end.rank == RETRIED or (end.rank == REJECTED and bool(end.flags & REQUEUE))
+
+
+def _attempt(number: int, opened: _Open, *, redelivered: bool) -> Attempt:
+    received = started = None
+    retries = -1
+    eta = False
+    for mark in opened.marks:
+        if mark.rank == RECEIVED:
+            received = mark.time
+            eta = bool(mark.flags & HAS_ETA)
+        elif mark.rank == STARTED:
+            started = mark.time
+        retries = max(retries, mark.retries)
+    end = opened.end
+    runtime = end.runtime or None if end is not None else None
+    if end is not None and runtime is None and started is not None and end.rank in (FAILED, RETRIED):
+        runtime = max(0.0, end.time - started)
+    return Attempt(
+        number=number,
+        state=_state(opened.marks),
+        worker=opened.run[0],
+        pid=opened.run[1],
+        received=received,
+        started=started,
+        ended=None if end is None else end.time,
+        runtime=runtime,
+        retries=None if retries < 0 else retries,
+        eta=eta,
+        redelivered=redelivered,
+        marks=tuple(opened.marks),
+    )
+
+
+def _state(marks: Iterable[Mark]) -> str:
+    """The state that the marks of one attempt end in: rank decides, then time."""
+    mark = max(marks, key=lambda m: (m.rank, m.time))
+    if mark.flags & LOST:
+        return UNKNOWN
+    return STATES.get(mark.rank) or mark.type.upper()
+
+
+def project(record: Record) -> Task:
+    """The task that a record tells of: every shown field is a function of its marks, registers and errors."""
+    fields = record.fields
+    runs = attempts(record.marks)
+    latest: dict[int, float] = {}
+    clock = 0
+    runtime = None
+    for mark in record.marks:
+        latest[mark.rank] = mark.time
+        clock = mark.clock
+        if mark.rank == SUCCEEDED and mark.runtime:
+            runtime = mark.runtime
+    last = runs[-1] if runs else None
+    state = last.state if last is not None else STATES[SENT]
+    requeued = False
+    wait = None
+    if last is not None:
+        end = max(last.marks, key=lambda m: (m.rank, m.time))
+        requeued = end.rank == REJECTED and bool(end.flags & REQUEUE)
+        if last.received is not None and last.started is not None and not last.eta:
+            wait = max(0.0, last.started - last.received)
+    error = record.errors[-1] if record.errors else None
+    task = Task(
+        uuid=record.uuid,
+        state=state,
+        exception=(error.exception or None) if error else None,
+        traceback=(error.traceback or None) if error else None,
+        worker=None if last is None else last.worker,
+        sent=latest.get(SENT),
+        received=latest.get(RECEIVED),
+        started=latest.get(STARTED),
+        succeeded=latest.get(SUCCEEDED),
+        failed=latest.get(FAILED),
+        retried=latest.get(RETRIED),
+        revoked=latest.get(RANKS["revoked"]),
+        rejected=latest.get(REJECTED),
+        runtime=runtime,
+        wait=wait,
+        clock=clock,
+        first_seen=record.first_seen,
+        updated=record.marks[-1].time,
+        attempts=len(runs),
+        redelivered=any(a.redelivered for a in runs),
+        finished=state in FINAL_STATES and not requeued,
+        origin=record.origin,
+    )
+    for field, stamped in fields.items():
+        setattr(task, field, stamped[2])
+    return task
+
+
+def lost(record: Record, time: float) -> Record:
+    """`record` with the mark that turns an open task of an ended worker run into UNKNOWN at `time`.
+
+    Any real end outranks the mark, so an event that comes late still decides.
+    """
+    runs = attempts(record.marks)
+    worker, pid = (runs[-1].worker, runs[-1].pid) if runs else ("", 0)
+    mark = Mark(time, CUSTOM + 5, "lost", worker, pid, record.marks[-1].clock, flags=LOST)
+    return join(record, Record(record.uuid, (mark,), {}))

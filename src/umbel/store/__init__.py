@@ -1,0 +1,1 @@
+"""History that survives: the contract (`base`), the search grammar, and one module per engine."""

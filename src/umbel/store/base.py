@@ -1,0 +1,320 @@
+"""The storage contract: one `HistoryWriter` per history, any number of `HistoryReader`s.
+
+Records go in as changes of rows, answers come out as records; nothing here names a database.
+Every method is synchronous and may block on disk: async callers run it in a thread.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from umbel.model.rollup import Rollup, RollupKey
+from umbel.model.task import Record, Task
+from umbel.model.worker import Worker
+from umbel.store.search import Expression
+
+SortField = Literal[
+    "updated", "name", "state", "received", "started", "runtime", "worker", "sent", "succeeded", "failed",
+    "retried", "revoked", "rejected", "uuid", "args", "kwargs", "result", "exception", "eta", "expires",
+    "retries", "exchange", "routing_key", "queue", "client", "wait", "clock",
+]  # fmt: skip
+
+
+class TaskQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which tasks, in which order. Filters are combined with AND; an empty query is every task.
+
+    Strings compare case-insensitively. Missing values come first ascending and last descending; ties by
+    uuid in the direction of the sort.
+    """
+
+    search: Expression | None = None
+    #: Exact, case-insensitive; several are combined with OR.
+    states: tuple[str, ...] = ()
+    name: str | None = None
+    worker: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    #: Inclusive, epoch seconds UTC; tasks without `received` pass (as in Flower).
+    received_start: float | None = None
+    received_end: float | None = None
+    sort: SortField = "updated"
+    descending: bool = True
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of tasks. `next` is an opaque cursor, None on the last page."""
+
+    tasks: list[Task]
+    next: str | None
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How many tasks match; `exact` is False where counting stopped at the limit and `value` is a floor."""
+
+    value: int
+    exact: bool
+
+
+class TaskDetail(msgspec.Struct, frozen=True):
+    """Everything kept of one task."""
+
+    task: Task
+    #: Marks, register stamps and all errors, so that `fold.attempts(record)` gives the timeline.
+    record: Record
+    #: uuids of tasks whose parent_id is this one, oldest first; at most 1,000.
+    children: list[str]
+
+
+class TaskChange(msgspec.Struct, frozen=True, gc=False):
+    """The transition of one row: `before` is None for a new task."""
+
+    before: Task | None
+    after: Task
+    record: Record
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """An interval in which events may have been missed. Epoch seconds UTC."""
+
+    id: int = 0
+    start: float
+    #: None while it is still open.
+    end: float | None = None
+    #: "monitor-down" | "broker-lost" | "overload" | "store-full"
+    cause: str
+    #: True: events were lost for certain or can't be ruled out. False: the broker held them for us.
+    lossy: bool = True
+    detail: str = ""
+
+
+class CounterKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """worker (sender) × task name ("" when unknown or a worker event) × event type ("task-received")."""
+
+    worker: str
+    task: str
+    type: str
+
+
+class Runtimes(msgspec.Struct, frozen=True, gc=False):
+    """Flower's run-time histogram of one (worker, task): per-bucket counts (not cumulative), sum in seconds."""
+
+    buckets: tuple[int, ...]
+    sum: float
+
+
+class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the collector says of itself, once a second; the base of readiness. Epoch seconds UTC."""
+
+    pid: int
+    #: When this was written.
+    time: float
+    started: float
+    #: "connecting" | "connected" | "blind" (connected, but no proof of life) | "stopped"
+    state: str
+    #: Broker URL without password.
+    broker: str = ""
+    #: When the last own probe came back (or other proof of life, see `proof`).
+    proof_at: float | None = None
+    #: "probe" | "traffic" | "ping": what `proof_at` rests on.
+    proof: str = "probe"
+    last_event_at: float | None = None
+    #: Why it is not connected or cannot store; "" when all is well.
+    error: str = ""
+    events: int = 0
+    #: cause -> events dropped on purpose (overload) or unreadable messages.
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
+    malformed: dict[str, int] = msgspec.field(default_factory=dict)
+    buffered_bytes: int = 0
+    #: Seconds between receipt and commit of the newest flush.
+    lag: float = 0.0
+    reconnects: int = 0
+    #: The last write failed (disk full, locked): what was received since cannot be kept for ever.
+    store_error: str = ""
+    #: Warnings to show, each a sentence that says what to do.
+    notices: list[str] = msgspec.field(default_factory=list)
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What one chunk of a flush does to the history; written in one transaction."""
+
+    tasks: Sequence[TaskChange] = ()
+    #: Whole worker rows, replaced.
+    workers: Sequence[Worker] = ()
+    #: Worker names that left the list (their history stays).
+    workers_removed: Sequence[str] = ()
+    #: Differences to add; may be negative when a row's name became known.
+    counters: Mapping[CounterKey, int] = msgspec.field(default_factory=dict)
+    #: (worker, task) -> differences to add.
+    runtimes: Mapping[tuple[str, str], Runtimes] = msgspec.field(default_factory=dict)
+    #: Differences to add (`Rollup.add`).
+    rollups: Mapping[RollupKey, Rollup] = msgspec.field(default_factory=dict)
+
+
+class FeedRow(msgspec.Struct, frozen=True):
+    """What changed in one transaction. `tasks` is None where more than 200 did ("many")."""
+
+    id: int
+    time: float
+    tasks: list[str] | None
+    workers: list[str]
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """How many stored tasks have this state, name and worker now ("" where unknown)."""
+
+    state: str
+    name: str
+    worker: str
+    count: int
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """What retention took, or would take in a dry run."""
+
+    tasks: int
+    bytes: int
+
+
+class HistoryWriter(ABC):
+    """The one writer of a history; holds a kernel lock on it from `open` to `close`."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Lock, repair or create, and migrate the history.
+
+        A damaged file is moved aside (its new name is logged) and a fresh one begun.
+
+        Raises:
+            StoreLocked: Another process writes it.
+            StoreRefused: The place is a directory, a foreign file, or of a newer schema.
+            StoreUnavailable: The disk refuses.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Checkpoint, close and unlock. Safe to call twice."""
+
+    @abstractmethod
+    def fetch_records(self, uuids: Collection[str]) -> dict[str, tuple[Task, Record]]:
+        """The rows of these tasks as stored; unknown ids are left out. `Record.errors` holds only the
+        error that the row itself carries (earlier ones stay in their side table)."""
+
+    @abstractmethod
+    def fetch_workers(self) -> dict[str, Worker]:
+        """Every worker row, by hostname: what the pipeline starts from."""
+
+    @abstractmethod
+    def write(self, changes: Changes) -> int:
+        """Apply `changes` in one transaction and append one feed row; return the feed id.
+
+        Raises:
+            StoreUnavailable: Nothing of it was written (disk full, I/O error); try again later.
+        """
+
+    @abstractmethod
+    def write_status(self, status: CollectorStatus) -> None:
+        """Replace the collector's status (also the 'last alive' time behind monitor-down gaps)."""
+
+    @abstractmethod
+    def open_gap(self, gap: Gap) -> int:
+        """Record a gap; return its id."""
+
+    @abstractmethod
+    def close_gap(self, gap_id: int, end: float, *, lossy: bool | None = None) -> None:
+        """End an open gap; `lossy` replaces what was assumed at its start."""
+
+    @abstractmethod
+    def fetch_open_tasks(self, worker: str, *, limit: int) -> list[Task]:
+        """Unfinished tasks whose last attempt is on `worker`, oldest first."""
+
+    @abstractmethod
+    def prune(self, *, now: float, dry_run: bool = False) -> Pruned:
+        """Take finished tasks beyond the limits of age, count and bytes in small batches, thin out rollups
+        (minutes 48 h, hours 90 days), old gaps and feed rows, and give space back. A waiting or running
+        task is never taken by age or count. Facets are kept exact; counters and rollups are untouched."""
+
+
+class HistoryReader(ABC):
+    """Answers questions about a history, from any thread, while the writer writes."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Open for reading. Raises StoreUnavailable until the writer has made the history."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
+    def fetch_tasks(self, query: TaskQuery, *, limit: int, cursor: str | None = None, offset: int = 0) -> Page:
+        """At most `limit` (1–10,000) matching tasks in the query's order; continue after `cursor`, or skip
+        `offset` rows (Flower's way). Raises CursorError for a cursor of another query order."""
+
+    @abstractmethod
+    def count_tasks(self, query: TaskQuery, *, limit: int = 100_000) -> Count:
+        """How many match, counting no further than `limit`; a query without search text is answered from facets
+        where they suffice."""
+
+    @abstractmethod
+    def fetch_task(self, uuid: str) -> TaskDetail | None:
+        """One task with marks, errors and children; None when it is not known."""
+
+    @abstractmethod
+    def fetch_children(self, uuids: Collection[str]) -> dict[str, list[str]]:
+        """Parent uuid -> child uuids, oldest first; parents without children are left out."""
+
+    @abstractmethod
+    def fetch_workers(self) -> list[Worker]:
+        """Every worker row in first-seen order."""
+
+    @abstractmethod
+    def fetch_counters(self) -> dict[CounterKey, int]:
+        """All event counters: totals since the history began, untouched by retention."""
+
+    @abstractmethod
+    def fetch_runtimes(self) -> dict[tuple[str, str], Runtimes]:
+        """(worker, task) -> run-time histogram for the configured bounds."""
+
+    @abstractmethod
+    def fetch_facets(self) -> list[Facet]:
+        """Row counts by state, name and worker; each always equals its filtered list."""
+
+    @abstractmethod
+    def fetch_prefetched(self) -> dict[tuple[str, str], int]:
+        """(worker, task) -> tasks RECEIVED there, without ETA, and not started."""
+
+    @abstractmethod
+    def fetch_running(self) -> dict[tuple[str, str], tuple[int, float]]:
+        """(worker, task) -> (tasks STARTED there now, wait in seconds of the latest of them without ETA, else 0)."""
+
+    @abstractmethod
+    def fetch_task_types(self) -> list[str]:
+        """Sorted task names ever seen."""
+
+    @abstractmethod
+    def fetch_rollups(
+        self, *, kind: str, label: str | None, span: int, start: float, end: float
+    ) -> list[tuple[RollupKey, Rollup]]:
+        """Buckets of `span` seconds (60, 3600, 86400) with start <= bucket < end, oldest first."""
+
+    @abstractmethod
+    def fetch_gaps(self, *, limit: int = 100) -> list[Gap]:
+        """Newest first."""
+
+    @abstractmethod
+    def fetch_feed(self, after: int, *, limit: int = 1000) -> list[FeedRow]:
+        """Feed rows with id > after, oldest first."""
+
+    @abstractmethod
+    def fetch_feed_head(self) -> int:
+        """The newest feed id, 0 when there is none."""
+
+    @abstractmethod
+    def fetch_status(self) -> CollectorStatus | None:
+        """The collector's last written status."""
+
+    @abstractmethod
+    def fetch_size(self) -> tuple[int, int]:
+        """(stored tasks, bytes on disk)."""
+

@@ -1,0 +1,1 @@
+"""The ASGI application: Flower's endpoints, the v1 API, the page and the live stream."""
