@@ -103,11 +103,10 @@ def fold(prior: Record | None, events: Iterable[Event]) -> Record:
 
 
 def _union(a: tuple[_T, ...], b: tuple[_T, ...]) -> tuple[_T, ...]:
-    if len(b) == 1 and a:
-        # the common case: one new mark, later than all others
-        if b[0] > a[-1] and len(a) < KEEP_FIRST + KEEP_LAST:
-            return a + b
-    merged = sorted({*a, *b})
+    # the common case: one new mark, later than all others
+    if len(b) == 1 and a and b[0] > a[-1] and len(a) < KEEP_FIRST + KEEP_LAST:
+        return a + b
+    merged = sorted(set(a).union(b))
     if len(merged) > KEEP_FIRST + KEEP_LAST:
         merged[KEEP_FIRST:-KEEP_LAST] = []
     return tuple(merged)
@@ -120,7 +119,7 @@ def _earliest(a: float, b: float) -> float:
 class _Open:
     """An attempt while its marks are being dealt out."""
 
-    __slots__ = ("marks", "run", "received", "started", "end")
+    __slots__ = ("end", "marks", "received", "run", "started")
 
     def __init__(self, run: tuple[str, int]) -> None:
         self.run = run
@@ -135,7 +134,9 @@ class _Open:
             self.received = True
         elif mark.rank == STARTED:
             self.started = True
-        elif mark.rank > CUSTOM and (self.end is None or (mark.rank, mark.time) >= (self.end.rank, self.end.time)):
+        elif mark.rank > CUSTOM and (
+            self.end is None or (mark.rank, mark.time) >= (self.end.rank, self.end.time)
+        ):
             self.end = mark
 
 

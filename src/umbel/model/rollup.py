@@ -5,8 +5,9 @@ Every contribution is a pure function of the record, so that totals are sums ove
 same totals. Sketches hold counts per logarithmic bucket (DDSketch's mapping), which can be subtracted as well.
 """
 
+from collections.abc import Hashable
 from math import ceil, log
-from typing import Hashable, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import msgspec
 
@@ -27,7 +28,7 @@ SPANS = (60, 3600, 86400)
 
 
 class Sketch(msgspec.Struct, array_like=True):
-    """Counts per logarithmic bucket: mergeable and subtractable, percentiles within 1 %. Values in seconds."""
+    """Counts per logarithmic bucket: mergeable and subtractable, percentiles within 1 %. Seconds."""
 
     buckets: dict[int, int] = msgspec.field(default_factory=dict)
     sum: float = 0.0

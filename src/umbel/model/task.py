@@ -31,7 +31,7 @@ STATES = {
     SUCCEEDED: "SUCCESS",
 }
 
-#: A task whose worker run ended, or that gave no evidence for 30 days: see `docs/explanation/task-lifecycle.md`.
+#: Its worker run ended, or there was no evidence for 30 days: see `docs/explanation/task-lifecycle.md`.
 UNKNOWN = "UNKNOWN"
 
 #: States that end a task. REJECTED ends it only without requeue: `Task.finished` tells.
