@@ -4,3 +4,7 @@
 `process` owns child processes and `run` puts them together. Imports only the standard library here,
 because `celery -A umbel.demo.shop` passes through on its way to the app.
 """
+
+from umbel.demo.run import main
+
+__all__ = ["main"]
