@@ -68,8 +68,9 @@ class TaskDetail(msgspec.Struct, frozen=True):
 
 
 class TaskChange(msgspec.Struct, frozen=True, gc=False):
-    """The transition of one row: `before` is None for a new task."""
+    """The transition of one row."""
 
+    #: The row as stored now, None for a new task. A wrong one costs time, not truth.
     before: Task | None
     after: Task
     record: Record
@@ -139,6 +140,7 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What one chunk of a flush does to the history; written in one transaction."""
 
+    #: At most one a task.
     tasks: Sequence[TaskChange] = ()
     #: Whole worker rows, replaced.
     workers: Sequence[Worker] = ()
@@ -174,6 +176,7 @@ class Pruned(msgspec.Struct, frozen=True):
     """What retention took, or would take in a dry run."""
 
     tasks: int
+    #: The tasks' even share of the file: an estimate.
     bytes: int
 
 
@@ -230,6 +233,23 @@ class HistoryWriter(ABC):
         """Unfinished tasks whose last attempt is on `worker`, oldest first."""
 
     @abstractmethod
+    def fetch_stale_tasks(self, before: float, *, limit: int) -> list[Task]:
+        """Unfinished tasks of any worker without a mark since `before` (epoch seconds UTC), oldest first."""
+
+    @abstractmethod
+    def fetch_last_alive(self) -> float | None:
+        """When the last run last wrote its status, epoch seconds UTC; None for a new history. To be asked before
+        the first `write_status`: what lies between is a monitor-down gap."""
+
+    @abstractmethod
+    def fetch_open_gaps(self) -> list[Gap]:
+        """Gaps without an end, oldest first: at start, those that a killed run left open."""
+
+    @abstractmethod
+    def get_notices(self) -> list[str]:
+        """What had to be done to the history since `open` (damage moved aside), each a sentence for people."""
+
+    @abstractmethod
     def prune(self, *, now: float, dry_run: bool = False) -> Pruned:
         """Take finished tasks beyond the limits of age, count and bytes in small batches, thin out rollups
         (minutes 48 h, hours 90 days), old gaps and feed rows, and give space back. A waiting or running
@@ -247,7 +267,9 @@ class HistoryReader(ABC):
     def close(self) -> None: ...
 
     @abstractmethod
-    def fetch_tasks(self, query: TaskQuery, *, limit: int, cursor: str | None = None, offset: int = 0) -> Page:
+    def fetch_tasks(
+        self, query: TaskQuery, *, limit: int, cursor: str | None = None, offset: int = 0
+    ) -> Page:
         """At most `limit` (1–10,000) matching tasks in the query's order; continue after `cursor`, or skip
         `offset` rows (Flower's way). Raises CursorError for a cursor of another query order."""
 
@@ -317,4 +339,3 @@ class HistoryReader(ABC):
     @abstractmethod
     def fetch_size(self) -> tuple[int, int]:
         """(stored tasks, bytes on disk)."""
-

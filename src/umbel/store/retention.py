@@ -1,0 +1,53 @@
+"""Which finished tasks a history lets go of, and in what steps. The engine-independent half of `prune`.
+
+`Limits` come from the configuration; `excess` decides how many of the oldest finished tasks must go.
+"""
+
+from math import ceil
+
+import msgspec
+
+#: How long time buckets of a minute and of an hour are kept, in seconds; those of a day stay.
+ROLLUP_AGES = {60: 48 * 3600, 3600: 90 * 86400}
+#: Seconds that a feed row is kept: a page that was away longer asks for everything again.
+FEED_AGE = 3600
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a history may grow to. None sets no bound; waiting and running tasks are never taken."""
+
+    #: Seconds since a task's last change.
+    age: float | None = 30 * 86400
+    #: Rows, open ones included.
+    tasks: int | None = None
+    #: Bytes that the file uses.
+    bytes: int | None = 10 * 1000**3
+
+
+class Holdings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a history holds now."""
+
+    tasks: int
+    #: Finished tasks, and those of them that are older than the limit of age.
+    finished: int
+    aged: int
+    bytes: int
+
+
+def excess(limits: Limits, holdings: Holdings) -> int:
+    """How many of the oldest finished tasks must go so that every limit holds.
+
+    Age, count and bytes all take the oldest first, so the largest of the three numbers satisfies them all.
+    Bytes are shared evenly among the rows: rows differ, so a file comes under its limit in a few runs.
+    """
+    surplus = holdings.aged
+    if limits.tasks is not None:
+        surplus = max(surplus, holdings.tasks - limits.tasks)
+    if limits.bytes is not None and holdings.bytes > limits.bytes:
+        surplus = max(surplus, ceil((holdings.bytes - limits.bytes) / bytes_per_task(holdings)))
+    return min(surplus, holdings.finished)
+
+
+def bytes_per_task(holdings: Holdings) -> float:
+    """The share of the file that one task takes."""
+    return holdings.bytes / max(1, holdings.tasks)

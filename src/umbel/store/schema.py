@@ -1,0 +1,182 @@
+"""The tables of a history, as SQLAlchemy Core sees them; the migrations build the same ones.
+
+`tests/contract/test_store_schema.py` holds both together. Used by the engines' writers and readers only.
+"""
+
+import sqlalchemy as sa
+
+#: The newest migration in `migrations/versions`.
+SCHEMA_VERSION = "0001"
+
+metadata = sa.MetaData()
+
+#: One row a task. The small columns come first, so that scans of them skip the overflow pages of long texts.
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("uuid", sa.Text, nullable=False, unique=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("name", sa.Text),
+    sa.Column("worker", sa.Text),
+    sa.Column("updated", sa.Double, nullable=False),
+    sa.Column("finished", sa.Boolean, nullable=False),
+    #: Every text that search looks at is plain ASCII without NUL, so SQL's own LIKE and lower() are right.
+    sa.Column("ascii", sa.Boolean, nullable=False),
+    sa.Column("redelivered", sa.Boolean, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("origin", sa.Integer, nullable=False),
+    sa.Column("clock", sa.BigInteger, nullable=False),
+    sa.Column("retries", sa.BigInteger),
+    sa.Column("first_seen", sa.Double, nullable=False),
+    sa.Column("sent", sa.Double),
+    sa.Column("received", sa.Double),
+    sa.Column("started", sa.Double),
+    sa.Column("succeeded", sa.Double),
+    sa.Column("failed", sa.Double),
+    sa.Column("retried", sa.Double),
+    sa.Column("revoked", sa.Double),
+    sa.Column("rejected", sa.Double),
+    sa.Column("runtime", sa.Double),
+    sa.Column("wait", sa.Double),
+    sa.Column("root_id", sa.Text),
+    sa.Column("parent_id", sa.Text),
+    sa.Column("queue", sa.Text),
+    sa.Column("exchange", sa.Text),
+    sa.Column("routing_key", sa.Text),
+    sa.Column("client", sa.Text),
+    sa.Column("eta", sa.Text),
+    sa.Column("expires", sa.Text),
+    #: `store.packing`: marks, and when each register was written.
+    sa.Column("marks", sa.LargeBinary, nullable=False),
+    sa.Column("args", sa.Text),
+    sa.Column("kwargs", sa.Text),
+    sa.Column("result", sa.Text),
+    sa.Column("exception", sa.Text),
+    sa.Column("traceback", sa.Text),
+)
+
+_UNFINISHED = sa.text("finished = 0")
+sa.Index("tasks_updated", tasks.c.updated)
+sa.Index("tasks_state", tasks.c.state, tasks.c.updated)
+sa.Index("tasks_name", tasks.c.name, tasks.c.updated)
+sa.Index("tasks_worker", tasks.c.worker, tasks.c.updated)
+sa.Index("tasks_received", tasks.c.received)
+sa.Index("tasks_started", tasks.c.started)
+sa.Index("tasks_runtime", tasks.c.runtime)
+sa.Index("tasks_parent", tasks.c.parent_id, sqlite_where=sa.text("parent_id IS NOT NULL"))
+#: Most tasks are their own root: those are found by their uuid.
+sa.Index("tasks_root", tasks.c.root_id, sqlite_where=sa.text("root_id <> uuid"))
+sa.Index("tasks_open", tasks.c.worker, tasks.c.updated, sqlite_where=_UNFINISHED)
+
+#: Errors of earlier attempts; the last one stands in its task's row.
+task_errors = sa.Table(
+    "task_errors",
+    metadata,
+    sa.Column("uuid", sa.Text, primary_key=True),
+    sa.Column("time", sa.Double, primary_key=True),
+    sa.Column("rank", sa.Integer, primary_key=True),
+    #: Of both texts: two errors of one moment are two rows, the same error twice is one.
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("exception", sa.Text, nullable=False),
+    sa.Column("traceback", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("hostname", sa.Text, primary_key=True),
+    sa.Column("first_seen", sa.Double, nullable=False),
+    #: `model.worker.Worker` as msgpack.
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Totals since the history began.
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Flower's run-time histogram, kept apart for each set of bounds it was counted in.
+runtimes = sa.Table(
+    "runtimes",
+    metadata,
+    sa.Column("bounds", sa.Text, primary_key=True),
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("task", sa.Text, primary_key=True),
+    #: `store.base.Runtimes` as msgpack.
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+rollups = sa.Table(
+    "rollups",
+    metadata,
+    sa.Column("span", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("label", sa.Text, primary_key=True),
+    sa.Column("start", sa.BigInteger, primary_key=True),
+    #: `model.rollup.Rollup` as msgpack.
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("rollups_start", rollups.c.span, rollups.c.kind, rollups.c.start)
+
+#: How many task rows have this state, name and worker ("" for none); exact after every transaction.
+facets = sa.Table(
+    "facets",
+    metadata,
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: AUTOINCREMENT: an id is never given twice, even after every row was pruned.
+feed = sa.Table(
+    "feed",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("time", sa.Double, nullable=False),
+    #: msgpack list of uuids, NULL for "many".
+    sa.Column("tasks", sa.LargeBinary),
+    #: msgpack list of hostnames.
+    sa.Column("workers", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+gaps = sa.Table(
+    "gaps",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("start", sa.Double, nullable=False),
+    sa.Column("end", sa.Double),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("lossy", sa.Boolean, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+#: Single values: "status" is the collector's, as JSON.
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+task_types = sa.Table(
+    "task_types",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)

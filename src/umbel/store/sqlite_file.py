@@ -1,0 +1,179 @@
+"""The file of an SQLite history: what lies there, whose it is, who writes it, and moving a damaged one aside.
+
+Used by `store.sqlite_writer` (which owns the file), `store.sqlite_reader` and `store.place`.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
+
+#: "Umbe" in SQLite's header: this file is a history of ours.
+APPLICATION_ID = 0x556D6265
+_MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 100
+
+#: Files up to this size are checked page by page at open: 64 MiB take about 0.1 s.
+CHECKED_BYTES = 64 * 1024 * 1024
+
+#: SQLite's primary result codes for a file whose content is wrong.
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class Content(Enum):
+    """What lies at a path."""
+
+    NOTHING = "nothing"
+    OURS = "ours"
+    #: A file of another program: never touched.
+    FOREIGN = "foreign"
+    #: Not readable as SQLite, but the lock file beside it shows that a history of ours was here.
+    DAMAGED = "damaged"
+
+
+def inspect(path: Path) -> Content:
+    """Tell what lies at `path` from its header, without opening it as a database.
+
+    Raises:
+        StoreRefused: It is a directory or a device.
+        StoreUnavailable: It cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            what = "a directory" if path.is_dir() else "not a file"
+            raise StoreRefused(f"{path} is {what}; the history needs a file")
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return Content.NOTHING
+    except OSError as exc:
+        raise StoreUnavailable(f"Cannot read {path}: {exc.strerror}") from exc
+    if not header:
+        return Content.NOTHING
+    if header.startswith(_MAGIC) and len(header) == _HEADER_BYTES:
+        if int.from_bytes(header[68:72], "big") == APPLICATION_ID:
+            return Content.OURS
+        if _is_database(path):
+            return Content.FOREIGN
+    return Content.DAMAGED if _lock_path(path).exists() else Content.FOREIGN
+
+
+def is_cut(path: Path) -> bool:
+    """The file is shorter than its header says, and no write-ahead log holds the rest."""
+    wal = Path(f"{path}-wal")
+    if wal.exists() and wal.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    page_size = int.from_bytes(header[16:18], "big")
+    page_size = 65536 if page_size == 1 else page_size
+    return path.stat().st_size < page_size * int.from_bytes(header[28:32], "big")
+
+
+def move_aside(path: Path, now: float) -> Path:
+    """Rename a damaged file, with its log, to `<file>.damaged-<UTC stamp>`; return the new name."""
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    target = Path(f"{path}.damaged-{stamp}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = Path(f"{path}.damaged-{stamp}-{number}")
+    try:
+        path.rename(target)
+        for suffix in ("-wal", "-shm", "-journal"):
+            if os.path.exists(f"{path}{suffix}"):
+                os.rename(f"{path}{suffix}", f"{target}{suffix}")
+    except OSError as exc:
+        raise StoreUnavailable(f"{path} is damaged and cannot be moved aside: {exc.strerror}") from exc
+    return target
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode: another value means another file under the same name. None when there is none."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return (stat.st_dev, stat.st_ino)
+
+
+class FileLock:
+    """A kernel lock on `<file>.lock`, which holds the owner's pid. Gone with the process, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = _lock_path(path)
+        self._history = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Raises StoreLocked with the pid of the owner."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise StoreUnavailable(f"Cannot lock {self._history}: {exc.strerror}") from exc
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "another process"
+            os.close(descriptor)
+            raise StoreLocked(f"{self._history} is written by process {owner}") from exc
+        self._descriptor = descriptor
+        with _suppressed_full_disk():
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let another process write. The file stays: removing it would race with who opens it now."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Damaged(Exception):
+    """SQLite, or our own check, found the file's content to be wrong. Never leaves the store."""
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors, bare or wrapped by SQLAlchemy, become Damaged or StoreUnavailable."""
+    try:
+        yield
+    except (sqlite3.Error, sa.exc.DBAPIError) as exc:
+        cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
+        code: int | None = getattr(cause, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _DAMAGE:
+            raise Damaged(f"{path}: {cause}") from exc
+        raise StoreUnavailable(f"The history {path} cannot be used: {cause}") from exc
+
+
+def _is_database(path: Path) -> bool:
+    """SQLite can read the schema; nothing is written, not even beside the file."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def _lock_path(path: Path) -> Path:
+    return Path(f"{path}.lock")
+
+
+@contextmanager
+def _suppressed_full_disk() -> Iterator[None]:
+    """The pid is for people; the lock holds without it."""
+    try:
+        yield
+    except OSError:
+        pass

@@ -1,0 +1,144 @@
+"""Retention on an SQLite history: small steps, each one short transaction, so that writes go in between.
+
+Called by `store.sqlite_writer`, which hands in how to run one step under its lock.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from time import perf_counter, sleep
+
+from umbel.store.base import Pruned
+from umbel.store.retention import FEED_AGE, ROLLUP_AGES, Holdings, Limits, bytes_per_task, excess
+from umbel.store.sqlite_write import append_feed, facet_key, write_facets
+
+#: Runs one step as a transaction under the writer's lock and returns its result.
+Transact = Callable[[Callable[[sqlite3.Cursor], int]], int]
+
+#: Seconds that a step may hold the lock; the next step is made smaller or larger to come near it.
+STEP = 0.03
+_FIRST_ROWS = 200
+_MOST_ROWS = 5000
+#: Pages given back to the file system at a time, and free ones kept for the next writes.
+_VACUUM_PAGES = 500
+_SPARE_PAGES = 256
+
+_OLDEST = "SELECT id, uuid, state, name, worker FROM tasks WHERE finished = 1 ORDER BY updated, id LIMIT ?"
+
+
+def fetch_holdings(cursor: sqlite3.Cursor, limits: Limits, *, now: float) -> Holdings:
+    """What the history holds, measured against the limit of age."""
+    tasks = cursor.execute("SELECT coalesce(sum(n), 0) FROM facets").fetchone()[0]
+    unfinished = cursor.execute("SELECT count(*) FROM tasks WHERE finished = 0").fetchone()[0]
+    aged = 0
+    if limits.age is not None:
+        aged = cursor.execute(
+            "SELECT count(*) FROM tasks INDEXED BY tasks_updated WHERE updated < ? AND finished = 1",
+            (now - limits.age,),
+        ).fetchone()[0]
+    return Holdings(tasks=tasks, finished=tasks - unfinished, aged=aged, bytes=_used_bytes(cursor))
+
+
+def plan(cursor: sqlite3.Cursor, limits: Limits, *, now: float) -> Pruned:
+    """What a run of retention takes; bytes are the tasks' even share of the file."""
+    holdings = fetch_holdings(cursor, limits, now=now)
+    tasks = excess(limits, holdings)
+    return Pruned(tasks, int(tasks * bytes_per_task(holdings)))
+
+
+def take_tasks(transact: Transact, count: int, *, now: float) -> int:
+    """Delete the `count` oldest finished tasks; return how many went."""
+    taken = 0
+    size = _FIRST_ROWS
+    while taken < count:
+        wanted = min(size, count - taken)
+        began = perf_counter()
+        step = transact(lambda cursor, n=wanted: _take(cursor, n, now=now))  # type: ignore[misc]
+        if not step:
+            break
+        taken += step
+        size = _next_size(size, perf_counter() - began)
+        _let_others()
+    return taken
+
+
+def thin_out(transact: Transact, limits: Limits, *, now: float) -> None:
+    """Delete time buckets, feed rows and gaps that are past their age."""
+    for span, age in ROLLUP_AGES.items():
+        for kind in ("task", "worker"):
+            _delete(
+                transact,
+                "rollups",
+                "(span, kind, label, start)",
+                "span = ? AND kind = ? AND start < ?",
+                (span, kind, int(now - age)),
+            )
+    _delete(transact, "feed", "id", "time < ?", (now - FEED_AGE,))
+    if limits.age is not None:
+        _delete(transact, "gaps", "id", '"end" < ?', (now - limits.age,))
+
+
+def give_back(transact: Transact) -> None:
+    """Return free pages to the file system, but for a few."""
+    free = transact(_free_pages)
+    while free > _SPARE_PAGES:
+        pages = min(_VACUUM_PAGES, free - _SPARE_PAGES)
+        left = transact(lambda cursor, n=pages: _vacuum(cursor, n))  # type: ignore[misc]
+        if left >= free:
+            break
+        free = left
+        _let_others()
+
+
+def _take(cursor: sqlite3.Cursor, count: int, *, now: float) -> int:
+    rows = cursor.execute(_OLDEST, (count,)).fetchall()
+    if not rows:
+        return 0
+    differences: dict[tuple[str, str, str], int] = {}
+    for _, _, state, name, worker in rows:
+        key = facet_key(state, name, worker)
+        differences[key] = differences.get(key, 0) - 1
+    cursor.executemany("DELETE FROM tasks WHERE id = ?", [(row[0],) for row in rows])
+    cursor.executemany("DELETE FROM task_errors WHERE uuid = ?", [(row[1],) for row in rows])
+    write_facets(cursor, differences)
+    append_feed(cursor, None, (), now=now)
+    return len(rows)
+
+
+def _delete(transact: Transact, table: str, key: str, where: str, parameters: tuple[object, ...]) -> None:
+    """Delete matching rows, some at a time."""
+    columns = key.strip("()")
+    sql = f"DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {where} LIMIT ?)"
+    size = _FIRST_ROWS
+    while True:
+        began = perf_counter()
+        n = size
+        if transact(lambda cursor, n=n: cursor.execute(sql, (*parameters, n)).rowcount) < n:  # type: ignore[misc]
+            return
+        size = _next_size(size, perf_counter() - began)
+        _let_others()
+
+
+def _next_size(size: int, took: float) -> int:
+    if took > STEP:
+        return max(20, size // 2)
+    return min(_MOST_ROWS, size * 2) if took < STEP / 3 else size
+
+
+def _let_others() -> None:
+    """Python's locks are not fair: without a pause a waiting write would not get its turn."""
+    sleep(0.002)
+
+
+def _used_bytes(cursor: sqlite3.Cursor) -> int:
+    pages = cursor.execute("PRAGMA page_count").fetchone()[0] - _free_pages(cursor)
+    return int(pages * cursor.execute("PRAGMA page_size").fetchone()[0])
+
+
+def _free_pages(cursor: sqlite3.Cursor) -> int:
+    return int(cursor.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def _vacuum(cursor: sqlite3.Cursor, pages: int) -> int:
+    # the pragma frees one page a step, so all its rows must be fetched
+    cursor.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return _free_pages(cursor)

@@ -1,0 +1,188 @@
+"""What one chunk of changes does to an SQLite history, statement by statement, inside the caller's transaction.
+
+`store.sqlite_writer` owns the connection, the lock and the transaction; nothing here commits.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from umbel.model.fold import KEEP_FIRST, KEEP_LAST
+from umbel.model.task import Task, TaskError
+from umbel.model.worker import Worker
+from umbel.store.base import Changes, CounterKey, TaskChange
+from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, insert_row, is_steady, update_row
+from umbel.store.totals import rollup_totals, runtime_totals, with_longer_spans
+
+#: A feed row names at most this many tasks.
+FEED_TASKS = 200
+
+_INSERTED = (*TASK_FIELDS, "ascii", "marks")
+_INSERT = (
+    f"INSERT INTO tasks ({', '.join(_INSERTED)}) VALUES ({', '.join('?' for _ in _INSERTED)}) "
+    "ON CONFLICT (uuid) DO NOTHING"
+)
+_UPDATE_ALL = f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in _INSERTED)} WHERE uuid = ?"
+_UPDATE_CHANGING = f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in (*CHANGING_FIELDS, 'ascii', 'marks'))} WHERE uuid = ?"
+_INSERT_ERROR = "INSERT OR IGNORE INTO task_errors VALUES (?, ?, ?, ?, ?, ?)"
+_TRIM_ERRORS = """
+DELETE FROM task_errors WHERE uuid = ?1 AND (time, rank, digest) IN (
+    SELECT time, rank, digest FROM (
+        SELECT time, rank, digest, row_number() OVER w AS place, count(*) OVER () AS n
+        FROM task_errors WHERE uuid = ?1 WINDOW w AS (ORDER BY time, rank, exception, traceback)
+    ) WHERE place > ?2 AND place <= n - ?3)
+"""
+_ADD_FACET = "INSERT INTO facets VALUES (?, ?, ?, ?) ON CONFLICT (state, name, worker) DO UPDATE SET n = n + excluded.n"
+_DROP_FACET = "DELETE FROM facets WHERE state = ? AND name = ? AND worker = ? AND n = 0"
+_ADD_COUNTER = "INSERT INTO counters VALUES (?, ?, ?, ?) ON CONFLICT (worker, task, type) DO UPDATE SET n = n + excluded.n"
+_DROP_COUNTER = "DELETE FROM counters WHERE worker = ? AND task = ? AND type = ? AND n = 0"
+_PUT_WORKER = (
+    "INSERT INTO workers VALUES (?, ?, ?) ON CONFLICT (hostname) "
+    "DO UPDATE SET first_seen = excluded.first_seen, data = excluded.data"
+)
+
+_encode = msgspec.msgpack.Encoder().encode
+
+FacetKey = tuple[str, str, str]
+
+
+class StaleChange(Exception):
+    """A task's `before` is not what is stored; the transaction must be undone and begun with fresh ones."""
+
+
+class ChunkWriter:
+    """Writes changes, remembering what saves it from reading: sums and known task names."""
+
+    def __init__(self, buckets: tuple[float, ...]) -> None:
+        self._rollups = rollup_totals()
+        self._runtimes = runtime_totals(buckets)
+        self._types: set[str] = set()
+
+    def forget(self) -> None:
+        """Drop what was remembered, after a transaction was undone or the file was replaced."""
+        self._rollups.forget()
+        self._runtimes.forget()
+        self._types.clear()
+
+    def apply(self, cursor: sqlite3.Cursor, changes: Changes, *, now: float) -> int:
+        """Execute everything that `changes` ask for; return the feed id. Raises StaleChange."""
+        _write_tasks(cursor, changes.tasks)
+        _write_errors(cursor, changes.tasks)
+        write_facets(cursor, _facet_differences(changes.tasks))
+        self._write_types(cursor, changes.tasks)
+        _write_workers(cursor, changes.workers, changes.workers_removed)
+        _write_counters(cursor, changes.counters)
+        self._runtimes.add(cursor, changes.runtimes)
+        self._rollups.add(cursor, with_longer_spans(changes.rollups))
+        hostnames = [*(worker.hostname for worker in changes.workers), *changes.workers_removed]
+        return append_feed(cursor, [change.after.uuid for change in changes.tasks], hostnames, now=now)
+
+    def _write_types(self, cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
+        names = {change.after.name for change in changes if change.after.name} - self._types
+        if names:
+            cursor.executemany(
+                "INSERT OR IGNORE INTO task_types VALUES (?)", [(name,) for name in sorted(names)]
+            )
+            self._types |= names
+
+
+def append_feed(
+    cursor: sqlite3.Cursor, uuids: Sequence[str] | None, hostnames: Sequence[str], *, now: float
+) -> int:
+    """Say what changed; None or more than 200 `uuids` are 'many'. Returns the feed id."""
+    named = None if uuids is None or len(uuids) > FEED_TASKS else _encode(uuids)
+    cursor.execute(
+        "INSERT INTO feed (time, tasks, workers) VALUES (?, ?, ?)", (now, named, _encode(hostnames))
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def write_facets(cursor: sqlite3.Cursor, differences: Mapping[FacetKey, int]) -> None:
+    """Add to the counts of rows by state, name and worker."""
+    _write_sums(cursor, differences, _ADD_FACET, _DROP_FACET)
+
+
+def facet_key(state: str, name: str | None, worker: str | None) -> FacetKey:
+    """Where a row with these values is counted."""
+    return (state, name or "", worker or "")
+
+
+def _write_tasks(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
+    new, steady, other = [], [], []
+    for change in changes:
+        after = change.after
+        if change.before is None:
+            new.append(insert_row(after, change.record))
+        elif is_steady(change.before, after):
+            steady.append(update_row(after, change.record))
+        else:
+            other.append((*insert_row(after, change.record), after.uuid))
+    for statement, rows in ((_INSERT, new), (_UPDATE_CHANGING, steady), (_UPDATE_ALL, other)):
+        if rows:
+            cursor.executemany(statement, rows)
+            if cursor.rowcount != len(rows):
+                raise StaleChange
+
+
+def _facet_differences(changes: Iterable[TaskChange]) -> dict[FacetKey, int]:
+    differences: dict[FacetKey, int] = {}
+    for change in changes:
+        after = _facet_of(change.after)
+        if change.before is not None:
+            before = _facet_of(change.before)
+            if before == after:
+                continue
+            differences[before] = differences.get(before, 0) - 1
+        differences[after] = differences.get(after, 0) + 1
+    return differences
+
+
+def _facet_of(task: Task) -> FacetKey:
+    return facet_key(task.state, task.name, task.worker)
+
+
+def _write_errors(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
+    """Put the errors of earlier attempts aside; no task keeps more of them than marks."""
+    rows = []
+    crowded = []
+    for change in changes:
+        record = change.record
+        if len(record.errors) > 1:
+            rows += [_error_row(record.uuid, error) for error in record.errors[:-1]]
+            if len(record.marks) >= KEEP_FIRST + KEEP_LAST:
+                crowded.append((record.uuid, KEEP_FIRST, KEEP_LAST - 1))
+    if rows:
+        cursor.executemany(_INSERT_ERROR, rows)
+    for parameters in crowded:
+        cursor.execute(_TRIM_ERRORS, parameters)
+
+
+def _error_row(uuid: str, error: TaskError) -> tuple[str, float, int, bytes, str, str]:
+    text = f"{error.exception}\0{error.traceback}".encode()
+    digest = blake2b(text, digest_size=8).digest()
+    return (uuid, error.time, error.rank, digest, error.exception, error.traceback)
+
+
+def _write_workers(cursor: sqlite3.Cursor, workers: Sequence[Worker], removed: Sequence[str]) -> None:
+    if workers:
+        cursor.executemany(_PUT_WORKER, [(w.hostname, w.first_seen, _encode(w)) for w in workers])
+    if removed:
+        cursor.executemany("DELETE FROM workers WHERE hostname = ?", [(hostname,) for hostname in removed])
+
+
+def _write_counters(cursor: sqlite3.Cursor, differences: Mapping[CounterKey, int]) -> None:
+    _write_sums(
+        cursor, {(k.worker, k.task, k.type): n for k, n in differences.items()}, _ADD_COUNTER, _DROP_COUNTER
+    )
+
+
+def _write_sums(cursor: sqlite3.Cursor, differences: Mapping[FacetKey, int], add: str, drop: str) -> None:
+    rows = [(*key, difference) for key, difference in differences.items() if difference]
+    if rows:
+        cursor.executemany(add, rows)
+    lessened = [row[:3] for row in rows if row[3] < 0]
+    if lessened:
+        cursor.executemany(drop, lessened)

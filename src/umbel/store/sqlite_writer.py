@@ -1,0 +1,160 @@
+"""The writer of an SQLite history: the contract, told in SQL.
+
+`sqlite_owned` holds the file and its transactions, `sqlite_write` says what a chunk of changes executes and
+`sqlite_prune` what retention does. Used by the collector process, and by `umbel prune`.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from umbel.model.task import Record, Task
+from umbel.model.worker import Worker
+from umbel.store import sqlite_prune
+from umbel.store.base import Changes, CollectorStatus, Gap, HistoryWriter, Pruned, TaskChange
+from umbel.store.packing import unpack
+from umbel.store.retention import Limits
+from umbel.store.rows import TASK_FIELDS, task_of
+from umbel.store.sqlite_file import translated
+from umbel.store.sqlite_owned import OwnedFile
+from umbel.store.sqlite_write import ChunkWriter, StaleChange
+
+#: ids in one SELECT.
+_BATCH = 500
+
+_FIELDS = ", ".join(TASK_FIELDS)
+_OPEN_TASKS = f"SELECT {_FIELDS} FROM tasks WHERE finished = 0"
+_PUT_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+
+
+class SQLiteWriter(HistoryWriter):
+    """`HistoryWriter` on one file. Methods may be called from any thread; one runs at a time.
+
+    Args:
+        limits: What `prune` keeps.
+        buckets: Upper bounds, in seconds, of Flower's run-time histogram.
+        max_bytes: A hard bound of the file's size; beyond it `write` raises StoreUnavailable. None: the disk's.
+        clock: Epoch seconds UTC.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limits: Limits,
+        buckets: tuple[float, ...],
+        max_bytes: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._chunks = ChunkWriter(buckets)
+        self._file = OwnedFile(path, max_bytes=max_bytes, clock=clock, on_reset=self._chunks.forget)
+
+    def open(self) -> None:
+        self._file.open()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def get_notices(self) -> list[str]:
+        with self._file.mutex:
+            return list(self._file.notices)
+
+    def fetch_records(self, uuids: Collection[str]) -> dict[str, tuple[Task, Record]]:
+        found: dict[str, tuple[Task, Record]] = {}
+        for batch in _batches(uuids):
+            sql = f"SELECT {_FIELDS}, marks FROM tasks WHERE uuid IN ({_marks(batch)})"
+            for row in self._file.select(sql, batch):
+                task = task_of(row)
+                found[task.uuid] = (task, unpack(task, row[-1]))
+        return found
+
+    def fetch_workers(self) -> dict[str, Worker]:
+        decode = msgspec.msgpack.Decoder(Worker).decode
+        rows = self._file.select("SELECT hostname, data FROM workers ORDER BY first_seen, hostname")
+        return {hostname: decode(data) for hostname, data in rows}
+
+    def write(self, changes: Changes) -> int:
+        with self._file.mutex:
+            try:
+                return self._write(changes)
+            except StaleChange:
+                # a row went or came without the caller's knowledge (retention, a replaced file)
+                return self._write(self._refreshed(changes))
+
+    def _write(self, changes: Changes) -> int:
+        return self._file.transact(lambda cursor: self._chunks.apply(cursor, changes, now=self._clock()))
+
+    def _refreshed(self, changes: Changes) -> Changes:
+        """`changes` with every `before` as it is stored."""
+        stored = self.fetch_records([change.after.uuid for change in changes.tasks])
+        tasks = []
+        for change in changes.tasks:
+            before = stored.get(change.after.uuid)
+            tasks.append(TaskChange(None if before is None else before[0], change.after, change.record))
+        return msgspec.structs.replace(changes, tasks=tasks)
+
+    def write_status(self, status: CollectorStatus) -> None:
+        text = msgspec.json.encode(status).decode()
+        self._file.transact(lambda cursor: cursor.execute(_PUT_META, ("status", text)))
+
+    def fetch_last_alive(self) -> float | None:
+        rows = self._file.select("SELECT value FROM meta WHERE key = 'status'")
+        return msgspec.json.decode(rows[0][0], type=CollectorStatus).time if rows else None
+
+    def open_gap(self, gap: Gap) -> int:
+        row = (gap.start, gap.end, gap.cause, gap.lossy, gap.detail)
+        sql = 'INSERT INTO gaps (start, "end", cause, lossy, detail) VALUES (?, ?, ?, ?, ?)'
+        return self._file.transact(lambda cursor: cursor.execute(sql, row).lastrowid or 0)
+
+    def close_gap(self, gap_id: int, end: float, *, lossy: bool | None = None) -> None:
+        sql = 'UPDATE gaps SET "end" = ?, lossy = coalesce(?, lossy) WHERE id = ?'
+        self._file.transact(lambda cursor: cursor.execute(sql, (end, lossy, gap_id)))
+
+    def fetch_open_gaps(self) -> list[Gap]:
+        sql = 'SELECT id, start, cause, lossy, detail FROM gaps WHERE "end" IS NULL ORDER BY start, id'
+        return [
+            Gap(id=id_, start=start, cause=cause, lossy=bool(lossy), detail=detail)
+            for id_, start, cause, lossy, detail in self._file.select(sql)
+        ]
+
+    def fetch_open_tasks(self, worker: str, *, limit: int) -> list[Task]:
+        sql = f"{_OPEN_TASKS} AND worker = ? ORDER BY updated, uuid LIMIT ?"
+        return [task_of(row) for row in self._file.select(sql, (worker, limit))]
+
+    def fetch_stale_tasks(self, before: float, *, limit: int) -> list[Task]:
+        sql = f"{_OPEN_TASKS} AND updated < ? ORDER BY updated, uuid LIMIT ?"
+        return [task_of(row) for row in self._file.select(sql, (before, limit))]
+
+    def prune(self, *, now: float, dry_run: bool = False) -> Pruned:
+        pruned = self._plan(now)
+        if not dry_run:
+            transact = self._file.transact
+            sqlite_prune.take_tasks(transact, pruned.tasks, now=self._clock())
+            sqlite_prune.thin_out(transact, self._limits, now=now)
+            sqlite_prune.give_back(transact)
+        return pruned
+
+    def _plan(self, now: float) -> Pruned:
+        """Counted on a connection of its own: counting a million rows must not hold up a write."""
+        path = self._file.path
+        with (
+            translated(path),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as other,
+        ):
+            return sqlite_prune.plan(other.cursor(), self._limits, now=now)
+
+
+def _batches(uuids: Collection[str]) -> Iterator[Sequence[str]]:
+    ids = list(uuids)
+    for start in range(0, len(ids), _BATCH):
+        yield ids[start : start + _BATCH]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
