@@ -1,0 +1,1 @@
+"""Celery apps that the tests run workers of."""

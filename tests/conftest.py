@@ -1,0 +1,104 @@
+"""Fixtures over the real servers of `tests/servers`, and the rules every test runs under.
+
+One Redis and one RabbitMQ per test process, a fresh database or virtual host per test; workers and
+monitors from factories that stop what they made. Missing servers skip a test, and fail it in CI.
+"""
+
+import inspect
+import itertools
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, TypeAlias
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from tests.servers import CeleryWorker, RabbitServer, RedisServer, UmbelServer, clean_environment
+from tests.servers.process import FOREIGN_PREFIXES
+
+WorkerFactory: TypeAlias = Callable[..., CeleryWorker]
+UmbelFactory: TypeAlias = Callable[..., UmbelServer]
+
+
+@pytest.fixture(autouse=True)
+def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the developer's own UMBEL_*, FLOWER_* and CELERY_* variables from code run in the test."""
+    for name in set(os.environ) - set(clean_environment()):
+        if name.startswith(FOREIGN_PREFIXES) and not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Make a call of Umbel's code that blocks the event loop an error in every async test."""
+    function = getattr(request.node, "function", None)
+    if function is None or not inspect.iscoroutinefunction(inspect.unwrap(function)):
+        yield
+        return
+    with blockbuster_ctx("umbel"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests under asyncio, which uvicorn uses."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """The Redis that tests share; freeze, stop or reconfigure one of your own instead."""
+    with RedisServer() as server:
+        yield server
+
+
+_DATABASES = itertools.count(1)
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> Iterator[str]:
+    """URL of a Redis database that is empty and the test's own."""
+    database = next(_DATABASES) % 1024
+    with redis_server.client(database) as client:
+        client.flushdb()
+        yield redis_server.url_of(database)
+        client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitServer]:
+    """The RabbitMQ that tests share, with its management API; stop or freeze one of your own instead."""
+    with RabbitServer(management=True) as server:
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitServer) -> Iterator[str]:
+    """URL of a RabbitMQ virtual host that is empty and the test's own."""
+    name = f"test-{secrets.token_hex(4)}"
+    yield rabbitmq_server.add_virtual_host(name)
+    rabbitmq_server.remove_virtual_host(name)
+
+
+@pytest.fixture
+def celery_worker() -> Iterator[WorkerFactory]:
+    """Return a function that starts a `CeleryWorker` and waits for it; all end with the test."""
+    with ExitStack() as stack:
+
+        def make(broker: str, **options: Any) -> CeleryWorker:
+            return stack.enter_context(CeleryWorker(broker, **options))
+
+        yield make
+
+
+@pytest.fixture
+def umbel_server() -> Iterator[UmbelFactory]:
+    """Return a function that starts an `UmbelServer` and waits for it; all end with the test."""
+    with ExitStack() as stack:
+
+        def make(broker: str | None = None, **options: Any) -> UmbelServer:
+            return stack.enter_context(UmbelServer(broker, **options))
+
+        yield make
