@@ -40,6 +40,10 @@ class SourceHealth(msgspec.Struct, frozen=True):
     proof: str
     error: str
     reconnects: int
+    #: First proof of life of the present connection.
+    connected_at: float | None = None
+    #: The broker had kept our queue, and all events in it, since the connection before (of this process or another).
+    kept: bool = False
 
 
 class Outage(msgspec.Struct, frozen=True):
@@ -67,10 +71,11 @@ class Source(ABC):
     """Reads Celery events from one broker for as long as it is asked to."""
 
     @abstractmethod
-    def start(self, on_message: Callable[[Message], None], on_outage: Callable[[Outage], None]) -> None:
+    def start(self, on_message: Callable[[Message], bool], on_outage: Callable[[Outage], None]) -> None:
         """Begin in own threads; return at once. Reconnects for ever, backoff capped at 30 s and reset on success.
 
-        `on_message` is called from the source's thread, in the broker's order, and returns at once.
+        `on_message` is called from the source's thread, in the broker's order, and returns at once; False when there
+        is no room: a source whose broker keeps what is unread offers the message again, any other drops it.
         `on_outage` is called once per broken connection, when proof of life is back.
         """
 

@@ -1,0 +1,313 @@
+"""The collector process: wires source, buffer, pipeline and history together and runs them until told to stop.
+
+`python -m umbel.ingest.collector` reads its settings as one line of JSON from stdin, then commands, one a line; the end
+of stdin means stop. It writes its status to stdout, one line of JSON a second. Started by `ingest.supervise`.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from umbel.errors import SourceError, StoreError
+from umbel.ingest.buffer import Buffer
+from umbel.ingest.decode import Decoder
+from umbel.ingest.gaps import GapBook
+from umbel.ingest.housekeeping import Housekeeping
+from umbel.ingest.judge import Judge
+from umbel.ingest.kombu_source import KombuSource
+from umbel.ingest.pipeline import Pipeline
+from umbel.ingest.settings import CollectorSettings, build_app
+from umbel.ingest.source import Source, SourceState
+from umbel.ingest.watch import Watch
+from umbel.ingest.workers import WorkerBook
+from umbel.model.redact import Redactor
+from umbel.store.base import CollectorStatus, HistoryWriter
+from umbel.store.retention import Limits
+from umbel.store.sqlite_writer import SQLiteWriter
+
+_log = logging.getLogger("umbel.ingest.collector")
+
+#: Seconds between two written statuses: what a `kill -9` can cost the record of when we were last alive.
+STATUS_INTERVAL = 1.0
+#: Seconds between attempts to open or write a store that refuses.
+STORE_RETRY = 1.0
+#: Events in one flush from which on flushes are spaced as in busy times.
+_BUSY = 500
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A line on stdin after the first."""
+
+    #: Workers that answered an inspect just now.
+    evidence: list[str] = msgspec.field(default_factory=list)
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    """What runs while the history is open."""
+
+    source: Source
+    pipeline: Pipeline
+    gaps: GapBook
+    watch: Watch
+    judge: Judge
+    keeper: Housekeeping
+
+
+class Collector:
+    """One run of a collector over one history, which it opens when it can."""
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        store: HistoryWriter,
+        make_source: Callable[[], Source],
+        *,
+        broker: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._make_source = make_source
+        self._broker = broker
+        self._clock = clock
+        self._started = clock()
+        self._stop = threading.Event()
+        self._store_error = ""
+        self._parts: _Parts | None = None
+        self._buffer = Buffer(settings.buffer_bytes, clock=clock)
+        self._next_status = 0.0
+
+    def stop(self) -> None:
+        """End `run` soon. From any thread, or a signal handler."""
+        self._stop.set()
+
+    def take_command(self, command: Command) -> None:
+        """From the thread that reads stdin."""
+        if self._parts is not None:
+            self._parts.judge.take_evidence(command.evidence)
+
+    def run(self) -> None:
+        """Collect until stopped. Broker and store may come and go; both are statuses, not exits.
+
+        Raises:
+            SourceError: The broker's transport can't carry events.
+        """
+        if not self._open_store():
+            return
+        try:
+            self._collect()
+        finally:
+            self._store.close()
+
+    def _open_store(self) -> bool:
+        """Open the history and read from it; nothing is taken from the broker before we are its only writer."""
+        while not self._stop.is_set():
+            try:
+                self._store.open()
+                self._parts = self._make_parts()
+            except StoreError as error:
+                self._note_store_error(error, "opened")
+                self._stop.wait(STORE_RETRY)
+            else:
+                self._store_error = ""
+                return True
+        return False
+
+    def _make_parts(self) -> _Parts:
+        settings, store, clock = self._settings, self._store, self._clock
+        source = self._make_source()
+        gaps = GapBook(store, self._buffer)
+        gaps.inherit()
+        book = WorkerBook(
+            store.fetch_workers().values(), grace=settings.worker_grace, limit=settings.max_workers
+        )
+        pipeline = Pipeline(
+            store,
+            self._buffer,
+            book,
+            decoder=Decoder(
+                accept=settings.accept_content, max_message=settings.max_message, max_text=settings.max_text
+            ),
+            redactor=Redactor(settings.redact_names) if settings.redact else None,
+            buckets=settings.buckets,
+            acknowledge=source.acknowledge,
+            clock=clock,
+            between_chunks=self._write_status,
+        )
+        watch = Watch(source, settings, clock=clock)
+        judge = Judge(store, pipeline, book, watch, settings)
+        return _Parts(source, pipeline, gaps, watch, judge, Housekeeping(store, pipeline, book, settings))
+
+    def _collect(self) -> None:
+        parts = self._parts
+        assert parts is not None
+        parts.source.start(self._buffer.put, parts.gaps.note_outage)
+        parts.watch.start()
+        try:
+            while not self._stop.is_set():
+                self._round(parts)
+        finally:
+            parts.watch.stop()
+            parts.source.stop()
+            self._finish(parts.pipeline)
+
+    def _round(self, parts: _Parts) -> None:
+        begun = time.monotonic()
+        before = parts.pipeline.events
+        try:
+            parts.pipeline.flush()
+            self._write_status()
+            health = parts.source.health()
+            parts.gaps.write(health, store_failed=bool(self._store_error))
+            now = self._clock()
+            parts.judge.look(health, now)
+            parts.keeper.look_around(now)
+        except StoreError as error:
+            self._note_store_error(error, "written")
+            self._stop.wait(STORE_RETRY)
+            return
+        if self._store_error:
+            _log.info("The history can be written again.")
+            self._store_error = ""
+        self._rest(busy=parts.pipeline.events - before >= _BUSY, spent=time.monotonic() - begun)
+
+    def _note_store_error(self, error: StoreError, what: str) -> None:
+        if str(error) != self._store_error:
+            _log.error("The history cannot be %s, next attempt in %.0f s: %s", what, STORE_RETRY, error)
+        self._store_error = str(error)
+
+    def _rest(self, *, busy: bool, spent: float) -> None:
+        """Let events gather for one flush: little comes in, wait little; half full, don't wait."""
+        if not self._buffer.wait(self._settings.flush_idle):
+            return
+        until = time.monotonic() + (self._settings.flush_busy - spent if busy else self._settings.flush_idle)
+        while not self._stop.is_set() and not self._buffer.half_full:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, 0.05))
+
+    def _finish(self, pipeline: Pipeline) -> None:
+        """Store what is still in the buffer, and that we stopped."""
+        try:
+            while pipeline.flush():
+                pass
+            self._store.write_status(self.get_status())
+        except StoreError as error:
+            _log.error("What came last could not be stored: %s", error)
+
+    def _write_status(self) -> None:
+        now = self._clock()
+        if now >= self._next_status:
+            self._next_status = now + STATUS_INTERVAL
+            self._store.write_status(self.get_status())
+
+    def get_status(self) -> CollectorStatus:
+        """What the collector says of itself now. From any thread."""
+        parts = self._parts
+        common = CollectorStatus(
+            pid=os.getpid(),
+            time=self._clock(),
+            started=self._started,
+            state=str(SourceState.STOPPED if self._stop.is_set() else SourceState.CONNECTING),
+            broker=self._broker,
+            error=self._store_error,
+            dropped=self._buffer.dropped,
+            buffered_bytes=self._buffer.size,
+            store_error=self._store_error,
+        )
+        if parts is None:
+            return common
+        health, pipeline = parts.source.health(), parts.pipeline
+        return msgspec.structs.replace(
+            common,
+            state=str(health.state),
+            proof_at=health.proof_at,
+            proof=health.proof,
+            last_event_at=pipeline.last_event_at,
+            error=health.error or self._store_error,
+            events=pipeline.events,
+            malformed=dict(pipeline.malformed),
+            lag=pipeline.lag,
+            reconnects=health.reconnects,
+            notices=[*self._store.get_notices(), *parts.judge.notices],
+        )
+
+
+def main() -> int:
+    """Run one collector as told on stdin; the end of stdin ends it."""
+    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=CollectorSettings)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("umbel").setLevel(settings.log_level)
+    return run(settings, commands=sys.stdin.buffer, statuses=sys.stdout.buffer)
+
+
+def run(
+    settings: CollectorSettings, *, commands: IO[bytes] | None = None, statuses: IO[bytes] | None = None
+) -> int:
+    """Collect in this process until SIGTERM, SIGINT or the end of `commands`; return the exit code.
+
+    Args:
+        commands: Where `Command` lines come from; None where nobody gives any (`umbel collect`).
+        statuses: Where a `CollectorStatus` line goes every second.
+    """
+    app = build_app(settings)
+    if settings.app_path is not None:
+        _log.info(
+            "The broker settings cannot be handed over as text, so the app was loaded from %s.",
+            settings.app_path,
+        )
+    limits = Limits(age=settings.max_age, tasks=settings.max_tasks, bytes=settings.max_bytes)
+    store = SQLiteWriter(Path(settings.store_path), limits=limits, buckets=settings.buckets)
+    collector = Collector(
+        settings,
+        store,
+        lambda: KombuSource(app, settings, clock=time.time),
+        broker=app.connection_for_read().as_uri(),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: collector.stop())
+    for work, pipe in ((_obey, commands), (_report, statuses)):
+        if pipe is not None:
+            threading.Thread(
+                target=work, args=(pipe, collector), name=f"umbel{work.__name__}", daemon=True
+            ).start()
+    try:
+        collector.run()
+    except SourceError as error:
+        _log.error("%s", error)
+        return 1
+    return 0
+
+
+def _obey(stdin: IO[bytes], collector: Collector) -> None:
+    """Take commands until the parent closes the pipe, which it also does by dying."""
+    for line in stdin:
+        try:
+            collector.take_command(msgspec.json.decode(line, type=Command))
+        except msgspec.MsgspecError as error:
+            _log.warning("A command could not be read: %s", error)
+    collector.stop()
+
+
+def _report(stdout: IO[bytes], collector: Collector) -> None:
+    encode = msgspec.json.Encoder().encode
+    try:
+        while True:
+            stdout.write(encode(collector.get_status()) + b"\n")
+            stdout.flush()
+            time.sleep(STATUS_INTERVAL)
+    except (BrokenPipeError, ValueError):
+        collector.stop()  # the parent is gone
+
+
+if __name__ == "__main__":
+    sys.exit(main())

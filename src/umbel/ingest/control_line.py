@@ -1,0 +1,149 @@
+"""The other direction: probes, broadcasts to workers and questions to the broker, over a connection of their own.
+
+Belongs to one generation of `ingest.kombu_source`, which holds a lock around each call. Never asks for replies, so it
+leaves no reply queue behind.
+"""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from celery import Celery
+from kombu import Connection, Producer
+
+from umbel.ingest.kombu_line import exists, queue_name
+from umbel.ingest.line import connect, event_exchange
+from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.source import Presence
+
+#: Type of our own event; its routing key is PROBE_KEY. Other monitors see and ignore it.
+PROBE = "umbel-probe"
+PROBE_KEY = "umbel.probe"
+
+#: A destination that no worker has: the message is received and ignored.
+_NOBODY = "umbel-census"
+
+#: What brokers say when an account may not publish or declare: Redis' NOPERM, AMQP's ACCESS_REFUSED.
+_REFUSALS = ("NOPERM", "ACCESS_REFUSED", "ACCESS-REFUSED", "403")
+
+
+class ControlLine:
+    """One connection that writes. Every method raises what kombu or its drivers raise."""
+
+    def __init__(self, app: Celery, settings: CollectorSettings) -> None:
+        self._app = app
+        self._settings = settings
+        self._connection: Connection | None = None
+        self._producer: Any = None
+        self._exchange: Any = None
+
+    @property
+    def driver(self) -> str:
+        """kombu's driver type: "redis", "amqp", "filesystem", …"""
+        return str(self._open().transport.driver_type)
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            connection = connect(self._app, self._settings)
+            self._producer = Producer(connection.channel(), auto_declare=False)
+            self._exchange = event_exchange(self._app, connection)
+            self._connection = connection
+        return self._connection
+
+    def send_probe(self, token: str, *, now: float) -> None:
+        """Publish one probe as a well-formed event through the event exchange."""
+        connection = self._open()
+        event = {
+            "type": PROBE, "hostname": "umbel@" + self._settings.store_id, "utcoffset": 0, "pid": 0, "clock": 0,
+            "timestamp": now, "token": token,
+        }  # fmt: skip
+        declare = [] if connection.transport.driver_type == "amqp" else [self._exchange]
+        self._producer.publish(
+            json.dumps(event), exchange=self._exchange.name, routing_key=PROBE_KEY, declare=declare,
+            content_type="application/json", content_encoding="utf-8", delivery_mode=1, retry=False,
+        )  # fmt: skip
+        if connection.transport.driver_type == "amqp":
+            # looking at a queue renews its lease, and a refused publication shows by now
+            exists(connection, self._renew_marker)
+
+    def _renew_marker(self, channel: Any) -> None:
+        channel.queue_declare(queue_name(self._app, self._settings) + ".alive", passive=True)
+
+    def broadcast(self, command: str, destination: Collection[str] | None = None) -> None:
+        """Send a control command to all workers, or to these."""
+        self._open()
+        mailbox = self._app.control.mailbox
+        self._producer.publish(
+            _command(command, destination), exchange=mailbox.exchange.name, declare=[mailbox.exchange],
+            headers={"clock": 0, "expires": 0}, serializer=mailbox.serializer or "json", retry=False,
+        )  # fmt: skip
+
+    def fetch_presence(self, online: Collection[str], silent: Collection[str]) -> Presence:
+        """What the broker knows of the silent workers' control subscriptions."""
+        driver = self.driver
+        if driver == "amqp":
+            return self._presence_of_queues(silent)
+        if driver == "redis":
+            return self._presence_by_count(online, silent)
+        return Presence(known=False)
+
+    def _presence_of_queues(self, silent: Collection[str]) -> Presence:
+        """RabbitMQ deletes a worker's control queue with the worker's connection, which it ends when the process dies."""
+        connection = self._open()
+        mailbox = self._app.control.mailbox
+        present: set[str] = set()
+        absent: set[str] = set()
+        for hostname in silent:
+            name = mailbox.get_queue(hostname).name
+
+            def look(channel: Any, name: str = name) -> None:
+                # without a consumer the queue waits for its expiry, and the worker is gone
+                if not channel.queue_declare(name, passive=True).consumer_count:
+                    raise LookupError(name)
+
+            try:
+                found = exists(connection, look)
+            except LookupError:
+                found = False
+            (present if found else absent).add(hostname)
+        return Presence(known=True, present=frozenset(present), absent=frozenset(absent))
+
+    def _presence_by_count(self, online: Collection[str], silent: Collection[str]) -> Presence:
+        """Redis only tells how many subscriptions a publication reached, so all or none can be told, not which."""
+        channel: Any = self._open().default_channel
+        mailbox = self._app.control.mailbox
+        topic = channel._get_publish_topic(mailbox.exchange.name, "")
+        body = json.dumps(_command("ping", [_NOBODY]))
+        message = channel.prepare_message(
+            body, content_type="application/json", content_encoding="utf-8", headers={"clock": 0, "expires": 0},
+            properties={"delivery_mode": 1},
+        )  # fmt: skip
+        channel._inplace_augment_message(message, mailbox.exchange.name, "")
+        with channel.conn_or_acquire() as client:
+            reached = client.publish(topic, json.dumps(message))
+        if reached >= len(online) + len(silent):
+            return Presence(known=True, present=frozenset(silent))
+        if reached <= len(online):
+            return Presence(known=True, absent=frozenset(silent))
+        return Presence(known=False)
+
+    def sever(self) -> None:
+        """Shut what may block; never raises. From any thread."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.collect(socket_timeout=1.0)
+            except (OSError, *connection.recoverable_connection_errors):
+                pass  # closing a broken connection
+
+
+def refused(error: BaseException) -> bool:
+    """Whether the broker said that this account may not do that."""
+    return any(word in str(error) for word in _REFUSALS)
+
+
+def _command(method: str, destination: Collection[str] | None) -> dict[str, Any]:
+    return {
+        "method": method, "arguments": {}, "destination": None if destination is None else sorted(destination),
+        "pattern": None, "matcher": None,
+    }  # fmt: skip

@@ -1,0 +1,56 @@
+"""What the pipeline's thread does between flushes: give up tasks of ended worker runs, and retention.
+
+Everything in bounded portions, so that the next flush is never far. Driven by `ingest.collector`.
+"""
+
+import time
+
+from umbel.ingest.pipeline import Pipeline
+from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.workers import EndedRun, WorkerBook
+from umbel.store.base import HistoryWriter
+
+#: Seconds between runs of retention.
+PRUNE_INTERVAL = 60.0
+#: Seconds between looks for tasks to give up.
+GIVE_UP_INTERVAL = 5.0
+#: Open tasks given up in one portion.
+PORTION = 500
+
+
+class Housekeeping:
+    """Gives up and prunes, a portion at a time."""
+
+    def __init__(
+        self,
+        store: HistoryWriter,
+        pipeline: Pipeline,
+        workers: WorkerBook,
+        settings: CollectorSettings,
+    ) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._workers = workers
+        self._settings = settings
+        self._next_prune = time.monotonic() + PRUNE_INTERVAL
+        self._next_give_up = 0.0
+        self._runs: list[EndedRun] = []
+
+    def look_around(self, now: float) -> None:
+        """Do what is due at epoch second `now`. Raises StoreUnavailable."""
+        tick = time.monotonic()
+        if self._runs:
+            self._give_up(self._runs[-1], now)
+        elif tick >= self._next_give_up:
+            self._next_give_up = tick + GIVE_UP_INTERVAL
+            self._runs = self._workers.take_ended(before=now - self._settings.unknown_after)
+        if tick >= self._next_prune:
+            self._next_prune = tick + PRUNE_INTERVAL
+            self._store.prune(now=now)
+
+    def _give_up(self, run: EndedRun, now: float) -> None:
+        """One portion of one run; the run is done when nothing of it is left."""
+        tasks = self._store.fetch_open_tasks(run.hostname, limit=PORTION)
+        given_up = self._pipeline.give_up(tasks, alive_pid=run.alive_pid, now=now)
+        if not given_up or len(tasks) < PORTION:
+            self._runs.pop()

@@ -1,0 +1,71 @@
+"""Brings together what is known of the workers once a second and gives each its status.
+
+Lives in the pipeline's thread. The rule is `model.liveness.judge`, the rows are `ingest.workers`, the questions to the
+broker are asked by `ingest.watch`. Driven by `ingest.collector`.
+"""
+
+import threading
+from collections.abc import Collection
+
+from umbel.ingest.pipeline import Pipeline
+from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.source import SourceHealth, SourceState
+from umbel.ingest.watch import Watch
+from umbel.ingest.workers import WorkerBook
+from umbel.store.base import HistoryWriter
+
+#: Seconds between judgements.
+INTERVAL = 1.0
+#: Open tasks of a silent worker looked at for a running one.
+_LOOKED_AT = 200
+
+
+class Judge:
+    """Judges all workers at intervals and tells `watch` whom to ask about."""
+
+    def __init__(
+        self,
+        store: HistoryWriter,
+        pipeline: Pipeline,
+        book: WorkerBook,
+        watch: Watch,
+        settings: CollectorSettings,
+    ) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._book = book
+        self._watch = watch
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._evidence: set[str] = set()
+        self._next = 0.0
+        #: Warnings about workers, a sentence each.
+        self.notices: list[str] = []
+
+    def take_evidence(self, hostnames: Collection[str]) -> None:
+        """These workers answered an inspect. From any thread."""
+        with self._lock:
+            self._evidence.update(hostnames)
+
+    def look(self, health: SourceHealth, now: float) -> None:
+        """Judge if it is time to. Raises StoreUnavailable."""
+        if now < self._next:
+            return
+        self._next = now + INTERVAL
+        book = self._book
+        with self._lock:
+            evidence, self._evidence = self._evidence, set()
+        book.take_evidence(evidence, now)
+        for presence, asked in self._watch.take_presence():
+            book.take_presence(presence, asked)
+        connected_at = health.connected_at if health.state is SourceState.CONNECTED else None
+        silent = [] if connected_at is None else book.get_silent(now=now, connected_at=connected_at)
+        book.set_busy([name for name in silent if self._is_busy(name)])
+        book.judge_all(now=now, connected_at=connected_at)
+        self._watch.set_workers(online=book.get_online(), silent=silent, to_call=book.get_to_call(now=now))
+        self.notices = book.get_notices(now=now, enable_events=self._settings.enable_events)
+        self._pipeline.write_workers()
+
+    def _is_busy(self, hostname: str) -> bool:
+        tasks = self._store.fetch_open_tasks(hostname, limit=_LOOKED_AT)
+        return any(task.state == "STARTED" for task in tasks)

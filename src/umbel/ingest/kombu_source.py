@@ -1,0 +1,344 @@
+"""The event source over kombu: opens lines to the broker one after another and proves that the present one is alive.
+
+Each connection is a generation with threads of its own. A generation that gives no proof of life, or blocks on a
+broker that has stopped, is abandoned and its later words are ignored. Started by `ingest.collector`.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from celery import Celery
+
+from umbel.errors import SourceError
+from umbel.ingest.control_line import PROBE_KEY, ControlLine, refused
+from umbel.ingest.kombu_line import AmqpLine, VirtualLine
+from umbel.ingest.line import PONG, Deliver, Line
+from umbel.ingest.redis_line import RedisLine
+from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.source import (
+    Message,
+    Outage,
+    Presence,
+    Source,
+    SourceHealth,
+    SourceState,
+)
+
+_log = logging.getLogger("umbel.ingest.source")
+
+#: Waits between attempts, seconds: doubled from the first to the last, reset by proof of life.
+FIRST_WAIT = 0.5
+LAST_WAIT = 30.0
+
+#: A tag is (generation << SHIFT) + the broker's delivery tag.
+_SHIFT = 48
+
+#: How often a reader looks up from its socket, seconds.
+_LOOK_UP = 0.1
+
+
+def open_line(app: Celery, settings: CollectorSettings, deliver: Deliver) -> Line:
+    """The line for the app's broker; raises SourceError where its transport cannot carry events."""
+    transport = app.connection_for_read().transport
+    if transport.driver_type == "redis":
+        return RedisLine(app, settings, deliver)
+    if transport.driver_type == "amqp":
+        return AmqpLine(app, settings, deliver)
+    if "fanout" not in transport.implements.exchange_type:
+        raise SourceError(
+            f"The {transport.driver_name} transport cannot broadcast, so workers send no events on it."
+        )
+    return VirtualLine(app, settings, deliver)
+
+
+class _Generation:
+    """One connection, from its first attempt to its end, with the threads that serve it."""
+
+    def __init__(self, source: "KombuSource", number: int) -> None:
+        self._source = source
+        self.number = number
+        self.settings = source.settings
+        self.token = f"{os.getpid()}-{number}-{source.identity}"
+        self.line: Line | None = None
+        self.control = ControlLine(source.app, source.settings)
+        self.control_lock = threading.Lock()
+        self.over = threading.Event()
+        self.error = ""
+        #: Receipt of the latest message of any kind, probe or not.
+        self.heard: float | None = None
+        self.proof_at: float | None = None
+        self.proof = "probe"
+        self.begun = source.clock()
+        #: The buffer is full and the broker keeps what is not read: silence is our own doing.
+        self.holding = False
+        self._acked = 0
+        self._to_ack = 0
+        self._ping_due = False
+
+    def start(self) -> None:
+        for work, name in ((self._read, "events"), (self._prove, "probe")):
+            threading.Thread(
+                target=self._guard,
+                args=(work,),
+                name=f"umbel-{name}-{self.number}",
+                daemon=True,
+            ).start()
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # drivers raise what they like; each ends this generation only
+            if not self.over.is_set():
+                self.fail(f"{type(error).__name__}: {error}")
+
+    def fail(self, error: str) -> None:
+        self.error = self.error or error
+        self.over.set()
+        self._source.wake()
+
+    def _read(self) -> None:
+        line = self.line = open_line(self._source.app, self.settings, self._deliver)
+        line.open()
+        self._source.line_opened(self)
+        while not self.over.is_set():
+            line.read(_LOOK_UP)
+            if self._to_ack > self._acked:
+                self._acked = self._to_ack
+                line.acknowledge(self._acked)
+            if self._ping_due:
+                self._ping_due = False
+                if line.ping():
+                    self._proved("ping")
+        line.close()
+
+    def _deliver(self, body: bytes, content_type: str, routing_key: str, tag: int | None) -> None:
+        if self.over.is_set():
+            return
+        now = self._source.clock()
+        self.heard = now
+        if routing_key == PROBE_KEY:
+            if self.token.encode() in body:
+                self._proved("probe")
+        elif routing_key == PONG:
+            self._proved("ping")
+            return
+        elif self.proof == "traffic":
+            self._proved("traffic")
+        # a probe is handed on as well: its tag must be acknowledged in turn
+        full_tag = None if tag is None else (self.number << _SHIFT) + tag
+        message = Message(body, content_type, now, full_tag)
+        while not self._source.on_message(message):
+            if tag is None or self.over.wait(0.05):
+                return
+            self.holding = True
+            if self.line is not None:
+                self.line.keep()
+        self.holding = False
+
+    def acknowledge(self, tag: int) -> None:
+        self._to_ack = max(self._to_ack, tag)
+
+    def _proved(self, proof: str) -> None:
+        self.proof_at = self._source.clock()
+        if not (self.proof == "traffic" and proof == "ping"):
+            self.proof = proof
+        self._source.proved(self)
+
+    def _prove(self) -> None:
+        """Send a probe now and at each interval; where publishing is refused, ask for another sign of life."""
+        denied = False
+        while not self.over.is_set():
+            if self.line is not None and not denied:
+                try:
+                    with self.control_lock:
+                        self.control.send_probe(self.token, now=self._source.clock())
+                except Exception as error:  # see _guard
+                    if not refused(error):
+                        raise
+                    denied = True
+                    self.proof = "traffic"
+                    _log.warning(
+                        "This account may not publish (%s): proof of life is traffic or a ping.",
+                        error,
+                    )
+            if denied:
+                self._ping_due = True
+            # the first probe must come after the subscription, so look again soon until it is answered
+            self.over.wait(self.settings.probe_interval if self.proof_at is not None else 0.2)
+
+    def silent_since(self) -> float:
+        """When this generation last gave any sign of life, or began."""
+        return max(self.heard or 0.0, self.proof_at or 0.0, self.begun)
+
+    def abandon(self) -> None:
+        self.over.set()
+        if self.line is not None:
+            self.line.sever()
+        threading.Thread(target=self.control.sever, name="umbel-sever", daemon=True).start()
+
+
+class KombuSource(Source):
+    """Celery events from any broker that kombu can subscribe to."""
+
+    def __init__(self, app: Celery, settings: CollectorSettings, *, clock: Callable[[], float]) -> None:
+        self.app = app
+        self.settings = settings
+        self.clock = clock
+        self.identity = os.urandom(4).hex()
+        self.on_message: Callable[[Message], bool] = lambda message: True
+        self._on_outage: Callable[[Outage], None] = lambda outage: None
+        self._generation: _Generation | None = None
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._reconnects = 0
+        self._attempt = 0
+        self._error = ""
+        #: The last proof of any generation, and why its connection broke.
+        self._last_proof: float | None = None
+        self._broken = ""
+        self._connected_at: float | None = None
+        self._kept = False
+
+    def start(self, on_message: Callable[[Message], bool], on_outage: Callable[[Outage], None]) -> None:
+        self.on_message = on_message
+        self._on_outage = on_outage
+        self._thread = threading.Thread(target=self._keep_connected, name="umbel-source", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._wake.set()
+        generation = self._generation
+        if generation is not None:
+            generation.abandon()
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def _keep_connected(self) -> None:
+        number = 0
+        wait = FIRST_WAIT
+        while not self._stopped.is_set():
+            number += 1
+            generation = self._generation = _Generation(self, number)
+            self._wake.clear()
+            generation.start()
+            self._watch(generation)
+            generation.abandon()
+            if generation.proof_at is not None:
+                wait = FIRST_WAIT
+                self._reconnects += 1
+            if self._stopped.is_set():
+                return
+            self._error = generation.error
+            self._broken = generation.error
+            _log.warning(
+                "The line to the broker is down (%s); next attempt in %.1f s.",
+                generation.error,
+                wait,
+            )
+            self._stopped.wait(wait)
+            wait = min(wait * 2, LAST_WAIT)
+
+    def _watch(self, generation: _Generation) -> None:
+        """Return when the generation has failed, given no sign of life for too long, or we are stopped."""
+        while not self._stopped.is_set() and not generation.over.is_set():
+            silence = self.clock() - generation.silent_since()
+            if silence > self.settings.proof_timeout and not generation.holding:
+                generation.fail(f"no sign of life from the broker for {silence:.0f} s")
+                return
+            self._wake.wait(0.5)
+
+    def wake(self) -> None:
+        """A generation has failed; look at it now."""
+        self._wake.set()
+
+    def line_opened(self, generation: _Generation) -> None:
+        """The subscription stands; proof is still to come."""
+        if generation is self._generation and generation.line is not None:
+            self._kept = generation.line.kept
+
+    def proved(self, generation: _Generation) -> None:
+        """Note proof of life; the first of a generation ends the outage before it."""
+        outage = None
+        with self._lock:
+            if generation is not self._generation or generation.proof_at is None:
+                return
+            first = self._connected_at is None or self._attempt != generation.number
+            if first:
+                self._attempt = generation.number
+                self._connected_at = generation.proof_at
+                self._error = ""
+                if self._last_proof is not None:
+                    outage = Outage(
+                        self._last_proof,
+                        generation.proof_at,
+                        "broker-lost",
+                        not self._kept,
+                        self._broken,
+                    )
+            self._last_proof = generation.proof_at
+        if first:
+            _log.info("Connected to the broker: events are coming in.")
+        if outage is not None:
+            self._on_outage(outage)
+
+    def health(self) -> SourceHealth:
+        generation = self._generation
+        now = self.clock()
+        proof_at = self._last_proof
+        if self._stopped.is_set() or generation is None:
+            state = SourceState.STOPPED
+        elif generation.proof_at is not None and now - generation.proof_at < self.settings.proof_timeout:
+            state = SourceState.CONNECTED
+        elif generation.proof_at is not None or generation.heard is not None:
+            state = SourceState.BLIND
+        else:
+            state = SourceState.CONNECTING
+        return SourceHealth(
+            state=state,
+            proof_at=proof_at,
+            proof="probe" if generation is None else generation.proof,
+            error=self._error or ("" if generation is None else generation.error),
+            reconnects=self._reconnects,
+            connected_at=self._connected_at,
+            kept=self._kept,
+        )
+
+    def acknowledge(self, tag: int) -> None:
+        generation = self._generation
+        if generation is not None and tag >> _SHIFT == generation.number:
+            generation.acknowledge(tag & ((1 << _SHIFT) - 1))
+
+    def enable_events(self) -> None:
+        with self._control() as control:
+            control.broadcast("enable_events")
+
+    def call_heartbeats(self, hostnames: Collection[str] | None = None) -> None:
+        with self._control() as control:
+            control.broadcast("heartbeat", hostnames)
+
+    def fetch_presence(self, online: Collection[str], silent: Collection[str]) -> Presence:
+        with self._control() as control:
+            return control.fetch_presence(online, silent)
+
+    @contextmanager
+    def _control(self) -> Iterator[ControlLine]:
+        """The present generation's writing connection, for one thread at a time."""
+        generation = self._generation
+        if generation is None or generation.proof_at is None or generation.over.is_set():
+            raise SourceError("The broker is not connected.")
+        if not generation.control_lock.acquire(timeout=5.0):
+            raise SourceError("The broker does not answer.")
+        try:
+            yield generation.control
+        except SourceError:
+            raise
+        except Exception as error:  # drivers raise what they like; callers know one exception
+            raise SourceError(f"{type(error).__name__}: {error}") from error
+        finally:
+            generation.control_lock.release()

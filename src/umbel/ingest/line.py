@@ -1,0 +1,88 @@
+"""The contract of a line: one connection to a broker that delivers raw events until it breaks.
+
+`ingest.kombu_source` opens one line after another and judges whether each is alive; a line neither retries nor
+reconnects. All methods but `sever` are called from the one thread that reads.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
+from celery.events.event import get_exchange
+from kombu import Connection, Exchange
+
+from umbel.ingest.settings import CollectorSettings
+
+#: What a line hands over: body, content type, routing key, delivery tag (None: the broker keeps nothing).
+Deliver = Callable[[bytes, str, str, int | None], None]
+
+#: Routing key under which a line delivers the answer to its `ping`.
+PONG = "umbel.pong"
+
+
+class Line(ABC):
+    """One connection that reads events."""
+
+    #: The broker had kept our queue, and all events in it, since the last line to it.
+    kept = False
+    #: What is not as it should be but does not stop the line; sentences.
+    notices: tuple[str, ...] = ()
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect and subscribe. Raises what kombu or its drivers raise."""
+
+    @abstractmethod
+    def read(self, timeout: float) -> None:
+        """Deliver what comes within `timeout` seconds; return at the latest shortly after."""
+
+    @abstractmethod
+    def acknowledge(self, tag: int) -> None:
+        """Everything up to `tag` is stored."""
+
+    @abstractmethod
+    def ping(self) -> bool:
+        """Ask for a sign of life without publishing; True when it has come, False when it may come while reading."""
+
+    def keep(self) -> None:
+        """Tell the broker that we are there while nothing is read."""
+
+    @abstractmethod
+    def sever(self) -> None:
+        """Shut the socket so that a thread blocked in `read` returns. From any thread."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close politely; never raises."""
+
+
+def connect(app: Celery, settings: CollectorSettings, *, heartbeat: int = 0) -> Connection:
+    """A new, unopened connection with time limits wherever the user set none."""
+    connection = app.connection_for_read(heartbeat=heartbeat)
+    options: dict[str, Any] = dict(connection.transport_options or {})
+    driver = connection.transport.driver_type
+    if driver == "redis":
+        # a stopped server accepts connections and then says nothing
+        _default(options, "socket_timeout", settings.proof_timeout)
+        _default(options, "socket_connect_timeout", 5.0)
+    elif driver == "amqp":
+        _default(options, "read_timeout", settings.proof_timeout)
+        _default(options, "write_timeout", settings.proof_timeout)
+    connection.transport_options = options
+    connection.connect_timeout = min(connection.connect_timeout or 5.0, 5.0)
+    return connection
+
+
+def _default(options: dict[str, Any], key: str, value: object) -> None:
+    if options.get(key) is None:
+        options[key] = value
+
+
+def event_exchange(app: Celery, connection: Connection) -> Exchange:
+    """The exchange that workers publish events to, declared as Celery declares it."""
+    exchange = get_exchange(connection, name=app.conf.event_exchange)
+    type_ = app.conf.get("event_exchange_type")
+    if type_ and connection.transport.driver_type == "amqp":
+        exchange.type = type_
+    return exchange

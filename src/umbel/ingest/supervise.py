@@ -1,0 +1,139 @@
+"""The parent's side of the collector process: start it, hear its status, tell it evidence, start it again when it dies.
+
+Used by the composition root. The settings, which hold passwords, go through a pipe and never onto a command line.
+"""
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from umbel.ingest.settings import CollectorSettings
+from umbel.store.base import CollectorStatus
+
+_log = logging.getLogger("umbel.ingest.supervise")
+
+#: Seconds before the first and the latest restart; a run of HEALTHY_RUN seconds starts from the first again.
+FIRST_WAIT, LAST_WAIT, HEALTHY_RUN = 0.5, 30.0, 30.0
+#: A status older than this many seconds is no sign of life.
+STALE = 5.0
+#: Seconds given to a collector to store what it holds when it is asked to stop.
+STOP_TIME = 10.0
+
+
+class CollectorProcess:
+    """One collector at a time, for as long as `stop` was not called."""
+
+    def __init__(self, settings: CollectorSettings, *, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._status: CollectorStatus | None = None
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        #: Times that a collector ended without being asked to.
+        self.restarts = 0
+
+    def start(self) -> None:
+        """Start the process and keep it running; returns at once."""
+        self._thread = threading.Thread(target=self._keep_running, name="umbel-supervise", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the collector to store what it holds and end; killed when it takes longer than STOP_TIME."""
+        self._stopping.set()
+        with self._lock:
+            process = self._process
+        if process is not None:
+            self._end(process)
+        if self._thread is not None:
+            self._thread.join(STOP_TIME)
+
+    @property
+    def healthy(self) -> bool:
+        """The process runs and has said so lately; whether it is connected is in `status`."""
+        status = self._status
+        return status is not None and self._clock() - status.time < STALE
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the collector that runs now."""
+        process = self._process
+        return None if process is None or process.poll() is not None else process.pid
+
+    def status(self) -> CollectorStatus | None:
+        """What the collector last said of itself; None before its first word."""
+        return self._status
+
+    def send_evidence(self, hostnames: Collection[str]) -> None:
+        """Tell the collector that these workers answered an inspect; forgotten when it is not running."""
+        if not hostnames:
+            return
+        line = msgspec.json.encode({"evidence": sorted(hostnames)}) + b"\n"
+        with self._lock:
+            process = self._process
+            if process is None or process.stdin is None:
+                return
+            try:
+                process.stdin.write(line)
+                process.stdin.flush()
+            except (OSError, ValueError):
+                pass  # it has just died, and the next one will ask again
+
+    def _keep_running(self) -> None:
+        wait = FIRST_WAIT
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            code = self._run_once()
+            if self._stopping.is_set():
+                return
+            self.restarts += 1
+            wait = FIRST_WAIT if time.monotonic() - begun > HEALTHY_RUN else min(wait * 2, LAST_WAIT)
+            _log.error(
+                "The collector ended with code %s; it is started again in %.1f s.",
+                code,
+                wait,
+            )
+            self._stopping.wait(wait)
+
+    def _run_once(self) -> int:
+        """Start a collector and read its words until it ends; return its exit code."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "umbel.ingest.collector"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        with self._lock:
+            self._process = process
+        try:
+            process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
+            process.stdin.flush()
+        except OSError:
+            pass  # it died at once; its exit code says so below
+        if self._stopping.is_set():
+            self._end(process)
+        decoder = msgspec.json.Decoder(CollectorStatus)
+        for line in process.stdout:
+            try:
+                self._status = decoder.decode(line)
+            except msgspec.MsgspecError:
+                _log.warning("The collector wrote something else than its status: %r", line[:200])
+        return process.wait()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            if process.stdin is not None:
+                try:
+                    process.stdin.close()
+                except OSError:
+                    pass  # it has ended already
+        try:
+            process.wait(STOP_TIME)
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -1,0 +1,98 @@
+"""Asks the cluster, at intervals, what events do not tell: enables events, calls the roll, looks for silent workers.
+
+Runs in a thread of its own because each question may wait for a broker that does not answer; what it learns is fetched
+by the pipeline's thread. Started by `ingest.collector`.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from umbel.errors import SourceError
+from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.source import Presence, Source
+
+_log = logging.getLogger("umbel.ingest.watch")
+
+#: Seconds between looks at silent workers.
+INTERVAL = 5.0
+#: Seconds between roll calls of all workers.
+ROLL_CALL = 60.0
+
+
+class Watch:
+    """Asks about the workers it is told of, for as long as the source is connected."""
+
+    def __init__(self, source: Source, settings: CollectorSettings, *, clock: Callable[[], float]) -> None:
+        self._source = source
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._online: list[str] = []
+        self._silent: list[str] = []
+        self._to_call: list[str] = []
+        self._found: list[tuple[Presence, float]] = []
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._seen_connection: float | None = None
+        self._next_roll_call = 0.0
+        self._next_enable = 0.0
+        self._next_look = 0.0
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="umbel-watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def set_workers(self, *, online: list[str], silent: list[str], to_call: list[str]) -> None:
+        """Who is known: the online ones, the silent ones, and those who should be asked for a heartbeat."""
+        with self._lock:
+            self._online, self._silent, self._to_call = online, silent, to_call
+
+    def take_presence(self) -> list[tuple[Presence, float]]:
+        """What the broker said since the last call, with the time at which it was asked."""
+        with self._lock:
+            found, self._found = self._found, []
+        return found
+
+    def _run(self) -> None:
+        while not self._stopped.wait(0.25):
+            try:
+                self._look()
+            except SourceError as error:
+                _log.debug("Could not ask the workers: %s", error)
+                self._stopped.wait(1.0)
+            except Exception:  # a service loop: log and go on
+                _log.exception("Asking about the workers failed.")
+                self._stopped.wait(INTERVAL)
+
+    def _look(self) -> None:
+        connected_at = self._source.health().connected_at
+        if connected_at is None:
+            return
+        now = self._clock()
+        if connected_at != self._seen_connection:
+            self._seen_connection = connected_at
+            self._next_enable = self._next_roll_call = 0.0
+        if self._settings.enable_events and now >= self._next_enable:
+            self._next_enable = now + self._settings.enable_events_interval
+            self._source.enable_events()
+        if now >= self._next_roll_call:
+            self._next_roll_call = now + ROLL_CALL
+            self._source.call_heartbeats()
+        if now >= self._next_look:
+            self._next_look = now + INTERVAL
+            self._ask_for_silent()
+
+    def _ask_for_silent(self) -> None:
+        with self._lock:
+            online, silent, to_call = self._online, self._silent, self._to_call
+        if to_call:
+            self._source.call_heartbeats(to_call)
+        if silent:
+            asked = self._clock()
+            presence = self._source.fetch_presence(online, silent)
+            with self._lock:
+                self._found.append((presence, asked))

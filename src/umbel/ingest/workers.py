@@ -1,0 +1,245 @@
+"""The worker rows while events come in: heard, judged, lost, and gone from the list after their grace period.
+
+Lives in the pipeline's thread; the rules are `model.liveness`. Rows that changed are collected until a flush stored them.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from umbel.ingest.source import Presence
+from umbel.model.event import Event
+from umbel.model.liveness import (
+    CALL_AFTER,
+    MARGIN,
+    Evidence,
+    hear,
+    is_worker,
+    judge,
+    patience,
+    silence,
+    tells_run,
+)
+from umbel.model.worker import Worker, WorkerStatus
+
+_SKEW_SAMPLES = 16
+_PIDS_KEPT = 4
+_ALIVE = (WorkerStatus.ONLINE, WorkerStatus.BUSY_SILENT)
+
+
+class EndedRun(msgspec.Struct, frozen=True):
+    """A worker run that is over. Open tasks of it will not be heard of again."""
+
+    hostname: str
+    #: The pid that is alive under this name, whose tasks are not meant; 0: all tasks of this name.
+    alive_pid: int
+    #: Epoch seconds at this monitor.
+    ended: float
+
+
+class WorkerBook:
+    """All worker rows by hostname. Times are epoch seconds at this monitor."""
+
+    def __init__(self, rows: Iterable[Worker], *, grace: float, limit: int) -> None:
+        self.rows = {worker.hostname: worker for worker in rows}
+        self._grace = grace
+        self._limit = limit
+        self._changed: set[str] = set()
+        self._removed: set[str] = set()
+        self._skews: dict[str, deque[float]] = {}
+        #: hostname -> pid -> time of its latest event: tells a restart from two workers of one name.
+        self._pids: dict[str, dict[int, float]] = {}
+        self._duplicates: set[str] = set()
+        self._absent: dict[str, float] = {}
+        self._busy: set[str] = set()
+        self._ended: dict[str, EndedRun] = {}
+        for worker in self.rows.values():
+            if worker.status in (WorkerStatus.LOST, WorkerStatus.STOPPED) or worker.runs > 1:
+                self._note_end(worker, worker.heard)
+
+    def hear(self, event: Event) -> None:
+        """Take a worker's event; events of clients are left out."""
+        if not is_worker(event):
+            return
+        hostname = event.hostname
+        worker = self.rows.get(hostname)
+        if worker is None:
+            worker = self.rows[hostname] = Worker(hostname=hostname, first_seen=event.received_at)
+            self._removed.discard(hostname)
+        run = (worker.pid, worker.runs)
+        if tells_run(event) and self._is_twin(worker, event):
+            worker.heard = max(worker.heard, event.received_at)
+        else:
+            hear(worker, event)
+        self._changed.add(hostname)
+        if worker.runs != run[1] and run[0]:
+            self._note_end(worker, event.received_at)
+        elif worker.runs == run[1] and self._ended and worker.stopped_at is None:
+            ended = self._ended.get(hostname)
+            if ended is not None and ended.alive_pid == 0:
+                del self._ended[hostname]
+        if event.type == "worker-offline" and worker.stopped_at is not None:
+            self._note_end(worker, event.received_at)
+        if event.type == "worker-heartbeat":
+            self._measure_skew(worker, event)
+
+    def _is_twin(self, worker: Worker, event: Event) -> bool:
+        """Whether a second live worker uses the same name: a pid that comes back was never gone."""
+        pids = self._pids.setdefault(event.hostname, {})
+        before = pids.get(event.pid)
+        pids[event.pid] = max(before or 0.0, event.timestamp)
+        if len(pids) > _PIDS_KEPT:
+            del pids[min(pids, key=pids.__getitem__)]
+        if (
+            event.pid == worker.pid
+            or not worker.pid
+            or before is None
+            or event.timestamp < worker.run_started
+        ):
+            return False
+        self._duplicates.add(event.hostname)
+        return True
+
+    def _measure_skew(self, worker: Worker, event: Event) -> None:
+        """The greatest lead of a sender's clock over our receipt comes nearest to its skew: delay only lowers it."""
+        samples = self._skews.setdefault(worker.hostname, deque(maxlen=_SKEW_SAMPLES))
+        samples.append(event.timestamp - event.received_at)
+        worker.skew = max(samples)
+
+    def _note_end(self, worker: Worker, now: float) -> None:
+        alive = worker.stopped_at is None and worker.lost_at is None
+        self._ended[worker.hostname] = EndedRun(worker.hostname, worker.pid if alive else 0, now)
+
+    def take_evidence(self, hostnames: Collection[str], now: float) -> None:
+        """These workers answered an inspect."""
+        for hostname in hostnames:
+            worker = self.rows.get(hostname)
+            if worker is None:
+                worker = self.rows[hostname] = Worker(hostname=hostname, first_seen=now)
+                self._removed.discard(hostname)
+            self._show_alive(worker, now)
+
+    def take_presence(self, presence: Presence, asked: float) -> None:
+        """What the broker said of silent workers at time `asked`."""
+        for hostname in presence.present:
+            worker = self.rows.get(hostname)
+            if worker is not None and worker.stopped_at is None:
+                self._show_alive(worker, asked)
+        for hostname in presence.absent:
+            self._absent[hostname] = asked
+
+    def _show_alive(self, worker: Worker, now: float) -> None:
+        worker.evidence = now
+        worker.lost_at = None
+        self._absent.pop(worker.hostname, None)
+        self._changed.add(worker.hostname)
+
+    def set_busy(self, hostnames: Collection[str]) -> None:
+        """The silent workers for which the store holds STARTED tasks."""
+        self._busy = set(hostnames)
+
+    def judge_all(self, *, now: float, connected_at: float | None) -> None:
+        """Give every row its status; let those go whose grace period is over, and the oldest beyond the limit."""
+        for worker in self.rows.values():
+            told = self._absent.get(worker.hostname)
+            evidence = Evidence(
+                absent=told is not None and told > worker.heard + MARGIN,
+                busy=worker.hostname in self._busy,
+            )
+            status = judge(worker, evidence, now=now, connected_at=connected_at)
+            if status is WorkerStatus.LOST and worker.lost_at is None:
+                worker.lost_at = now
+                self._note_end(worker, now)
+            if status is not worker.status:
+                worker.status = status
+                self._changed.add(worker.hostname)
+        self._let_go(now)
+
+    def _let_go(self, now: float) -> None:
+        ended = [w for w in self.rows.values() if w.status in (WorkerStatus.LOST, WorkerStatus.STOPPED)]
+        gone = {
+            w.hostname for w in ended if now - w.heard > self._grace and now - (w.evidence or 0) > self._grace
+        }
+        excess = len(self.rows) - len(gone) - self._limit
+        if excess > 0:
+            kept = sorted((w for w in ended if w.hostname not in gone), key=lambda w: w.heard)
+            gone.update(w.hostname for w in kept[:excess])
+        for hostname in gone:
+            del self.rows[hostname]
+            self._changed.discard(hostname)
+            self._removed.add(hostname)
+            for memory in (self._skews, self._pids, self._absent):
+                memory.pop(hostname, None)
+            self._duplicates.discard(hostname)
+
+    def get_online(self) -> list[str]:
+        """Names judged online."""
+        return [name for name, worker in self.rows.items() if worker.status is WorkerStatus.ONLINE]
+
+    def get_silent(self, *, now: float, connected_at: float) -> list[str]:
+        """Names whose silence is longer than normal and who are not known to have ended."""
+        return [
+            name
+            for name, worker in self.rows.items()
+            if worker.stopped_at is None
+            and worker.lost_at is None
+            and silence(worker, now=now, connected_at=connected_at) > patience(worker)
+        ]
+
+    def get_to_call(self, *, now: float) -> list[str]:
+        """Names to ask for a heartbeat: silent ones, and those that send none of their own before they seem silent."""
+        return [
+            name
+            for name, worker in self.rows.items()
+            if worker.stopped_at is None
+            and worker.lost_at is None
+            and now - worker.heard > (CALL_AFTER if worker.freq is None else patience(worker))
+        ]
+
+    def take_ended(self, *, before: float) -> list[EndedRun]:
+        """Runs that ended before this time, each told once."""
+        due = [run for run in self._ended.values() if run.ended < before]
+        for run in due:
+            del self._ended[run.hostname]
+        return due
+
+    def put_back(self, run: EndedRun) -> None:
+        """Tell this ended run again: there is more to do for it."""
+        self._ended.setdefault(run.hostname, run)
+
+    def get_changes(self) -> tuple[list[Worker], list[str]]:
+        """Rows and removals not stored yet, as of now."""
+        return [msgspec.structs.replace(self.rows[name]) for name in self._changed], sorted(self._removed)
+
+    def set_stored(self) -> None:
+        """What `get_changes` gave has been stored."""
+        self._changed.clear()
+        self._removed.clear()
+
+    def get_notices(self, *, now: float, enable_events: bool) -> list[str]:
+        """What an operator should know of these workers, a sentence each."""
+        notices = [
+            f"Two workers share the name {name}: give each its own with -n, or their tasks and counts mix."
+            for name in sorted(self._duplicates)[:5]
+        ]
+        if enable_events:
+            deaf = [
+                name
+                for name, worker in self.rows.items()
+                if worker.status in _ALIVE and _lost_beat(worker, now)
+            ]
+            if deaf:
+                notices.append(
+                    f"{', '.join(sorted(deaf)[:3])} still sends events but no heartbeats since events were enabled by "
+                    "broadcast (Celery issue 2272): start workers with -E and turn enable_events off."
+                )
+        return notices
+
+
+def _lost_beat(worker: Worker, now: float) -> bool:
+    """Other events come, heartbeats came and have stopped."""
+    if worker.freq is None or not worker.heartbeats:
+        return False
+    limit = 3 * worker.freq + MARGIN
+    return now - worker.heartbeats[-1] > limit and now - worker.heard < patience(worker)

@@ -1,0 +1,133 @@
+"""What events tell of a worker, and the rule that says whether it is alive. Pure: no clock, no I/O.
+
+`hear` takes one event into a worker's row; `judge` names its status from all evidence. Used by `ingest.workers`.
+Times and labels are explained in `docs/explanation/worker-liveness.md`.
+"""
+
+import re
+
+import msgspec
+
+from umbel.model.event import Event
+from umbel.model.task import RANKS
+from umbel.model.worker import Worker, WorkerStatus
+
+#: Seconds of slack beside two heartbeats before a worker counts as silent.
+MARGIN = 5.0
+#: Seconds of silence allowed to a worker without regular heartbeats: it is called from CALL_AFTER on.
+PATIENCE = 20.0
+CALL_AFTER = 10.0
+#: Seconds for which the broker's or an inspect reply's word counts.
+EVIDENCE_COUNTS = 20.0
+#: Seconds of silence after which a worker without any other evidence is lost.
+LOST_AFTER = 25.0
+#: Seconds of silence explained by a running task where the broker cannot say whether the worker is there.
+BUSY_LIMIT = 900.0
+
+#: Clients (`gen123@host`) and beat send events too, but are no workers.
+_NOT_WORKERS = re.compile(r"gen\d+@|celerybeat@")
+_HEARTBEATS_KEPT = 4
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What is known of a silent worker beside its row."""
+
+    #: The broker said, after the worker was last heard, that its control subscription is gone.
+    absent: bool = False
+    #: The store holds a STARTED task of its present run.
+    busy: bool = False
+
+
+def is_worker(event: Event) -> bool:
+    """Whether the sender of this event is a worker."""
+    return event.type != "task-sent" and _NOT_WORKERS.match(event.hostname) is None
+
+
+def tells_run(event: Event) -> bool:
+    """Whether the event's pid is that of the worker: custom task events come from its child processes."""
+    return bool(event.pid) and (event.type[:7] == "worker-" or event.type[5:] in RANKS)
+
+
+def hear(worker: Worker, event: Event) -> None:
+    """Take one event into its sender's row, in place. Order does not matter beyond what the rows keep."""
+    worker.heard = max(worker.heard, event.received_at)
+    worker.lost_at = None
+    worker.clock = max(worker.clock, event.clock)
+    if tells_run(event) and event.pid != worker.pid:
+        if worker.pid and event.timestamp < worker.run_started:
+            return  # a late word of an earlier run
+        _begin_run(worker, event)
+    if event.type[:7] == "worker-":
+        _hear_worker(worker, event)
+
+
+def _begin_run(worker: Worker, event: Event) -> None:
+    worker.pid = event.pid
+    worker.run_started = event.timestamp
+    worker.runs += 1
+    worker.clock = event.clock
+    worker.heartbeats = []
+    worker.freq = worker.active = worker.processed = worker.loadavg = worker.stopped_at = None
+
+
+def _hear_worker(worker: Worker, event: Event) -> None:
+    if event.type == "worker-offline":
+        worker.stopped_at = event.timestamp
+        worker.heartbeats = []
+        worker.active = 0
+        return
+    if event.type not in ("worker-heartbeat", "worker-online"):
+        return
+    if worker.stopped_at is not None:
+        if event.timestamp <= worker.stopped_at:
+            return
+        worker.stopped_at = None
+    worker.heartbeats = [*worker.heartbeats, event.received_at][-_HEARTBEATS_KEPT:]
+    for field in ("active", "processed", "loadavg", "sw_ident", "sw_ver", "sw_sys"):
+        value = getattr(event, field)
+        if value is not None:
+            setattr(worker, field, value)
+    if event.active is not None and event.freq and event.freq > 0:
+        # the answer to a roll call carries no `active`, and a fixed freq that means nothing
+        worker.freq = event.freq
+
+
+def patience(worker: Worker) -> float:
+    """Seconds of silence that are normal for this worker."""
+    return PATIENCE if worker.freq is None else max(2 * worker.freq + MARGIN, MARGIN)
+
+
+def silence(worker: Worker, *, now: float, connected_at: float) -> float:
+    """Seconds since the worker could have been heard and was not."""
+    return now - max(worker.heard, connected_at)
+
+
+def judge(worker: Worker, evidence: Evidence, *, now: float, connected_at: float | None) -> WorkerStatus:
+    """The worker's status. `connected_at` is None while we ourselves hear nothing."""
+    if worker.stopped_at is not None:
+        return WorkerStatus.STOPPED
+    if worker.lost_at is not None:
+        return WorkerStatus.LOST
+    if connected_at is None:
+        return WorkerStatus.UNKNOWN
+    silent = silence(worker, now=now, connected_at=connected_at)
+    if silent <= patience(worker):
+        # after a (re)connection nobody has been heard yet
+        return WorkerStatus.ONLINE if worker.heard >= connected_at or silent <= 0 else _unheard(worker, now)
+    if evidence.absent:
+        return WorkerStatus.LOST
+    if worker.evidence is not None and now - worker.evidence <= EVIDENCE_COUNTS:
+        return WorkerStatus.BUSY_SILENT
+    if evidence.busy and silent <= BUSY_LIMIT:
+        return WorkerStatus.BUSY_SILENT
+    if silent > max(LOST_AFTER, patience(worker)):
+        return WorkerStatus.LOST
+    return worker.status
+
+
+def _unheard(worker: Worker, now: float) -> WorkerStatus:
+    if now - worker.heard <= patience(worker):
+        return WorkerStatus.ONLINE
+    if worker.evidence is not None and now - worker.evidence <= EVIDENCE_COUNTS:
+        return WorkerStatus.BUSY_SILENT
+    return WorkerStatus.UNKNOWN
