@@ -12,7 +12,8 @@ UmbelError
 │   └── StoreLocked      another process writes this history
 ├── SourceError          the event source lost its broker or was refused
 ├── DecodeError          a message is not a Celery event; has `cause`
-└── InspectError         the workers could not be asked
+├── InspectError         the workers could not be asked
+└── BrokerUnavailable    the broker's queues can't be read now
 """
 
 
@@ -78,3 +79,7 @@ class DecodeError(UmbelError):
 
 class InspectError(UmbelError):
     """The workers could not be asked: broker or result backend unavailable."""
+
+
+class BrokerUnavailable(UmbelError):
+    """The broker, or its management interface, gave no usable answer."""

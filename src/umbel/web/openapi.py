@@ -56,7 +56,10 @@ def _operation(item: Operation, schemas: dict[type, dict[str, Any]]) -> dict[str
         "summary": item.summary,
         "parameters": [*_path_parameters(item), *_query_parameters(item)],
         "responses": {
-            "200": {"description": item.summary, "content": {item.media_type: {"schema": _answer(item, schemas)}}},
+            "200": {
+                "description": item.summary,
+                "content": {item.media_type: {"schema": _answer(item, schemas)}},
+            },
             **{code: {"$ref": f"#/components/responses/Refused{code}"} for code in sorted(codes)},
         },
     }
@@ -71,7 +74,13 @@ def _answer(item: Operation, schemas: dict[type, dict[str, Any]]) -> dict[str, A
 
 def _path_parameters(item: Operation) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "description": text, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": text,
+            "schema": {"type": "string", "minLength": 1},
+        }
         for name, text in item.path_parameters.items()
     ]
 
@@ -99,7 +108,10 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _refusals(schema: dict[str, Any]) -> dict[str, Any]:
     return {
-        f"Refused{code}": {"description": text, "content": {PROBLEM_TYPE: {"schema": schema}}}
+        f"Refused{code}": {
+            "description": text,
+            "content": {PROBLEM_TYPE: {"schema": schema}},
+        }
         for code, text in _REFUSALS.items()
     }
 

@@ -41,7 +41,12 @@ class Refused(Exception):
     """A request that can't be answered: `status` with `message` for people, `parameter` where one is at fault."""
 
     def __init__(
-        self, status: int, message: str = "", *, parameter: str | None = None, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        message: str = "",
+        *,
+        parameter: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         self.status = status
         self.message = message
@@ -58,7 +63,11 @@ def problem_response(refused: Refused) -> Response:
         detail=refused.message,
         parameter=refused.parameter,
     )
-    headers = {**refused.headers, "content-type": PROBLEM_TYPE, "cache-control": "no-store"}
+    headers = {
+        **refused.headers,
+        "content-type": PROBLEM_TYPE,
+        "cache-control": "no-store",
+    }
     return Response(msgspec.json.encode(problem), refused.status, headers)
 
 

@@ -37,27 +37,49 @@ class NoQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class TaskListQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which tasks, in which order. Filters are combined with AND."""
 
-    search: Annotated[str, Meta(description="Flower's search grammar: terms, fields, AND, OR, quotes.")] = ""
-    state: Annotated[list[str], Meta(description="Exact, any case; repeat it for several, combined with OR.")] = []
+    search: Annotated[
+        str,
+        Meta(description="Flower's search grammar: terms, fields, AND, OR, quotes."),
+    ] = ""
+    state: Annotated[
+        list[str],
+        Meta(description="Exact, any case; repeat it for several, combined with OR."),
+    ] = []
     name: Annotated[str | None, Meta(description="Task name: exact, any case.")] = None
     worker: Annotated[str | None, Meta(description="Worker's host name: exact, any case.")] = None
     root_id: Annotated[str | None, Meta(description="First task of the workflow.")] = None
     parent_id: Annotated[str | None, Meta(description="The task that sent these.")] = None
     received_from: Moment | None = None
     received_to: Moment | None = None
-    sort: Annotated[str, Meta(description="Field, with - in front for descending.", extra_json_schema={"enum": SORTS})] = (
-        "-updated"
-    )
+    sort: Annotated[
+        str,
+        Meta(
+            description="Field, with - in front for descending.",
+            extra_json_schema={"enum": SORTS},
+        ),
+    ] = "-updated"
     limit: Annotated[int, Meta(ge=1, le=1000, description="Tasks a page.")] = 50
-    cursor: Annotated[str | None, Meta(description="`next` of the page before; only with the same sort.")] = None
+    cursor: Annotated[
+        str | None,
+        Meta(description="`next` of the page before; only with the same sort."),
+    ] = None
 
 
 class RollupQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which time buckets. The default is the last hour in minutes."""
 
-    kind: Annotated[Literal["task", "worker"], Meta(description="Buckets per task name or per worker.")] = "task"
+    kind: Annotated[
+        Literal["task", "worker"],
+        Meta(description="Buckets per task name or per worker."),
+    ] = "task"
     label: Annotated[str | None, Meta(description="One task name or host name; all when absent.")] = None
-    span: Annotated[int, Meta(description="Width in seconds.", extra_json_schema={"enum": [60, 3600, 86400]})] = 60
+    span: Annotated[
+        int,
+        Meta(
+            description="Width in seconds.",
+            extra_json_schema={"enum": [60, 3600, 86400]},
+        ),
+    ] = 60
     start: Moment | None = None
     end: Moment | None = None
 
@@ -84,7 +106,11 @@ def decode(params: QueryParams, kind: type[_Q]) -> _Q:
         elif name in raw:
             raise Refused(400, f"{name} is given more than once.", parameter=name)
         elif "enum" in schema and value not in map(str, schema["enum"]):
-            raise Refused(400, f"{name} is {value!r}; allowed: {_allowed(schema)}.", parameter=name)
+            raise Refused(
+                400,
+                f"{name} is {value!r}; allowed: {_allowed(schema)}.",
+                parameter=name,
+            )
         else:
             raw[name] = value
     try:
@@ -93,7 +119,11 @@ def decode(params: QueryParams, kind: type[_Q]) -> _Q:
         match = re.search(r"`\$\.(\w+)", str(exc))
         name = match[1] if match else ""
         allowed = _allowed(properties.get(name, {}))
-        raise Refused(400, f"{name} is {raw.get(name)!r}; allowed: {allowed}.", parameter=name or None) from exc
+        raise Refused(
+            400,
+            f"{name} is {raw.get(name)!r}; allowed: {allowed}.",
+            parameter=name or None,
+        ) from exc
 
 
 def parameters_of(kind: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
@@ -125,7 +155,11 @@ def _from_iso(value: str, parameter: str) -> float:
 
 
 def _bad_moment(value: str, parameter: str) -> Refused:
-    return Refused(400, f"{parameter} is {value!r}; allowed: epoch seconds or ISO 8601.", parameter=parameter)
+    return Refused(
+        400,
+        f"{parameter} is {value!r}; allowed: epoch seconds or ISO 8601.",
+        parameter=parameter,
+    )
 
 
 def _unknown(name: str, properties: dict[str, dict[str, Any]]) -> str:

@@ -1,0 +1,90 @@
+"""The `umbel_*` families: how the monitor itself does. One place for their names, types and help texts."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from umbel.metrics.readiness import reasons_not_ready
+from umbel.store.base import CollectorStatus, HistoryReader
+
+
+def own_families(reader: HistoryReader, status: CollectorStatus | None, now: float) -> Iterator[Metric]:
+    """Everything about ourselves at `now` (epoch seconds). Without a status only what the store knows."""
+    ready = not reasons_not_ready(status, now)
+    yield GaugeMetricFamily(
+        "umbel_ready",
+        "1 while events arrive, proven, and are stored, else 0",
+        value=float(ready),
+    )
+    tasks, size = reader.fetch_size()
+    yield GaugeMetricFamily("umbel_store_tasks", "Stored tasks", value=tasks)
+    yield GaugeMetricFamily("umbel_store_bytes", "Bytes of history on disk", value=size)
+    gaps = reader.fetch_gaps(limit=1000)
+    yield GaugeMetricFamily(
+        "umbel_gaps",
+        "Recorded intervals in which events may be missing",
+        value=len(gaps),
+    )
+    open_gaps = sum(gap.end is None for gap in gaps)
+    yield GaugeMetricFamily("umbel_gaps_open", "Such intervals that last until now", value=open_gaps)
+    if status is not None:
+        yield from _collector_families(status, now)
+
+
+def _collector_families(status: CollectorStatus, now: float) -> Iterator[Metric]:
+    began = status.started
+    yield CounterMetricFamily(
+        "umbel_events",
+        "Events stored since the collector started",
+        value=status.events,
+        created=began,
+    )
+    yield _by_cause(
+        "umbel_events_dropped",
+        "Events dropped on purpose, by cause",
+        status.dropped,
+        began,
+    )
+    yield _by_cause(
+        "umbel_messages_malformed",
+        "Messages that could not be read, by cause",
+        status.malformed,
+        began,
+    )
+    yield CounterMetricFamily(
+        "umbel_source_reconnects", "Times the connection to the broker was made again", value=status.reconnects,
+        created=began,
+    )  # fmt: skip
+    yield GaugeMetricFamily(
+        "umbel_ingest_lag_seconds",
+        "Time between receipt and commit of the newest events",
+        value=status.lag,
+    )
+    yield GaugeMetricFamily(
+        "umbel_buffered_bytes",
+        "Received events that wait to be stored",
+        value=status.buffered_bytes,
+    )
+    yield GaugeMetricFamily(
+        "umbel_collector_status_age_seconds",
+        "Age of the collector's status",
+        value=now - status.time,
+    )
+    if status.proof_at is not None:
+        yield GaugeMetricFamily(
+            "umbel_proof_age_seconds", "Time since the broker last proved that events arrive",
+            value=now - status.proof_at,
+        )  # fmt: skip
+    if status.last_event_at is not None:
+        yield GaugeMetricFamily(
+            "umbel_last_event_timestamp_seconds",
+            "When the last event arrived",
+            value=status.last_event_at,
+        )
+
+
+def _by_cause(name: str, text: str, counts: dict[str, int], began: float) -> Metric:
+    family = CounterMetricFamily(name, text, labels=["cause"])
+    for cause, count in sorted(counts.items()):
+        family.add_metric([cause], count, created=began)
+    return family

@@ -1,0 +1,187 @@
+"""The handlers of `/api/v1`: check the query, ask the store in a thread, encode the answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import Response
+
+from umbel import __version__
+from umbel.errors import QueryError
+from umbel.store.base import TaskQuery
+from umbel.store.search import parse_search
+from umbel.web import openapi, query, schema, wire
+from umbel.web.deps import Deps
+from umbel.web.endpoint import Handler, identity_of
+from umbel.web.present import Present
+from umbel.web.problem import Refused
+
+#: Counting the matches of a filter stops here; beyond it a page shows "more than".
+COUNT_LIMIT = 10_000
+
+
+class V1:
+    """Every read of the API."""
+
+    def __init__(self, deps: Deps, present: Present) -> None:
+        self._deps = deps
+        self._present = present
+        self._document = openapi.text().encode()
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """Operation name -> handler; `stream` is served by `stream.Stream`."""
+        return {
+            "listTasks": self.list_tasks,
+            "getTask": self.get_task,
+            "getFacets": self.get_facets,
+            "listWorkers": self.list_workers,
+            "getWorker": self.get_worker,
+            "listRollups": self.list_rollups,
+            "listGaps": self.list_gaps,
+            "getStatus": self.get_status,
+            "getSettings": self.get_settings,
+            "getOpenapi": self.get_openapi,
+        }
+
+    async def list_tasks(self, request: Request) -> Response:
+        asked = query.decode(request.query_params, query.TaskListQuery)
+        wanted = _task_query(asked)
+        return await _answer(lambda: self._list_tasks(wanted, asked))
+
+    def _list_tasks(self, wanted: TaskQuery, asked: query.TaskListQuery) -> schema.TaskList:
+        reader = self._deps.reader
+        try:
+            page = reader.fetch_tasks(wanted, limit=asked.limit, cursor=asked.cursor)
+        except QueryError as exc:
+            raise Refused(400, str(exc), parameter="cursor") from exc
+        count = reader.count_tasks(wanted, limit=COUNT_LIMIT)
+        return schema.TaskList(
+            items=[wire.task_out(task) for task in page.tasks],
+            next=page.next,
+            total=schema.Total(value=count.value, exact=count.exact),
+        )
+
+    async def get_task(self, request: Request) -> Response:
+        _no_query(request)
+        uuid = request.path_params["uuid"]
+        detail = await run_sync(self._deps.reader.fetch_task, uuid)
+        if detail is None:
+            raise Refused(404, f"Unknown task '{uuid}'")
+        return await _answer(lambda: wire.task_detail_out(detail))
+
+    async def get_facets(self, request: Request) -> Response:
+        _no_query(request)
+        return await _answer(self._present.fetch_facets)
+
+    async def list_workers(self, request: Request) -> Response:
+        _no_query(request)
+        return await _answer(self._present.fetch_workers)
+
+    async def get_worker(self, request: Request) -> Response:
+        _no_query(request)
+        hostname = request.path_params["hostname"]
+        rows = await run_sync(self._present.fetch_workers)
+        for row in rows.items:
+            if row.hostname == hostname:
+                return _json(row)
+        raise Refused(404, f"Unknown worker '{hostname}'")
+
+    async def list_rollups(self, request: Request) -> Response:
+        asked = query.decode(request.query_params, query.RollupQuery)
+        end = query.decode_moment(asked.end, "end")
+        end = self._deps.now() if end is None else end
+        start = query.decode_moment(asked.start, "start")
+        start = end - 3600 if start is None else start
+        if (end - start) / asked.span > query.MAX_BUCKETS:
+            raise Refused(
+                400,
+                f"At most {query.MAX_BUCKETS} buckets fit between start and end.",
+                parameter="start",
+            )
+        return await _answer(lambda: self._list_rollups(asked, start, end))
+
+    def _list_rollups(self, asked: query.RollupQuery, start: float, end: float) -> schema.RollupList:
+        rows = self._deps.reader.fetch_rollups(
+            kind=asked.kind, label=asked.label, span=asked.span, start=start, end=end
+        )
+        return schema.RollupList(
+            span=asked.span,
+            items=[wire.rollup_out(key, rollup) for key, rollup in rows],
+        )
+
+    async def list_gaps(self, request: Request) -> Response:
+        asked = query.decode(request.query_params, query.GapQuery)
+        fetch = self._deps.reader.fetch_gaps
+        return await _answer(
+            lambda: schema.GapList(items=[wire.gap_out(gap) for gap in fetch(limit=asked.limit)])
+        )
+
+    async def get_status(self, request: Request) -> Response:
+        _no_query(request)
+        return await _answer(self._present.fetch_status)
+
+    async def get_settings(self, request: Request) -> Response:
+        _no_query(request)
+        config = self._deps.config
+        return _json(
+            schema.Settings(
+                version=__version__,
+                url_prefix=prefix_of(config.url_prefix),
+                timezone=self._deps.timezone,
+                natural_time=config.natural_time,
+                auto_refresh=config.auto_refresh,
+                tasks_columns=list(config.tasks_columns),
+                read_only=config.read_only,
+                identity=identity_of(request).name,
+                broker=self._deps.broker,
+            )
+        )
+
+    async def get_openapi(self, request: Request) -> Response:
+        _no_query(request)
+        return Response(self._document, media_type="application/json")
+
+
+def prefix_of(url_prefix: str) -> str:
+    """The prefix as it stands in front of every path: "" or "/flower"."""
+    return f"/{url_prefix}" if url_prefix else ""
+
+
+def _task_query(asked: query.TaskListQuery) -> TaskQuery:
+    try:
+        search = parse_search(asked.search)
+    except QueryError as exc:
+        raise Refused(400, str(exc), parameter="search") from exc
+    return TaskQuery(
+        search=search,
+        states=tuple(asked.state),
+        name=asked.name,
+        worker=asked.worker,
+        root_id=asked.root_id,
+        parent_id=asked.parent_id,
+        received_start=query.decode_moment(asked.received_from, "received_from"),
+        received_end=query.decode_moment(asked.received_to, "received_to"),
+        sort=asked.sort.removeprefix("-"),  # type: ignore[arg-type]  # checked against SORTS
+        descending=asked.sort.startswith("-"),
+    )
+
+
+def _no_query(request: Request) -> None:
+    query.decode(request.query_params, query.NoQuery)
+
+
+async def _answer(make: Callable[[], Any]) -> Response:
+    """What `make` gives, computed and encoded in a thread."""
+    body = await run_sync(lambda: msgspec.json.encode(make()))
+    return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def _json(value: Any) -> Response:
+    return Response(
+        msgspec.json.encode(value),
+        media_type="application/json",
+        headers={"cache-control": "no-store"},
+    )

@@ -1,0 +1,44 @@
+"""What the web side is given by the composition root: one frozen bundle, handed to every group of handlers."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from celery import Celery
+
+from umbel.auth.base import Authenticator
+from umbel.brokers.base import BrokerInspector
+from umbel.config import Config
+from umbel.control.inspect import Inspector
+from umbel.store.base import CollectorStatus, HistoryReader
+
+
+class Deps(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that handlers need from outside."""
+
+    config: Config
+    reader: HistoryReader
+    #: The collector's live status; None when it can't be had, then the stored one is used.
+    status: Callable[[], CollectorStatus | None]
+    inspector: Inspector
+    #: None: this broker's queues can't be read.
+    brokers: BrokerInspector | None
+    #: None: no login is configured.
+    authenticator: Authenticator | None
+    #: For result backends and names; None when Umbel runs from a broker URL alone.
+    app: Celery | None
+    #: Broker URL without password.
+    broker: str
+    #: "redis", "amqp", …: kombu's driver type.
+    driver: str
+    #: The user's `format_task`, called with a copy of the task as pages show it.
+    format_task: Callable[[Any], Any] | None
+    #: Celery's `timezone`, an IANA name.
+    timezone: str
+    #: Epoch seconds UTC.
+    now: Callable[[], float]
+    #: The process environment; only the two variables of `auth.base.unauthenticated_api` are read, on each request.
+    environ: Mapping[str, str]
+    #: Folder of the built page (`index.html`, `assets/`).
+    ui_folder: Path

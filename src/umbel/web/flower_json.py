@@ -1,0 +1,45 @@
+"""JSON as Flower writes it: the text of Python's `json.dumps` with `</` as `<\\/`, and its conditional answers.
+
+Called by every handler of Flower's own endpoints; `/api/v1` has its own encoder.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+JSON_TYPE = "application/json; charset=UTF-8"
+
+
+def dumps(value: Any) -> str:
+    """`value` as Flower's JSON text: ASCII, `", "` and `": "` between items, keys in the order given."""
+    return json.dumps(value).replace("</", "<\\/")
+
+
+def answer(
+    request: Request,
+    body: str | bytes,
+    content_type: str = JSON_TYPE,
+    status: int = 200,
+) -> Response:
+    """A whole answer with its ETag; 304 without a body where the client holds the same text already."""
+    content = body.encode() if isinstance(body, str) else body
+    headers = {"content-type": content_type}
+    if status == 200 and request.method == "GET":
+        tag = f'"{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"'
+        headers["etag"] = tag
+        if _holds(request.headers.get("if-none-match", ""), tag):
+            return Response(status_code=304, headers={"etag": tag})
+    return Response(content, status, headers)
+
+
+def json_answer(request: Request, value: Any, status: int = 200) -> Response:
+    """`value` as Flower's JSON with its ETag."""
+    return answer(request, dumps(value), status=status)
+
+
+def _holds(if_none_match: str, tag: str) -> bool:
+    offered = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
+    return "*" in offered or tag in offered

@@ -1,0 +1,191 @@
+"""Flower's task reads: `/api/tasks`, `/api/task/info`, `/api/task/types` and `/tasks/datatable`."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from typing import Any, get_args
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from umbel.errors import SearchError
+from umbel.model.task import Task
+from umbel.store.base import SortField, TaskQuery
+from umbel.store.search import parse_search
+from umbel.web.arguments import Arguments
+from umbel.web.deps import Deps
+from umbel.web.flower_json import JSON_TYPE, answer, dumps, json_answer
+from umbel.web.flower_task import as_item, as_listed
+from umbel.web.format_hook import apply_hook
+from umbel.web.problem import Refused
+
+#: Tasks read, rendered and sent at a time.
+CHUNK = 2_000
+#: Up to so many tasks are answered whole, with an ETag; more are streamed.
+WHOLE = 10_000
+
+_SORTS = ("name", "received", "started", "state")
+_COLUMNS = frozenset(get_args(SortField))
+
+
+class FlowerTasks:
+    """Handlers over the history."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    async def tasks(self, request: Request) -> Response:
+        arguments = await Arguments.read(request)
+        limit = arguments.get_int("limit")
+        offset = max(0, arguments.get_int("offset", 0) or 0)
+        try:
+            query = _list_query(arguments)
+        except SearchError as exc:
+            return json_answer(request, {"error": str(exc)}, 400)
+        if limit is not None and limit <= 0:
+            return json_answer(request, {})
+        parts = self._parts(query, limit, offset)
+        first = await run_sync(lambda: list(islice(parts, WHOLE // CHUNK)))
+        if len(first) < WHOLE // CHUNK:
+            return answer(request, _braced(first))
+        return StreamingResponse(_stream(first, parts), headers={"content-type": JSON_TYPE})
+
+    def _parts(self, query: TaskQuery, limit: int | None, offset: int) -> Iterator[str]:
+        """The JSON of matching tasks, `CHUNK` at a time, without braces. Blocking."""
+        reader = self._deps.reader
+        cursor: str | None = None
+        left = limit
+        while left is None or left > 0:
+            size = CHUNK if left is None else min(CHUNK, left)
+            page = reader.fetch_tasks(query, limit=size, cursor=cursor, offset=0 if cursor else offset)
+            if page.tasks:
+                children = reader.fetch_children([task.uuid for task in page.tasks])
+                yield dumps({task.uuid: as_listed(task, children.get(task.uuid, ())) for task in page.tasks})[
+                    1:-1
+                ]
+            cursor = page.next
+            if cursor is None:
+                return
+            left = None if left is None else left - len(page.tasks)
+
+    async def info(self, request: Request) -> Response:
+        uuid = request.path_params["uuid"]
+        detail = await run_sync(self._deps.reader.fetch_task, uuid)
+        if detail is None:
+            raise Refused(404, f"Unknown task '{uuid}'")
+        return json_answer(request, as_item(detail.task, detail.children))
+
+    async def types(self, request: Request) -> Response:
+        return json_answer(request, {"task-types": await run_sync(self._deps.reader.fetch_task_types)})
+
+    async def datatable(self, request: Request) -> Response:
+        arguments = await Arguments.read(request)
+        draw = arguments.need_int("draw")
+        start = max(0, arguments.need_int("start"))
+        length = arguments.need_int("length")
+        column = arguments.need_int("order[0][column]")
+        field = arguments.get_text(f"columns[{column}][data]")
+        descending = arguments.get_text("order[0][dir]") == "desc"
+        body: dict[str, Any] = {
+            "draw": draw,
+            "data": [],
+            "recordsTotal": 0,
+            "recordsFiltered": 0,
+        }
+        try:
+            query = _table_query(arguments.get_text("search[value]"), field, descending)
+        except SearchError as exc:
+            body["recordsTotal"] = await run_sync(self._count, TaskQuery())
+            return json_answer(request, body | {"searchError": str(exc)})
+        body["data"], body["recordsTotal"], body["recordsFiltered"] = await run_sync(
+            lambda: (
+                self._rows(query, start, length),
+                self._count(TaskQuery()),
+                self._count(query),
+            )
+        )
+        return json_answer(request, body)
+
+    def _rows(self, query: TaskQuery, start: int, length: int) -> list[Any]:
+        if length <= 0:
+            return []
+        reader = self._deps.reader
+        tasks: list[Task] = []
+        cursor: str | None = None
+        while len(tasks) < length:
+            size = min(CHUNK, length - len(tasks))
+            page = reader.fetch_tasks(query, limit=size, cursor=cursor, offset=0 if cursor else start)
+            tasks += page.tasks
+            cursor = page.next
+            if cursor is None:
+                break
+        children = reader.fetch_children([task.uuid for task in tasks])
+        hook = self._deps.format_task
+        return [apply_hook(hook, as_item(task, children.get(task.uuid, ()))) for task in tasks]
+
+    def _count(self, query: TaskQuery) -> int:
+        return self._deps.reader.count_tasks(query, limit=10_000_000).value
+
+
+def _list_query(arguments: Arguments) -> TaskQuery:
+    """The filters and order of `/api/tasks`. Raises Refused (400), SearchError."""
+    sort = arguments.get_text("sort_by")
+    field = sort.removeprefix("-")
+    if sort and field not in _SORTS:
+        raise Refused(400, f"Invalid sort_by '{sort}', expected one of {', '.join(_SORTS)}")
+    state = _filter(arguments.get_text("state"))
+    return TaskQuery(
+        search=parse_search(arguments.get_text("search")),
+        states=(state,) if state else (),
+        name=_filter(arguments.get_text("taskname")),
+        worker=_filter(arguments.get_text("workername")),
+        received_start=_local_time(arguments.get_text("received_start")),
+        received_end=_local_time(arguments.get_text("received_end")),
+        sort=field or "updated",  # type: ignore[arg-type]  # one of _SORTS
+        descending=sort.startswith("-") or not sort,
+    )
+
+
+def _table_query(search: str, field: str, descending: bool) -> TaskQuery:
+    """The search and order of the table. Raises SearchError.
+
+    As in Flower, no column means newest first, and one that no task has leaves only the ids to sort by.
+    """
+    parsed = parse_search(search)
+    if not field:
+        return TaskQuery(search=parsed)
+    sort = "updated" if field == "timestamp" else field
+    known = sort if sort in _COLUMNS else "uuid"
+    return TaskQuery(search=parsed, sort=known, descending=descending)  # type: ignore[arg-type]
+
+
+def _filter(value: str) -> str | None:
+    return None if value in ("", "All") else value
+
+
+def _local_time(value: str) -> float | None:
+    """Epoch seconds of a minute in the server's own zone, as Flower reads it. Raises Refused (400)."""
+    if not value:
+        return None
+    try:
+        return time.mktime(time.strptime(value, "%Y-%m-%d %H:%M"))
+    except (ValueError, OverflowError) as exc:
+        raise Refused(
+            400,
+            "Invalid received_start or received_end, expected format 'YYYY-MM-DD HH:MM'",
+        ) from exc
+
+
+def _braced(parts: list[str]) -> str:
+    return "{" + ", ".join(parts) + "}"
+
+
+async def _stream(first: list[str], rest: Iterator[str]) -> AsyncIterator[str]:
+    yield "{" + ", ".join(first)
+    while True:
+        part = await run_sync(lambda: next(rest, None))
+        if part is None:
+            break
+        yield ", " + part
+    yield "}"

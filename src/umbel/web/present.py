@@ -1,0 +1,77 @@
+"""What the v1 API and the stream both show of the present: workers, facets, status. Blocking: call in a thread."""
+
+from umbel.control.roster import grace_of, listed
+from umbel.metrics.readiness import reasons_not_ready
+from umbel.model.worker import Worker
+from umbel.store.base import CollectorStatus
+from umbel.web import schema
+from umbel.web.deps import Deps
+from umbel.web.wire import count_by_worker, facet_counts, running_by_worker, worker_list
+
+_STATES = ("connecting", "connected", "blind", "stopped")
+
+
+class Present:
+    """Reads the store and the collector's status for everybody who shows them."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    def fetch_listed(self) -> list[Worker]:
+        """The workers that lists hold, in first-seen order."""
+        deps = self._deps
+        return listed(deps.reader.fetch_workers(), deps.now(), grace_of(deps.config))
+
+    def fetch_workers(self) -> schema.WorkerList:
+        """Listed workers with counters and totals."""
+        reader = self._deps.reader
+        counts = count_by_worker(reader.fetch_counters())
+        running = running_by_worker(reader.fetch_running())
+        return worker_list(self.fetch_listed(), counts, running)
+
+    def fetch_facets(self) -> schema.Facets:
+        """Stored tasks by state, name and worker."""
+        facets = self._deps.reader.fetch_facets()
+        return schema.Facets(
+            total=sum(facet.count for facet in facets),
+            states=facet_counts(facets, "state"),
+            names=facet_counts(facets, "name"),
+            workers=facet_counts(facets, "worker"),
+        )
+
+    def fetch_collector(self) -> CollectorStatus | None:
+        """The collector's word: live where it can be had, else as last stored."""
+        live = self._deps.status()
+        stored = None if live is not None else self._deps.reader.fetch_status()
+        return live or stored
+
+    def fetch_status(self) -> schema.Status:
+        """Whether what is shown is true and current, and what to do when it is not."""
+        deps, status, now = self._deps, self.fetch_collector(), self._deps.now()
+        reasons = reasons_not_ready(status, now)
+        tasks, size = deps.reader.fetch_size()
+        gaps = deps.reader.fetch_gaps(limit=20)
+        seen = status or CollectorStatus(pid=0, time=0.0, started=0.0, state="absent")
+        return schema.Status(
+            ready=not reasons,
+            state=seen.state if seen.state in _STATES else "absent",  # type: ignore[arg-type]
+            broker=seen.broker or deps.broker,
+            error=seen.error or seen.store_error or (reasons[0] if reasons else ""),
+            last_event=seen.last_event_at,
+            last_proof=seen.proof_at,
+            lag=seen.lag,
+            events=seen.events,
+            dropped=seen.dropped,
+            malformed=seen.malformed,
+            reconnects=seen.reconnects,
+            open_gap=any(gap.end is None for gap in gaps),
+            now=now,
+            stored_tasks=tasks,
+            stored_bytes=size,
+            notices=_notices(seen, reasons),
+        )
+
+
+def _notices(status: CollectorStatus, reasons: list[str]) -> list[schema.Notice]:
+    errors = [schema.Notice(level="error", text=reason) for reason in reasons]
+    return errors + [schema.Notice(level="warning", text=text) for text in status.notices]
