@@ -3,17 +3,22 @@
 `start` calls it; from then on the application alone says which broker, exchanges and backend are used.
 """
 
+import importlib
 import os
 import ssl
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import celery
+import kombu
 from celery import Celery
 from celery._state import get_current_app
 from celery.app.utils import find_app
 
+import umbel
 from umbel.config import Config
 from umbel.config.arguments import CeleryArguments
 from umbel.errors import ConfigError
@@ -21,6 +26,8 @@ from umbel.errors import ConfigError
 _BROKER_VARIABLE = "CELERY_BROKER_URL"
 #: These beat the broker named by the user where a deployment sets them.
 _BROKER_SIDES = ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
+#: Their frames tell a user nothing about an application that does not load.
+_LIBRARY_FOLDERS = tuple(str(Path(str(module.__file__)).parent) for module in (celery, kombu, importlib, umbel))
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "redis+socket", "sentinel", "socket", "unix"})
 
 
@@ -192,6 +199,16 @@ def _told(what: str, action: Callable[[], Any]) -> Any:
     try:
         return action()
     except Exception as error:  # the user's own program: anything can come out of it
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-        raise ConfigError(f"{what}: {type(error).__name__}: {error}{place}") from error
+        raise ConfigError(f"{what}: {type(error).__name__}: {error}{_place(error)}") from error
+
+
+def _place(error: Exception) -> str:
+    """Where in the user's code `error` came about; "" when it was none of its lines."""
+    if isinstance(error, SyntaxError):
+        return ""  # its own text names the place
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<", *_LIBRARY_FOLDERS))
+    ]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""

@@ -28,7 +28,8 @@ class Commands(click.Group):
         try:
             head, command, tail = split_command(args, self.commands.keys() | _ALIASES)
         except ConfigError as error:
-            raise click.ClickException(str(error)) from error
+            click.echo(f"umbel: {error}", err=True)
+            ctx.exit(1)
         if command is None or command in _ALIASES:
             command = "serve"
         return super().parse_args(ctx, [command, *head, *tail])
@@ -43,7 +44,7 @@ def main() -> None:
     """
 
 
-@main.command("serve", cls=LazyCommand, context_settings=_WORDS)
+@main.command("serve", cls=LazyCommand, context_settings=_WORDS, options_metavar="")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]")
 @click.pass_context
 def serve(ctx: click.Context, words: tuple[str, ...]) -> None:
@@ -53,7 +54,7 @@ def serve(ctx: click.Context, words: tuple[str, ...]) -> None:
     ctx.exit(start.run(words, start.serve))
 
 
-@main.command("collect", cls=LazyCommand, context_settings=_WORDS)
+@main.command("collect", cls=LazyCommand, context_settings=_WORDS, options_metavar="")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]")
 @click.pass_context
 def collect(ctx: click.Context, words: tuple[str, ...]) -> None:
@@ -63,7 +64,7 @@ def collect(ctx: click.Context, words: tuple[str, ...]) -> None:
     ctx.exit(start.run(words, start.collect))
 
 
-@main.command("prune", cls=LazyCommand, context_settings=_WORDS)
+@main.command("prune", cls=LazyCommand, context_settings=_WORDS, options_metavar="")
 @click.option("--dry-run", "--dry_run", is_flag=True, help="Only say what would be removed.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]")
 @click.pass_context

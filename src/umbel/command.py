@@ -60,6 +60,7 @@ def _entry(name: str) -> click.Command:
         help=_HELP,
         short_help=_HELP,
         context_settings={"ignore_unknown_options": True, "max_content_width": 110},
+        options_metavar="",
     )
     @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]")
     @click.pass_context

@@ -57,11 +57,14 @@ class _ByTime(_Ours, logging.handlers.TimedRotatingFileHandler):
     pass
 
 
-def configure(config: Config, *, colour: bool = True, files: bool = True) -> None:
+def configure(
+    config: Config, *, colour: bool = True, files: bool = True, root: logging.Logger | None = None
+) -> None:
     """Give the root logger its level and handlers. `logging=none` leaves everything as it is.
 
     Args:
         colour: Colour lines that go to a terminal.
+        root: The logger to set up, Python's root logger if not given.
         files: Also log to `log_file_prefix`. Only one process may: two would rotate the file under each other.
     Raises:
         OSError: The log file cannot be opened.
@@ -70,7 +73,7 @@ def configure(config: Config, *, colour: bool = True, files: bool = True) -> Non
     access.disabled = not config.debug
     if config.logging == "none":
         return
-    root = logging.getLogger()
+    root = root or logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Ours)]:
         root.removeHandler(handler)
         handler.close()

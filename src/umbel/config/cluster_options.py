@@ -262,7 +262,8 @@ PRIVACY = (
         kind=kind.BOOLEAN,
         default=True,
         group=Group.PRIVACY,
-        help="Blank out passwords, tokens and the like in arguments, results and tracebacks before they are stored.",
+        help="Blank out the values of passwords, tokens and the like in arguments, results and tracebacks before they are "
+        "stored.",
     ),
     Option(
         name="redact_patterns",
@@ -270,8 +271,8 @@ PRIVACY = (
         default=(),
         group=Group.PRIVACY,
         multi=True,
-        help="Further regular expressions whose matches are blanked out, separated by commas (write \\, for a comma "
-        "inside one).",
+        help="Further names whose values are blanked out, as regular expressions, separated by commas (write \\, for a "
+        "comma inside one), such as iban,customer_.*.",
     ),
     Option(
         name="max_text",
