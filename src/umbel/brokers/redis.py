@@ -15,7 +15,7 @@ from umbel.errors import BrokerUnavailable
 #: Seconds; a user's own transport options win.
 _TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 2}
 _NO_RETRY = {
-    "max_retries": 0,
+    "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0,
     "interval_max": 0,

@@ -69,7 +69,7 @@ class Inspector:
         self._running: dict[tuple[str, ...], Future[None]] = {}
         self._asked: dict[str, float] = {}
         self._stopping = threading.Event()
-        self._threads = ThreadPoolExecutor(len(BRIEF), "umbel-inspect")
+        self._threads = ThreadPoolExecutor(len(FULL), "umbel-inspect")
         self._runs = ThreadPoolExecutor(4, "umbel-refresh")
         self._follower = threading.Thread(target=self._follow, name="umbel-inspect-follow", daemon=True)
 

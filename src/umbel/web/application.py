@@ -40,7 +40,7 @@ class WebApplication:
         await self._app(scope, receive, send)
 
     def close_streams(self) -> None:
-        """End all live streams, so that a server can stop at once. From any thread or a signal handler."""
+        """End all live streams, so that a server can stop at once. From the event loop."""
         self._stream.close()
 
 

@@ -38,7 +38,7 @@ class FlowerTasks:
     async def tasks(self, request: Request) -> Response:
         arguments = await Arguments.read(request)
         limit = arguments.get_int("limit")
-        offset = max(0, arguments.get_int("offset", 0) or 0)
+        offset = _rows_to_skip(arguments.get_int("offset", 0) or 0)
         try:
             query = _list_query(arguments)
         except SearchError as exc:
@@ -82,7 +82,7 @@ class FlowerTasks:
     async def datatable(self, request: Request) -> Response:
         arguments = await Arguments.read(request)
         draw = arguments.need_int("draw")
-        start = max(0, arguments.need_int("start"))
+        start = _rows_to_skip(arguments.need_int("start"))
         length = arguments.need_int("length")
         column = arguments.need_int("order[0][column]")
         field = arguments.get_text(f"columns[{column}][data]")
@@ -158,6 +158,11 @@ def _table_query(search: str, field: str, descending: bool) -> TaskQuery:
     sort = "updated" if field == "timestamp" else field
     known = sort if sort in _COLUMNS else "uuid"
     return TaskQuery(search=parsed, sort=known, descending=descending)  # type: ignore[arg-type]
+
+
+def _rows_to_skip(number: int) -> int:
+    """Negative is 0 as in Flower; no history has more rows than databases can count."""
+    return min(max(0, number), 2**62)
 
 
 def _filter(value: str) -> str | None:

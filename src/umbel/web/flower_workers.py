@@ -1,5 +1,6 @@
 """Flower's worker and queue reads: `/api/workers`, `/workers?json=1` and `/api/queues/length`."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,11 +36,12 @@ class FlowerWorkers:
         inspector = self._deps.inspector
         if refresh:
             try:
-                await run_sync(inspector.refresh, name)
+                # shielded: others may be waiting for the same run
+                await asyncio.shield(asyncio.wrap_future(inspector.request(name)))
             except InspectError as exc:
                 raise Refused(503, f"Failed to update workers: {exc}") from exc
         if status:
-            known = await run_sync(self._present.fetch_listed)
+            known = await run_sync(self._deps.reader.fetch_workers)
             return json_answer(request, {worker.hostname: is_alive(worker) for worker in known})
         cached = inspector.get_workers()
         if name is None:
@@ -89,6 +91,8 @@ class FlowerWorkers:
 def _event_counts(counters: Mapping[CounterKey, int]) -> dict[str, dict[str, int]]:
     totals: dict[str, dict[str, int]] = {}
     for key, count in counters.items():
+        if not count:
+            continue
         row = totals.setdefault(key.worker, {})
         row[key.type] = row.get(key.type, 0) + count
     return totals

@@ -4,6 +4,7 @@ Served at `/api/v1/openapi.json`; `python -m umbel.web.openapi` prints it withou
 """
 
 import json
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -122,4 +123,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    print(text(), end="")
+    sys.stdout.write(text())

@@ -1,7 +1,7 @@
 """What the v1 API and the stream both show of the present: workers, facets, status. Blocking: call in a thread."""
 
 from umbel.control.roster import grace_of, listed
-from umbel.metrics.readiness import reasons_not_ready
+from umbel.metrics.readiness import STATUS_FRESH, reasons_not_ready
 from umbel.model.worker import Worker
 from umbel.store.base import CollectorStatus
 from umbel.web import schema
@@ -40,10 +40,15 @@ class Present:
         )
 
     def fetch_collector(self) -> CollectorStatus | None:
-        """The collector's word: live where it can be had, else as last stored."""
+        """The collector's word: live while that is fresh, else the newer of it and what was last stored (by a
+        collector of another process, perhaps)."""
         live = self._deps.status()
-        stored = None if live is not None else self._deps.reader.fetch_status()
-        return live or stored
+        if live is not None and self._deps.now() - live.time < STATUS_FRESH and live.state != "stopped":
+            return live
+        stored = self._deps.reader.fetch_status()
+        return max(
+            (word for word in (live, stored) if word is not None), key=lambda word: word.time, default=None
+        )
 
     def fetch_status(self) -> schema.Status:
         """Whether what is shown is true and current, and what to do when it is not."""

@@ -67,6 +67,8 @@ class WorkerTotals(msgspec.Struct, kw_only=True):
 
 
 class WorkerList(msgspec.Struct, kw_only=True):
+    """Listed workers with their sums."""
+
     items: list[WorkerOut]
     totals: WorkerTotals
 
@@ -121,6 +123,8 @@ class MarkOut(msgspec.Struct, kw_only=True):
 
 
 class AttemptOut(msgspec.Struct, kw_only=True):
+    """One execution of a task."""
+
     number: int
     state: str
     worker: str
@@ -150,12 +154,16 @@ class TaskDetailOut(TaskOut, kw_only=True):
 
 
 class Total(msgspec.Struct, kw_only=True):
+    """How many tasks match."""
+
     value: int
     #: False: counting stopped here, there are at least this many.
     exact: bool
 
 
 class TaskList(msgspec.Struct, kw_only=True):
+    """One page of tasks."""
+
     items: list[TaskOut]
     #: Give it back as `cursor` for the next page; null on the last one.
     next: str | None
@@ -163,6 +171,8 @@ class TaskList(msgspec.Struct, kw_only=True):
 
 
 class FacetCount(msgspec.Struct, kw_only=True):
+    """How many stored tasks have this value now."""
+
     value: str
     count: int
 
@@ -189,6 +199,8 @@ class GapOut(msgspec.Struct, kw_only=True):
 
 
 class GapList(msgspec.Struct, kw_only=True):
+    """Gaps, newest first."""
+
     items: list[GapOut]
 
 
@@ -263,6 +275,8 @@ class RollupOut(msgspec.Struct, kw_only=True):
 
 
 class RollupList(msgspec.Struct, kw_only=True):
+    """Time buckets, oldest first."""
+
     #: Bucket width in seconds.
     span: int
     items: list[RollupOut]

@@ -24,7 +24,7 @@ _FIXED = {
 
 
 class Shield:
-    """The outermost layer: adds headers to every HTTP answer."""
+    """The outermost layer: adds headers to every HTTP answer; JSON is kept by nobody unless its handler says so."""
 
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
         self._app = app
@@ -42,6 +42,8 @@ class Shield:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers(nonce):
                     headers.setdefault(name, value)
+                if "json" in headers.get("content-type", ""):
+                    headers.setdefault("cache-control", "no-store")
             await send(message)
 
         await self._app(scope, receive, send_shielded)
@@ -60,8 +62,6 @@ def content_security_policy(nonce: str) -> str:
             "default-src 'none'",
             "script-src 'self'",
             f"style-src 'self' 'nonce-{nonce}'",
-            # style attributes set by the page's components carry no nonce
-            "style-src-attr 'unsafe-inline'",
             "img-src 'self' data:",
             "font-src 'self'",
             "connect-src 'self'",

@@ -62,8 +62,10 @@ class Stream:
             await anyio.sleep(TICK)
 
     def close(self) -> None:
-        """End every stream, within one tick. Safe to call twice, and from any thread or signal handler."""
+        """End every stream at once. Safe to call twice; from the event loop."""
         self._closed = True
+        for mailbox in self._mailboxes:
+            mailbox.close()
 
     async def _follow(self) -> None:
         """Send deltas until nobody listens any more."""
@@ -87,8 +89,6 @@ class Stream:
                 for mailbox in self._mailboxes:
                     mailbox.put(delta.feed, message)
             await anyio.sleep(TICK)
-        for mailbox in self._mailboxes:
-            mailbox.close()
 
     async def _serve(self, last_id: int | None, scope: Scope, receive: Receive, send: Send) -> None:
         """One client's whole stream."""

@@ -1,0 +1,155 @@
+"""Binds the address and runs uvicorn on it until a signal ends it. Called by `app.serve`."""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import uvicorn
+
+from umbel.errors import ConfigError
+
+#: Seconds that requests under way are given at a stop; streams are told to end at once.
+GRACE = 3
+_BACKLOG = 1024
+
+
+class ServerSettings(Protocol):
+    """What `umbel.config.Config` must offer here."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def unix_socket(self) -> str: ...
+    @property
+    def certfile(self) -> str | None: ...
+    @property
+    def keyfile(self) -> str | None: ...
+    @property
+    def ca_certs(self) -> str | None: ...
+    @property
+    def xheaders(self) -> bool: ...
+    @property
+    def debug(self) -> bool: ...
+
+
+@contextlib.contextmanager
+def listening(settings: ServerSettings) -> Iterator[list[socket.socket]]:
+    """The bound sockets: one per address that the name stands for, so `localhost` and "" take IPv4 and IPv6.
+
+    Raises:
+        ConfigError: The address is not ours or the port is taken.
+    """
+    sockets = _bind_unix(settings.unix_socket) if settings.unix_socket else _bind_tcp(settings)
+    try:
+        yield sockets
+    finally:
+        for bound in sockets:
+            bound.close()
+        if settings.unix_socket:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(settings.unix_socket)
+
+
+def port_of(sockets: Sequence[socket.socket]) -> int:
+    """The port that was bound, 0 for a unix socket."""
+    name = sockets[0].getsockname()
+    return int(name[1]) if isinstance(name, tuple) else 0
+
+
+def run(
+    app: Any,
+    settings: ServerSettings,
+    sockets: list[socket.socket],
+    on_stop: Callable[[], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM. `on_stop` is called when the stop begins, from the event loop."""
+    secure = bool(settings.certfile) and not settings.unix_socket
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=settings.debug,
+        lifespan="on",
+        proxy_headers=settings.xheaders,
+        forwarded_allow_ips="*" if settings.xheaders else None,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=GRACE,
+        ssl_certfile=settings.certfile if secure else None,
+        ssl_keyfile=settings.keyfile if secure else None,
+        ssl_ca_certs=settings.ca_certs if secure else None,
+    )
+    _Server(config, on_stop).run(sockets)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
+
+
+def _bind_tcp(settings: ServerSettings) -> list[socket.socket]:
+    host = settings.address or None
+    try:
+        found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as exc:
+        raise ConfigError(f"address: {settings.address!r} is not a known address or host name") from exc
+    sockets: list[socket.socket] = []
+    port = settings.port
+    refused: OSError | None = None
+    for family, kind, protocol, _, address in dict.fromkeys(found):
+        try:
+            bound = socket.socket(family, kind, protocol)
+        except OSError as exc:  # a kernel without IPv6
+            refused = exc
+            continue
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound.bind((address[0], port, *address[2:]))
+            bound.listen(_BACKLOG)
+        except OSError as exc:
+            bound.close()
+            refused = exc
+            if sockets or family == socket.AF_INET6:
+                continue
+            break
+        sockets.append(bound)
+        port = port_of(sockets)
+    if not sockets or (refused is not None and refused.errno == errno.EADDRINUSE):
+        for bound in sockets:
+            bound.close()
+        shown = settings.address or "all interfaces"
+        raise ConfigError(f"port: cannot listen on {shown}, port {settings.port}: {_reason(refused)}")
+    return sockets
+
+
+def _bind_unix(path: str) -> list[socket.socket]:
+    """A socket file that everybody may connect to, as Flower's; one that nobody listens on any more is replaced."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(Path(path).stat().st_mode) and bound.connect_ex(path) == errno.ECONNREFUSED:
+            os.unlink(path)
+    try:
+        bound.bind(path)
+        os.chmod(path, 0o777)
+        bound.listen(_BACKLOG)
+    except OSError as exc:
+        bound.close()
+        raise ConfigError(f"unix_socket: cannot listen on {path}: {_reason(exc)}") from exc
+    return [bound]
+
+
+def _reason(error: OSError | None) -> str:
+    return (error.strerror if error is not None else None) or str(error)
