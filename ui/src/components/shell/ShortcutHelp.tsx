@@ -1,0 +1,29 @@
+import { Modal } from "@mantine/core";
+import classes from "./ShortcutHelp.module.css";
+
+const SHORTCUTS = [
+  ["/", "Search on this page"],
+  ["g d", "Go to the dashboard"],
+  ["g t", "Go to the tasks"],
+  ["?", "This list"],
+  ["Esc", "Close a menu or dialog"],
+] as const;
+
+export function ShortcutHelp(props: { opened: boolean; onClose: () => void }) {
+  return (
+    <Modal opened={props.opened} onClose={props.onClose} title="Keyboard shortcuts" size="sm">
+      <dl className={classes.list}>
+        {SHORTCUTS.map(([keys, what]) => (
+          <div key={keys}>
+            <dt>
+              {keys.split(" ").map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+    </Modal>
+  );
+}

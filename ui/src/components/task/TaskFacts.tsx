@@ -1,0 +1,104 @@
+import type { ReactNode } from "react";
+import { formatCount } from "../../model/number";
+import type { TaskDetail } from "../../model/task";
+import { TaskLink, WorkerLink } from "../Links";
+import { Duration, Time, Unknown } from "../time/Time";
+import { CopyButton } from "./CopyButton";
+import { Facts, Section } from "./Section";
+import classes from "./TaskFacts.module.css";
+
+const when = (value: number | null): ReactNode | undefined =>
+  value === null ? undefined : <Time value={value} style="absolute" full />;
+const words = (value: string | null): ReactNode | undefined => (value === null ? undefined : value);
+
+/** When: every moment that is known, in the order of a task's life. */
+export function TaskTimes(props: { task: TaskDetail }) {
+  const { task } = props;
+  return (
+    <Section title="Times" flush>
+      <Facts
+        rows={[
+          ["Sent", when(task.sent)],
+          ["Received", when(task.received) ?? <Unknown />],
+          ["Started", when(task.started)],
+          ["Succeeded", when(task.succeeded)],
+          ["Failed", when(task.failed)],
+          ["Retried", when(task.retried)],
+          ["Rejected", when(task.rejected)],
+          ["Revoked", when(task.revoked)],
+          ["Last change", when(task.updated)],
+          ["First seen here", when(task.firstSeen)],
+          ["Waited", <Duration key="wait" value={task.wait} />],
+          ["Runtime", <Duration key="runtime" value={task.runtime} />],
+          ["ETA", words(task.eta)],
+          ["Expires", words(task.expires)],
+        ]}
+      />
+    </Section>
+  );
+}
+
+/** Where: worker, queue and the rest of the message. */
+export function TaskPlaces(props: { task: TaskDetail }) {
+  const { task } = props;
+  return (
+    <Section title="Delivery" flush>
+      <Facts
+        rows={[
+          [
+            "Worker",
+            task.worker === null ? (
+              <Unknown title="no worker has taken it yet" />
+            ) : (
+              <WorkerLink hostname={task.worker} />
+            ),
+          ],
+          ["Queue", words(task.queue)],
+          ["Exchange", words(task.exchange)],
+          ["Routing key", words(task.routingKey)],
+          ["Retries", task.retries === null ? <Unknown /> : formatCount(task.retries)],
+          ["Attempts", formatCount(task.attempts)],
+          ["Client", words(task.client)],
+          ["Clock", formatCount(task.clock)],
+        ]}
+      />
+    </Section>
+  );
+}
+
+/** Parent, root and children, as links. */
+export function TaskFamily(props: { task: TaskDetail }) {
+  const { task } = props;
+  const link = (uuid: string) => (
+    <>
+      <TaskLink uuid={uuid} className={classes.uuid} />
+      <CopyButton value={uuid} what="this id" />
+    </>
+  );
+  const isRoot = task.rootId === null || task.rootId === task.uuid;
+  return (
+    <Section title="Workflow" flush>
+      <Facts
+        rows={[
+          ["Root", isRoot ? "this task" : link(task.rootId ?? "")],
+          ["Parent", task.parentId === null ? "none" : link(task.parentId)],
+          [
+            "Children",
+            task.children.length === 0 ? (
+              "none"
+            ) : (
+              <ul className={classes.children}>
+                {task.children.slice(0, 50).map((uuid) => (
+                  <li key={uuid}>{link(uuid)}</li>
+                ))}
+                {task.children.length > 50 ? (
+                  <li>and {formatCount(task.children.length - 50)} more</li>
+                ) : null}
+              </ul>
+            ),
+          ],
+        ]}
+      />
+    </Section>
+  );
+}

@@ -1,0 +1,75 @@
+import type { Link, Status } from "./status";
+
+export type HealthLevel = "good" | "waiting" | "bad";
+
+/** What the connection indicator says: the word, and the sentence behind it. */
+export interface Health {
+  level: HealthLevel;
+  word: string;
+  sentence: string;
+}
+
+/** Whether what the page shows is live: the page's link first, then the monitor's own sight of the broker. */
+export function healthOf(link: Link, status: Status | undefined): Health {
+  if (link === "down") {
+    return {
+      level: "bad",
+      word: "No answer",
+      sentence:
+        "The monitor does not answer; what you see is old. Check that it runs; the page keeps trying.",
+    };
+  }
+  if (link === "connecting" || !status) {
+    return { level: "waiting", word: "Connecting", sentence: "Opening the live stream from the monitor." };
+  }
+  const blind = monitorHealth(status);
+  if (blind) return blind;
+  if (link === "polling") {
+    return {
+      level: "waiting",
+      word: "Reconnecting",
+      sentence: "The live stream is interrupted; the page asks again every few seconds instead.",
+    };
+  }
+  if (link === "off")
+    return { level: "waiting", word: "Paused", sentence: "Updates pause while the tab is hidden." };
+  return {
+    level: "good",
+    word: "Live",
+    sentence: "Events arrive, and this page shows them as they are stored.",
+  };
+}
+
+function monitorHealth(status: Status): Health | null {
+  const why = status.error ? ` ${status.error}` : "";
+  switch (status.state) {
+    case "connecting":
+      return {
+        level: "waiting",
+        word: "No broker",
+        sentence: `The monitor is connecting to the broker.${why}`,
+      };
+    case "blind":
+      return {
+        level: "bad",
+        word: "Blind",
+        sentence: `The monitor is connected, but nothing proves that events reach it.${why}`,
+      };
+    case "stopped":
+      return {
+        level: "bad",
+        word: "Stopped",
+        sentence: `The collector is not running; no event is taken in.${why}`,
+      };
+    case "absent":
+      return {
+        level: "bad",
+        word: "No collector",
+        sentence: `No collector has written to this history yet.${why}`,
+      };
+    default:
+      return status.ready
+        ? null
+        : { level: "bad", word: "Not ready", sentence: `Events arrive but are not stored reliably.${why}` };
+  }
+}

@@ -1,0 +1,63 @@
+export interface Notice {
+  level: "info" | "warning" | "error";
+  text: string;
+}
+
+/** Whether what the page shows is true and current. Times are epoch seconds UTC. */
+export interface Status {
+  ready: boolean;
+  state: "connecting" | "connected" | "blind" | "stopped" | "absent";
+  broker: string;
+  error: string;
+  lastEvent: number | null;
+  lastProof: number | null;
+  /** Seconds between receipt and commit of the newest events. */
+  lag: number;
+  events: number;
+  dropped: Record<string, number>;
+  malformed: Record<string, number>;
+  reconnects: number;
+  openGap: boolean;
+  /** Time at the server. */
+  now: number;
+  storedTasks: number;
+  storedBytes: number;
+  notices: Notice[];
+}
+
+/** An interval in which events may have been missed; `end` is null while it lasts. */
+export interface Gap {
+  id: number;
+  start: number;
+  end: number | null;
+  cause: string;
+  lossy: boolean;
+  detail: string;
+}
+
+export interface Settings {
+  version: string;
+  /** Celery's `timezone`, an IANA name. */
+  timezone: string;
+  naturalTime: boolean;
+  autoRefresh: boolean;
+  tasksColumns: string[];
+  readOnly: boolean;
+  identity: string | null;
+  broker: string;
+}
+
+/** How the page is connected to its own server. */
+export type Link = "connecting" | "live" | "polling" | "down" | "off";
+
+const CAUSES: Record<string, string> = {
+  "monitor-down": "the monitor was not running",
+  "broker-lost": "the connection to the broker was lost",
+  overload: "more events came than could be taken in",
+  "store-full": "the history could not be written",
+};
+
+/** Why events may be missing, in words. */
+export function gapReason(gap: Gap): string {
+  return CAUSES[gap.cause] ?? gap.cause;
+}

@@ -1,0 +1,29 @@
+import { createRouter } from "@tanstack/react-router";
+import { dashboardRoute, workersRoute } from "./routes/dashboard";
+import { rootRoute } from "./routes/root";
+import { parseSearch, stringifySearch } from "./routes/searchParams";
+import { taskRoute } from "./routes/task";
+import { tasksRoute } from "./routes/tasks";
+import { workerRoute } from "./routes/worker";
+import { PREFIX } from "./services/page";
+
+/** Every screen, at Flower's address. */
+const routeTree = rootRoute.addChildren([dashboardRoute, workersRoute, workerRoute, tasksRoute, taskRoute]);
+
+export function makeRouter() {
+  return createRouter({
+    routeTree,
+    basepath: PREFIX || "/",
+    parseSearch,
+    stringifySearch,
+    scrollRestoration: true,
+    defaultPreload: false,
+    pathParamsAllowedCharacters: ["@", ":"],
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

@@ -1,0 +1,225 @@
+import { Button } from "@mantine/core";
+import { useLocalStorage, useMediaQuery } from "@mantine/hooks";
+import { IconListSearch, IconPlayerPause, IconPlayerPlay } from "@tabler/icons-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { createRoute, useLocation, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { Failure } from "../components/feedback/Failure";
+import { Message } from "../components/feedback/Message";
+import { SearchBox } from "../components/SearchBox";
+import table from "../components/table/Table.module.css";
+import { ColumnChooser } from "../components/tasks/ColumnChooser";
+import { columnsOf, TASK_COLUMNS } from "../components/tasks/columns";
+import { FilterChip } from "../components/tasks/FilterChip";
+import { Pager, totalText } from "../components/tasks/Pager";
+import { SearchHelp } from "../components/tasks/SearchHelp";
+import { StateFilter } from "../components/tasks/StateFilter";
+import { TaskCards } from "../components/tasks/TaskCards";
+import { TasksTable } from "../components/tasks/TasksTable";
+import classes from "../components/tasks/TasksTable.module.css";
+import { useTitle } from "../hooks/useTitle";
+import type { TaskPage } from "../model/task";
+import { ApiError } from "../services/client";
+import { pausedTasksQuery, settingsQuery, statesQuery, tasksQuery } from "../services/queries";
+import page from "../styles/page.module.css";
+import { rootRoute } from "./root";
+import { DEFAULT_LIMIT, DEFAULT_SORT, pageOf, queryOf, type TasksSearch, validateSearch } from "./tasksView";
+
+declare module "@tanstack/history" {
+  interface HistoryState {
+    /** Cursors of the pages before this one, first page ("") first. */
+    trail?: string[];
+  }
+}
+
+export const tasksRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/tasks",
+  validateSearch,
+  component: Tasks,
+});
+
+function Tasks() {
+  const search = tasksRoute.useSearch();
+  const query = queryOf(search);
+  const [pausedAt, setPausedAt] = useState(0);
+  const cache = useQueryClient();
+  const tasks = useQuery(pausedAt ? pausedTasksQuery(query, pausedAt, cache) : tasksQuery(query));
+  const { data: states = [] } = useQuery(statesQuery);
+  const columns = useColumns(search.columns);
+  const { narrow, turn } = useTurns(search);
+  const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
+  useTitle("Tasks");
+
+  const error = tasks.error instanceof ApiError ? tasks.error : null;
+  const searchError = error?.parameter === "search" ? error.message : undefined;
+  return (
+    <div className={page.stack}>
+      <div className={page.head}>
+        <h1>Tasks</h1>
+        {tasks.data ? <span className={page.subtle}>{totalText(tasks.data.total)}</span> : null}
+        {search.name ? (
+          <FilterChip label="name" value={search.name} onClear={() => narrow({ name: undefined })} />
+        ) : null}
+        {search.worker ? (
+          <FilterChip label="worker" value={search.worker} onClear={() => narrow({ worker: undefined })} />
+        ) : null}
+      </div>
+      <div className={classes.toolbar}>
+        <SearchBox
+          className={classes.search}
+          value={query.search}
+          onChange={(text) => narrow({ search: text || undefined })}
+          label="Search tasks"
+          placeholder="Search tasks: text, name:…, state:…, args:…, kwargs:key=value"
+          error={searchError}
+          help={<SearchHelp />}
+        />
+        <PauseButton paused={pausedAt > 0} onToggle={() => setPausedAt(pausedAt ? 0 : Date.now())} />
+        {isNarrow ? null : (
+          <ColumnChooser shown={columns.ids} isDefault={columns.isDefault} onChange={columns.choose} />
+        )}
+      </div>
+      <StateFilter
+        states={states}
+        counted={!query.search && !query.worker && !query.name}
+        value={query.state}
+        onChange={(state) => narrow({ state: state || undefined })}
+      />
+      <div className={table.panel}>
+        {tasks.data ? (
+          <div className={tasks.isPlaceholderData ? classes.stale : undefined}>
+            {tasks.data.items.length === 0 ? (
+              <NoTasks filtered={Boolean(query.search || query.state || query.worker || query.name)} />
+            ) : isNarrow ? (
+              <TaskCards tasks={tasks.data.items} />
+            ) : (
+              <TasksTable
+                tasks={tasks.data.items}
+                columns={columnsOf(columns.ids)}
+                sort={query.sort}
+                onSort={(sort) => narrow({ sort: sort === DEFAULT_SORT ? undefined : sort })}
+                listId={JSON.stringify(query)}
+              />
+            )}
+            <TasksPager search={search} data={tasks.data} narrow={narrow} turn={turn} />
+          </div>
+        ) : searchError ? (
+          <Message title="The search can't be read" icon={<IconListSearch size={32} />}>
+            <p>{searchError} The ? in the search box shows how to write one.</p>
+          </Message>
+        ) : tasks.error ? (
+          <Failure
+            what="The tasks"
+            status={error?.status ?? 0}
+            message={tasks.error.message}
+            onRetry={() => void tasks.refetch()}
+          />
+        ) : (
+          <Message title="Loading…">{null}</Message>
+        )}
+      </div>
+    </div>
+  );
+}
+
+type Narrow = (change: TasksSearch) => void;
+type Turn = (cursor: string, page: number, trail: string[]) => void;
+
+/** The two ways to move: another list (starts at its first page), or another page of the same list. */
+function useTurns(search: TasksSearch): { narrow: Narrow; turn: Turn } {
+  const navigate = useNavigate();
+  return {
+    narrow: (change) =>
+      void navigate({
+        to: "/tasks",
+        search: { ...search, ...change, cursor: undefined, page: undefined },
+        replace: "search" in change,
+        resetScroll: false,
+      }),
+    turn: (cursor, page, trail) =>
+      void navigate({
+        to: "/tasks",
+        search: { ...search, cursor: cursor || undefined, page: page > 1 ? String(page) : undefined },
+        state: (old) => ({ ...old, trail }),
+        resetScroll: false,
+      }),
+  };
+}
+
+function TasksPager(props: { search: TasksSearch; data: TaskPage; narrow: Narrow; turn: Turn }) {
+  const { search, data, turn } = props;
+  const { trail = [] } = useLocation().state;
+  const current = pageOf(search);
+  const { limit, cursor } = queryOf(search);
+  const { next } = data;
+  return (
+    <Pager
+      page={current}
+      shown={data.items.length}
+      limit={limit}
+      total={data.total}
+      onLimit={(size) => props.narrow({ limit: size === DEFAULT_LIMIT ? undefined : String(size) })}
+      onFirst={cursor ? () => turn("", 1, []) : null}
+      onPrevious={trail.length > 0 ? () => turn(trail.at(-1) ?? "", current - 1, trail.slice(0, -1)) : null}
+      onNext={next === null ? null : () => turn(next, current + 1, [...trail, cursor])}
+    />
+  );
+}
+
+/** Columns of the URL, else those remembered in this browser, else the server's `tasks_columns`. */
+function useColumns(inUrl: string | undefined) {
+  const { data: settings } = useQuery(settingsQuery);
+  const navigate = useNavigate();
+  const [remembered, remember] = useLocalStorage<string[] | null>({
+    key: "umbel-tasks-columns",
+    defaultValue: null,
+    getInitialValueInEffect: false,
+  });
+  const usual = columnsOf(settings?.tasksColumns ?? []);
+  const chosen = columnsOf(inUrl?.split(",") ?? remembered ?? []);
+  const shown = chosen.length > 0 ? chosen : usual.length > 0 ? usual : TASK_COLUMNS.slice(0, 10);
+  return {
+    ids: shown.map(({ id }) => id),
+    isDefault: chosen.length === 0,
+    choose: (ids: string[] | null) => {
+      remember(ids);
+      void navigate({
+        to: "/tasks",
+        search: (old: TasksSearch) => ({ ...old, columns: ids?.join(",") }),
+        replace: true,
+        resetScroll: false,
+      });
+    },
+  };
+}
+
+function PauseButton(props: { paused: boolean; onToggle: () => void }) {
+  return (
+    <Button
+      variant={props.paused ? "light" : "default"}
+      color={props.paused ? "orange" : undefined}
+      size="sm"
+      aria-pressed={props.paused}
+      leftSection={props.paused ? <IconPlayerPlay size={16} /> : <IconPlayerPause size={16} />}
+      onClick={props.onToggle}
+    >
+      {props.paused ? "Paused: go on" : "Pause"}
+    </Button>
+  );
+}
+
+function NoTasks(props: { filtered: boolean }) {
+  return (
+    <Message
+      title={props.filtered ? "No stored task matches" : "No task has been stored yet"}
+      icon={<IconListSearch size={32} stroke={1.5} />}
+    >
+      <p>
+        {props.filtered
+          ? "Widen the search or choose another state. Tasks that aged out of the history are not found either."
+          : "Tasks appear here as soon as a worker that sends events receives one."}
+      </p>
+    </Message>
+  );
+}

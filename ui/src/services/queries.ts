@@ -1,0 +1,87 @@
+import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
+import type { Gap, Settings, Status } from "../model/status";
+import type { StateCount, TaskDetail, TaskPage, TaskQuery } from "../model/task";
+import type { WorkerList } from "../model/worker";
+import { fetchJson } from "./client";
+import {
+  gapFrom,
+  settingsFrom,
+  stateCountsFrom,
+  statusFrom,
+  taskDetailFrom,
+  taskPageFrom,
+  type Wire,
+  workerListFrom,
+} from "./wire";
+
+/** Cache keys: the stream writes into the same entries that these queries fill (services/live.ts). */
+export const KEYS = {
+  settings: ["settings"],
+  status: ["status"],
+  gaps: ["gaps"],
+  workers: ["workers"],
+  states: ["states"],
+  tasks: ["tasks"],
+  task: ["task"],
+} as const;
+
+export const settingsQuery = queryOptions<Settings>({
+  queryKey: KEYS.settings,
+  queryFn: async ({ signal }) => settingsFrom(await fetchJson<Wire["Settings"]>("settings", {}, signal)),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const statusQuery = queryOptions<Status>({
+  queryKey: KEYS.status,
+  queryFn: async ({ signal }) => statusFrom(await fetchJson<Wire["Status"]>("status", {}, signal)),
+});
+
+export const gapsQuery = queryOptions<Gap[]>({
+  queryKey: KEYS.gaps,
+  queryFn: async ({ signal }) => (await fetchJson<Wire["GapList"]>("gaps", {}, signal)).items.map(gapFrom),
+  refetchInterval: 60_000,
+});
+
+export const workersQuery = queryOptions<WorkerList>({
+  queryKey: KEYS.workers,
+  queryFn: async ({ signal }) => workerListFrom(await fetchJson<Wire["WorkerList"]>("workers", {}, signal)),
+});
+
+/** How many stored tasks are in each state. */
+export const statesQuery = queryOptions<StateCount[]>({
+  queryKey: KEYS.states,
+  queryFn: async ({ signal }) =>
+    stateCountsFrom((await fetchJson<Wire["Facets"]>("facets", {}, signal)).states),
+});
+
+async function fetchTasks(query: TaskQuery, signal: AbortSignal): Promise<TaskPage> {
+  return taskPageFrom(await fetchJson<Wire["TaskList"]>("tasks", { ...query }, signal));
+}
+
+export function tasksQuery(query: TaskQuery) {
+  return queryOptions<TaskPage>({
+    queryKey: [...KEYS.tasks, query],
+    queryFn: ({ signal }) => fetchTasks(query, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The same page, held still: it begins as the live one stood at `since` and is not asked for again. */
+export function pausedTasksQuery(query: TaskQuery, since: number, cache: QueryClient) {
+  const live = tasksQuery(query);
+  return queryOptions<TaskPage>({
+    ...live,
+    queryKey: ["tasks-paused", since, query],
+    queryFn: ({ signal }) => fetchTasks(query, signal),
+    initialData: () => cache.getQueryData<TaskPage>(live.queryKey),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function taskQuery(uuid: string) {
+  return queryOptions<TaskDetail>({
+    queryKey: [...KEYS.task, uuid],
+    queryFn: async ({ signal }) =>
+      taskDetailFrom(await fetchJson<Wire["TaskDetailOut"]>(`tasks/${encodeURIComponent(uuid)}`, {}, signal)),
+  });
+}

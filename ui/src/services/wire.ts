@@ -1,0 +1,65 @@
+import type { Gap, Settings, Status } from "../model/status";
+import type { Attempt, StateCount, Task, TaskDetail, TaskPage } from "../model/task";
+import type { Worker, WorkerList, WorkerTotals } from "../model/worker";
+import type { components } from "./schema.gen";
+
+/** The API's own names: snake_case, used nowhere else. */
+export type Wire = components["schemas"];
+
+type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : S;
+type CamelKeys<T> = { [K in keyof T as K extends string ? Camel<K> : K]: T[K] };
+
+/** Renames the keys of one object; nested objects stay as they are. */
+function camelKeys<T extends object>(wire: T): CamelKeys<T> {
+  const entries = Object.entries(wire).map(([key, value]) => [
+    key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+    value,
+  ]);
+  return Object.fromEntries(entries) as CamelKeys<T>;
+}
+
+export function workerFrom(wire: Wire["WorkerOut"]): Worker {
+  return camelKeys(wire);
+}
+
+export function totalsFrom(wire: Wire["WorkerTotals"]): WorkerTotals {
+  return camelKeys(wire);
+}
+
+export function workerListFrom(wire: Wire["WorkerList"]): WorkerList {
+  return { items: wire.items.map(workerFrom), totals: totalsFrom(wire.totals) };
+}
+
+export function taskFrom(wire: Wire["TaskOut"]): Task {
+  return camelKeys(wire);
+}
+
+export function taskPageFrom(wire: Wire["TaskList"]): TaskPage {
+  return { items: wire.items.map(taskFrom), next: wire.next, total: wire.total };
+}
+
+function attemptFrom(wire: Wire["AttemptOut"]): Attempt {
+  return camelKeys(wire);
+}
+
+export function taskDetailFrom(wire: Wire["TaskDetailOut"]): TaskDetail {
+  return { ...camelKeys(wire), timeline: wire.timeline.map(attemptFrom) };
+}
+
+export function stateCountsFrom(wire: Wire["FacetCount"][]): StateCount[] {
+  return wire.map(({ value, count }) => ({ state: value, count }));
+}
+
+export function statusFrom(wire: Wire["Status"]): Status {
+  return camelKeys(wire);
+}
+
+export function gapFrom(wire: Wire["GapOut"]): Gap {
+  return camelKeys(wire);
+}
+
+export function settingsFrom(wire: Wire["Settings"]): Settings {
+  return camelKeys(wire);
+}
