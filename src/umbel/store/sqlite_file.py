@@ -7,7 +7,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -126,7 +126,8 @@ class FileLock:
             os.close(descriptor)
             raise StoreLocked(f"{self._history} is written by process {owner}") from exc
         self._descriptor = descriptor
-        with _suppressed_full_disk():
+        # the pid is for people: the lock holds without it, on a full disk too
+        with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
@@ -168,12 +169,3 @@ def _is_database(path: Path) -> bool:
 
 def _lock_path(path: Path) -> Path:
     return Path(f"{path}.lock")
-
-
-@contextmanager
-def _suppressed_full_disk() -> Iterator[None]:
-    """The pid is for people; the lock holds without it."""
-    try:
-        yield
-    except OSError:
-        pass

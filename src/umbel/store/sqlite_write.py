@@ -24,8 +24,14 @@ _INSERT = (
     f"INSERT INTO tasks ({', '.join(_INSERTED)}) VALUES ({', '.join('?' for _ in _INSERTED)}) "
     "ON CONFLICT (uuid) DO NOTHING"
 )
-_UPDATE_ALL = f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in _INSERTED)} WHERE uuid = ?"
-_UPDATE_CHANGING = f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in (*CHANGING_FIELDS, 'ascii', 'marks'))} WHERE uuid = ?"
+
+
+def _update(names: tuple[str, ...]) -> str:
+    return f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in names)} WHERE uuid = ?"
+
+
+_UPDATE_ALL = _update(_INSERTED)
+_UPDATE_CHANGING = _update((*CHANGING_FIELDS, "ascii", "marks"))
 _INSERT_ERROR = "INSERT OR IGNORE INTO task_errors VALUES (?, ?, ?, ?, ?, ?)"
 _TRIM_ERRORS = """
 DELETE FROM task_errors WHERE uuid = ?1 AND (time, rank, digest) IN (
@@ -34,9 +40,15 @@ DELETE FROM task_errors WHERE uuid = ?1 AND (time, rank, digest) IN (
         FROM task_errors WHERE uuid = ?1 WINDOW w AS (ORDER BY time, rank, exception, traceback)
     ) WHERE place > ?2 AND place <= n - ?3)
 """
-_ADD_FACET = "INSERT INTO facets VALUES (?, ?, ?, ?) ON CONFLICT (state, name, worker) DO UPDATE SET n = n + excluded.n"
+_ADD_FACET = """
+INSERT INTO facets VALUES (?, ?, ?, ?)
+ON CONFLICT (state, name, worker) DO UPDATE SET n = n + excluded.n
+"""
 _DROP_FACET = "DELETE FROM facets WHERE state = ? AND name = ? AND worker = ? AND n = 0"
-_ADD_COUNTER = "INSERT INTO counters VALUES (?, ?, ?, ?) ON CONFLICT (worker, task, type) DO UPDATE SET n = n + excluded.n"
+_ADD_COUNTER = """
+INSERT INTO counters VALUES (?, ?, ?, ?)
+ON CONFLICT (worker, task, type) DO UPDATE SET n = n + excluded.n
+"""
 _DROP_COUNTER = "DELETE FROM counters WHERE worker = ? AND task = ? AND type = ? AND n = 0"
 _PUT_WORKER = (
     "INSERT INTO workers VALUES (?, ?, ?) ON CONFLICT (hostname) "

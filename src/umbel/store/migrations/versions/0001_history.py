@@ -8,6 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """From nothing."""
     op.create_table(
         "tasks",
         sa.Column("id", sa.Integer, primary_key=True),

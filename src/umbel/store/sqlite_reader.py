@@ -1,0 +1,336 @@
+"""Questions to an SQLite history, from any thread, while its writer writes.
+
+`queries` makes the statements; here they get connections, a deadline and their way back to records. Used by
+the web process, metrics and the command line.
+"""
+
+import sqlite3
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from umbel.errors import StoreUnavailable
+from umbel.model.fold import join
+from umbel.model.rollup import Rollup, RollupKey
+from umbel.model.task import Record, TaskError
+from umbel.model.worker import Worker
+from umbel.store import schema, text
+from umbel.store.base import (
+    CollectorStatus,
+    Count,
+    CounterKey,
+    Facet,
+    FeedRow,
+    Gap,
+    HistoryReader,
+    Page,
+    Runtimes,
+    TaskDetail,
+    TaskQuery,
+)
+from umbel.store.migrate import check_version, fetch_version
+from umbel.store.packing import unpack
+from umbel.store.queries import (
+    Known,
+    count_facets,
+    count_statement,
+    decode_cursor,
+    encode_cursor,
+    facets_suffice,
+    select_known,
+    select_tasks,
+    selects_after,
+    wants_known,
+)
+from umbel.store.rows import TASK_FIELDS, task_of
+from umbel.store.schema import tasks
+from umbel.store.sqlite_file import Damaged, identity, translated
+from umbel.store.totals import bounds_key
+
+#: Connections kept, and how many more may be open for a moment.
+POOL_SIZE = 4
+POOL_OVERFLOW = 8
+#: Virtual machine steps between two looks at the clock: about 1 ms.
+_STEPS = 10_000
+_BATCH = 500
+MOST_CHILDREN = 1000
+
+
+class _Deadline:
+    """When the running query of one connection must end, in `time.monotonic` seconds."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at = float("inf")
+
+    def passed(self) -> bool:
+        return time.monotonic() > self.at
+
+
+class SQLiteReader(HistoryReader):
+    """`HistoryReader` on one file. Thread-safe; follows the file when the writer begins a new one.
+
+    Args:
+        buckets: Upper bounds, in seconds, of Flower's run-time histogram: as the writer's.
+        timeout: Seconds after which a query is given up.
+    """
+
+    def __init__(self, path: Path, *, buckets: tuple[float, ...], timeout: float = 10.0) -> None:
+        self._path = path
+        self._bounds = bounds_key(buckets)
+        self._timeout = timeout
+        self._engine: sa.Engine | None = None
+
+    def open(self) -> None:
+        if self._engine is not None:
+            return
+        engine = self._make_engine()
+        self._engine = engine
+        try:
+            with self._reading() as connection:
+                version = fetch_version(connection)
+            check_version(version, str(self._path))
+            if version != schema.SCHEMA_VERSION:
+                raise StoreUnavailable(f"The history {self._path} is not made or not upgraded yet")
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def fetch_tasks(
+        self, query: TaskQuery, *, limit: int, cursor: str | None = None, offset: int = 0
+    ) -> Page:
+        position = None if cursor is None else decode_cursor(query, cursor)
+        rows: list[Any] = []
+        with self._reading() as connection:
+            known = _fetch_known(connection, query)
+            if position is None:
+                statements = [select_tasks(query, known).offset(max(0, offset))]
+            else:
+                statements = selects_after(query, known, position)
+            for statement in statements:
+                if len(rows) <= limit:
+                    rows += connection.execute(statement.limit(limit + 1 - len(rows))).fetchall()
+        found = [task_of(row) for row in rows[:limit]]
+        return Page(found, encode_cursor(query, found[-1]) if len(rows) > limit else None)
+
+    def count_tasks(self, query: TaskQuery, *, limit: int = 100_000) -> Count:
+        with self._reading() as connection:
+            if facets_suffice(query):
+                return Count(count_facets(query, _fetch_facets(connection)), True)
+            known = _fetch_known(connection, query)
+            counted: int = connection.execute(count_statement(query, known, limit)).scalar_one()
+        return Count(min(counted, limit), counted <= limit)
+
+    def fetch_task(self, uuid: str) -> TaskDetail | None:
+        columns = [tasks.c[name] for name in (*TASK_FIELDS, "marks")]
+        earlier = schema.task_errors
+        with self._reading() as connection:
+            row = connection.execute(sa.select(*columns).where(tasks.c.uuid == uuid)).fetchone()
+            if row is None:
+                return None
+            errors = connection.execute(
+                sa.select(earlier.c.time, earlier.c.rank, earlier.c.exception, earlier.c.traceback).where(
+                    earlier.c.uuid == uuid
+                )
+            ).fetchall()
+            children = connection.execute(_select_children([uuid]).limit(MOST_CHILDREN)).fetchall()
+        task = task_of(row)
+        record = unpack(task, row[-1])
+        if errors:
+            others = tuple(sorted(TaskError(*error) for error in errors))
+            record = join(record, Record(uuid, (), {}, others))
+        return TaskDetail(task, record, [child for _, child in children])
+
+    def fetch_children(self, uuids: Collection[str]) -> dict[str, list[str]]:
+        ids = list(uuids)
+        found: dict[str, list[str]] = {}
+        with self._reading() as connection:
+            for start in range(0, len(ids), _BATCH):
+                for parent, child in connection.execute(_select_children(ids[start : start + _BATCH])):
+                    found.setdefault(parent, []).append(child)
+        return found
+
+    def fetch_workers(self) -> list[Worker]:
+        decode = msgspec.msgpack.Decoder(Worker).decode
+        table = schema.workers
+        statement = sa.select(table.c.data).order_by(table.c.first_seen, table.c.hostname)
+        return [decode(row[0]) for row in self._fetch(statement)]
+
+    def fetch_counters(self) -> dict[CounterKey, int]:
+        return {CounterKey(*row[:3]): row[3] for row in self._fetch(sa.select(schema.counters))}
+
+    def fetch_runtimes(self) -> dict[tuple[str, str], Runtimes]:
+        decode = msgspec.msgpack.Decoder(Runtimes).decode
+        table = schema.runtimes
+        statement = sa.select(table.c.worker, table.c.task, table.c.data).where(
+            table.c.bounds == self._bounds
+        )
+        return {(worker, task): decode(data) for worker, task, data in self._fetch(statement)}
+
+    def fetch_facets(self) -> list[Facet]:
+        with self._reading() as connection:
+            return _fetch_facets(connection)
+
+    def fetch_prefetched(self) -> dict[tuple[str, str], int]:
+        statement = (
+            sa.select(tasks.c.worker, tasks.c.name, sa.func.count())
+            .where(tasks.c.state == "RECEIVED", tasks.c.eta.is_(None))
+            .group_by(tasks.c.worker, tasks.c.name)
+        )
+        return {(worker or "", name or ""): count for worker, name, count in self._fetch(statement)}
+
+    def fetch_running(self) -> dict[tuple[str, str], tuple[int, float]]:
+        statement = (
+            sa.select(tasks.c.worker, tasks.c.name, tasks.c.wait)
+            .where(tasks.c.state == "STARTED")
+            .order_by(tasks.c.started, tasks.c.uuid)
+        )
+        running: dict[tuple[str, str], tuple[int, float]] = {}
+        for worker, name, wait in self._fetch(statement):
+            key = (worker or "", name or "")
+            count, latest = running.get(key, (0, 0.0))
+            running[key] = (count + 1, latest if wait is None else wait)
+        return running
+
+    def fetch_task_types(self) -> list[str]:
+        return sorted(row[0] for row in self._fetch(sa.select(schema.task_types)))
+
+    def fetch_rollups(
+        self, *, kind: str, label: str | None, span: int, start: float, end: float
+    ) -> list[tuple[RollupKey, Rollup]]:
+        decode = msgspec.msgpack.Decoder(Rollup).decode
+        table = schema.rollups
+        wanted = [table.c.span == span, table.c.kind == kind, table.c.start >= start, table.c.start < end]
+        if label is not None:
+            wanted.append(table.c.label == label)
+        statement = (
+            sa.select(table.c.kind, table.c.label, table.c.span, table.c.start, table.c.data)
+            .where(*wanted)
+            .order_by(table.c.start, table.c.label)
+        )
+        return [(RollupKey(*row[:4]), decode(row[4])) for row in self._fetch(statement)]
+
+    def fetch_gaps(self, *, limit: int = 100) -> list[Gap]:
+        table = schema.gaps
+        statement = sa.select(table).order_by(table.c.start.desc(), table.c.id.desc()).limit(limit)
+        return [Gap(**row._mapping) for row in self._fetch(statement)]
+
+    def fetch_feed(self, after: int, *, limit: int = 1000) -> list[FeedRow]:
+        decode = msgspec.msgpack.Decoder(list[str]).decode
+        table = schema.feed
+        statement = sa.select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
+        return [
+            FeedRow(id_, time_, None if uuids is None else decode(uuids), decode(hostnames))
+            for id_, time_, uuids, hostnames in self._fetch(statement)
+        ]
+
+    def fetch_feed_head(self) -> int:
+        return int(self._fetch(sa.select(sa.func.coalesce(sa.func.max(schema.feed.c.id), 0)))[0][0])
+
+    def fetch_status(self) -> CollectorStatus | None:
+        table = schema.meta
+        rows = self._fetch(sa.select(table.c.value).where(table.c.key == "status"))
+        return msgspec.json.decode(rows[0][0], type=CollectorStatus) if rows else None
+
+    def fetch_size(self) -> tuple[int, int]:
+        rows = self._fetch(sa.select(sa.func.coalesce(sa.func.sum(schema.facets.c.n), 0)))
+        files = (self._path, Path(f"{self._path}-wal"))
+        return (int(rows[0][0]), sum(file.stat().st_size for file in files if file.exists()))
+
+    def _fetch(self, statement: sa.Select[Any]) -> list[Any]:
+        with self._reading() as connection:
+            return list(connection.execute(statement).fetchall())
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """One consistent view of the history for at most `timeout` seconds."""
+        if self._engine is None:
+            raise StoreUnavailable(f"The history {self._path} is not open")
+        deadline: _Deadline | None = None
+        try:
+            with translated(self._path), self._engine.connect() as connection:
+                deadline = connection.info["deadline"]
+                deadline.at = time.monotonic() + self._timeout
+                yield connection
+        except Damaged as exc:
+            raise StoreUnavailable(f"The history cannot be read: {exc}") from exc
+        except StoreUnavailable as exc:
+            if deadline is not None and deadline.passed():
+                raise StoreUnavailable(f"The history gave no answer within {self._timeout:g} s") from exc
+            raise
+        except (sa.exc.TimeoutError, sa.exc.InvalidRequestError) as exc:
+            raise StoreUnavailable(f"No connection to the history {self._path} is free") from exc
+
+    def _make_engine(self) -> sa.Engine:
+        engine = sa.create_engine(
+            "sqlite://",
+            creator=self._connect,
+            poolclass=sa.QueuePool,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=self._timeout,
+        )
+
+        @sa.event.listens_for(engine, "connect")
+        def remember(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
+            deadline = _Deadline()
+            connection.set_progress_handler(deadline.passed, _STEPS)
+            record.info.update(deadline=deadline, identity=identity(self._path))
+
+        @sa.event.listens_for(engine, "checkout")
+        def compare(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
+            record.info["deadline"].at = float("inf")
+            if record.info["identity"] != identity(self._path):
+                raise sa.exc.DisconnectionError("the writer began a new file")
+
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("BEGIN")
+
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA cache_size = -8192")
+        connection.create_function("umbel_contains", -1, text.contains, deterministic=True)
+        connection.create_function("umbel_key", 1, text.sort_key, deterministic=True)
+        connection.create_function("umbel_has_pair", 3, text.has_pair, deterministic=True)
+        return connection
+
+
+def _fetch_facets(connection: sa.Connection) -> list[Facet]:
+    return [Facet(*row) for row in connection.execute(sa.select(schema.facets))]
+
+
+def _fetch_known(connection: sa.Connection, query: TaskQuery) -> Known:
+    if not wants_known(query):
+        return Known((), (), ())
+    states, names, workers = (
+        connection.execute(select_known(column)).scalars().all() for column in ("state", "name", "worker")
+    )
+    return Known(states, names, workers)
+
+
+def _select_children(uuids: Collection[str]) -> sa.Select[Any]:
+    made = sa.func.coalesce(tasks.c.sent, tasks.c.received, tasks.c.first_seen)
+    return (
+        sa.select(tasks.c.parent_id, tasks.c.uuid)
+        .where(tasks.c.parent_id.in_(list(uuids)))
+        .order_by(made, tasks.c.uuid)
+    )
