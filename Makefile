@@ -1,0 +1,55 @@
+# Needs Python >= 3.11, git and make; everything else is set up in .venv (see scripts/install).
+# PYTHON=python3.13 chooses another Python for a new .venv.
+
+PY := .venv/bin/python
+# Two processes: the tests start real servers, and two cores is what CI has. Tests of one file share
+# their servers, so a file stays in one process.
+WORKERS ?= 2
+TESTS ?= tests
+
+.PHONY: help demo test prove check bench docs fmt clean servers ui-test
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo:  ## Show everything alive: broker, workers, a shop, the monitor (Ctrl-C stops all)
+	@scripts/install demo
+	@exec .venv/bin/umbel demo $(ARGS)
+
+test:  ## Run every test (in CI the checks as well); TESTS=tests/unit runs a part
+	@scripts/install test
+	@scripts/install-servers
+	@scripts/npm.py test
+	@if [ -n "$$CI" ]; then scripts/check; fi
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS) $(ARGS)
+
+prove:  ## Run the long proofs (about an hour)
+	@scripts/install test
+	@scripts/install-servers
+	@$(PY) -m pytest -m prove --timeout 3600 -s tests/prove tests/compat $(ARGS)
+
+check:  ## Format, lint, types, layers, dependencies, sizes, the web UI, docs
+	@scripts/install test
+	@scripts/check --all
+
+bench:  ## Measure what the README claims (results in benchmarks/)
+	@scripts/install test
+	@scripts/install-servers
+	@$(PY) -m benchmarks $(ARGS)
+
+docs:  ## Build the documentation into site/
+	@scripts/install test
+	@$(PY) -m mkdocs build --strict --quiet && echo "The documentation is in site/index.html"
+
+fmt:  ## Lay the code out and sort imports
+	@scripts/install test
+	@$(PY) -m ruff format && $(PY) -m ruff check --fix-only --quiet
+	@scripts/npm.py format
+
+servers:  ## Install the servers and the browser that the tests use (by apt, where missing)
+	@scripts/install-servers
+
+clean:  ## Remove all that was made here, .venv too
+	rm -rf .venv site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* \
+	  .import_linter_cache test-results ui/node_modules src/umbel/ui_dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
