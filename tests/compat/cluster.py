@@ -1,0 +1,175 @@
+"""One Redis, two prefork workers, and a Flower and a candidate per variant, there before the first task.
+
+Everything runs in a temporary folder as child processes of their own group; `stop` ends them all.
+"""
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.compat.flower_install import fetch_flower_python
+from umbel.demo.process import Child, stop_all
+
+#: Basic-auth users of the variant `basic`.
+USERS = ("anna:s3cret", "bert:pass word")
+#: Of every process, so that local times and UTC differ, by more than whole hours.
+ZONE = "Asia/Kolkata"
+WORKERS = {"one@compat": "celery", "two@compat": "second"}
+OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to start a monitor: its options and environment, the same for both."""
+
+    options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "open": Variant(environment=OPEN),
+    "closed": Variant(),
+    "basic": Variant((f"--basic_auth={','.join(USERS)}",)),
+    "prefix": Variant(("--url_prefix=/mon/itor/",), OPEN),
+    "read_only": Variant(("--read_only",), OPEN),
+}
+
+
+@dataclass(slots=True)
+class Monitor:
+    """A running monitor: `kind` is `flower` or `umbel`."""
+
+    kind: str
+    variant: str
+    port: int
+    child: Child
+
+
+class Cluster:
+    """Starts and stops the whole comparison; `pairs` are (Flower, candidate) by variant."""
+
+    def __init__(self, folder: Path, candidate: str = "umbel") -> None:
+        self._folder = folder
+        self._candidate = candidate
+        self._children: list[Child] = []
+        self.url = ""
+        self.pairs: dict[str, tuple[Monitor, Monitor]] = {}
+
+    def start(self) -> None:
+        """Start Redis, then every monitor, wait until all answer, then the workers."""
+        port = find_free_port()
+        server = shutil.which("redis-server") or shutil.which("valkey-server")
+        assert server, "the comparison needs redis-server or valkey-server"
+        self._start("redis", [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""])
+        self.url = f"redis://127.0.0.1:{port}/0"
+        wait_until(lambda: accepts(port), 10, "redis")
+        for variant in VARIANTS:
+            pair = self._start_monitor("flower", variant, 0), self._start_monitor(self._candidate, variant, 1)
+            self.pairs[variant] = pair
+        for pair in self.pairs.values():
+            for monitor in pair:
+                self._wait_for(monitor)
+        for name, queues in WORKERS.items():
+            arguments = ("worker", "-n", name, "-Q", queues, "-c", "3", "-l", "WARNING")
+            self._start(name, [sys.executable, "-m", "celery", *self._celery_arguments(), *arguments])
+
+    def send_tasks(self) -> dict[str, str]:
+        """Send all the tasks; return their ids by the names that `cases` use."""
+        sent = self._folder / "ids.json"
+        command = [sys.executable, "-m", "tests.compat.traffic", self.url, str(sent)]
+        traffic = self._start("traffic", command)
+        if not traffic.wait(time.monotonic() + 120) or traffic.fetch_exit_code():
+            raise RuntimeError("\n".join(traffic.read_last_lines(30)))
+        ids: dict[str, str] = json.loads(sent.read_text())
+        return ids
+
+    def stop(self) -> None:
+        """End every process, Redis last."""
+        stop_all(self._children[1:], patience=5)
+        stop_all(self._children[:1], patience=5)
+
+    def read_log(self, monitor: Monitor) -> str:
+        """Return the end of a monitor's log, for messages of failed tests."""
+        return "\n".join(monitor.child.read_last_lines(30))
+
+    def _celery_arguments(self) -> list[str]:
+        return ["-q", "-A", "sample_app", "-b", self.url, "--result-backend", self.url.replace("/0", "/1")]
+
+    def _start_monitor(self, kind: str, variant: str, number: int) -> Monitor:
+        """Both get the same command line, but for the interpreter."""
+        python = str(fetch_flower_python()) if kind == "flower" else sys.executable
+        port = find_free_port()
+        name = f"{variant}-{kind}-{number}"
+        options = [f"--port={port}", "--address=127.0.0.1", f"--db={self._folder / name}.history"]
+        chosen = VARIANTS[variant]
+        command = [python, "-m", "celery", *self._celery_arguments(), "flower", *options, *chosen.options]
+        return Monitor(kind, variant, port, self._start(name, command, chosen.environment))
+
+    def _start(self, name: str, command: list[str], environment: Mapping[str, str] | None = None) -> Child:
+        clean = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("FLOWER_", "UMBEL_", "CELERY_"))
+        }
+        here = Path(__file__).parent
+        paths = {"PYTHONPATH": os.pathsep.join((str(here), str(here.parents[1]))), "TZ": ZONE}
+        child = Child(
+            name, command, folder=self._folder, environment={**clean, **paths, **(environment or {})}
+        )
+        self._children.append(child)
+        return child
+
+    def _wait_for(self, monitor: Monitor) -> None:
+        prefix = "/mon/itor" if monitor.variant == "prefix" else ""
+        url = f"http://127.0.0.1:{monitor.port}{prefix}/healthcheck"
+        try:
+            wait_until(lambda: answers(url), 60, monitor.child.name)
+            if monitor.kind == "umbel":
+                ready = url.replace("/healthcheck", "/health/ready")
+                wait_until(lambda: answers(ready), 60, f"{monitor.child.name} ready")
+        except TimeoutError as error:
+            raise RuntimeError(f"{error}\n{self.read_log(monitor)}") from error
+
+
+def wait_until(condition: object, seconds: float, what: str) -> None:
+    """Poll `condition` until it holds.
+
+    Raises:
+        TimeoutError: It did not within `seconds`.
+    """
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        time.sleep(0.1)
+
+
+def accepts(port: int) -> bool:
+    """Tell whether something listens on `port`."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def answers(url: str) -> bool:
+    """Tell whether `url` gives a 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def find_free_port() -> int:
+    """Return a port of loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
