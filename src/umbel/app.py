@@ -1,0 +1,178 @@
+"""The composition root of the server: the only module that names its concrete classes.
+
+`start` calls `serve`, `collect` and `prune` with the finished configuration and the Celery app (the user's own, or
+a bare one for `umbel serve`); each returns the process's exit code. The collector's own root is `ingest.collector`.
+"""
+
+import logging
+import math
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from celery import Celery
+
+import umbel
+from umbel import banner
+from umbel.auth.basic import BasicAuthenticator
+from umbel.brokers.registry import driver_of, make_inspector
+from umbel.config import Config
+from umbel.control.inspect import Inspector
+from umbel.control.roster import grace_of
+from umbel.ingest.settings import CollectorSettings, celery_conf_of
+from umbel.ingest.supervise import CollectorProcess
+from umbel.store.base import CollectorStatus
+from umbel.store.place import Place, history_place
+from umbel.store.retention import Limits
+from umbel.store.sqlite_reader import SQLiteReader
+from umbel.store.sqlite_writer import SQLiteWriter
+from umbel.web.application import build
+from umbel.web.deps import Deps
+from umbel.web.server import listening, port_of, run
+
+logger = logging.getLogger(__name__)
+
+#: The page, built into the package by `hatch_build.py`.
+UI_FOLDER = Path(umbel.__file__).parent / "ui_dist"
+
+
+def serve(config: Config, app: Celery) -> int:
+    """Bind, start the collector and serve until SIGINT or SIGTERM; raises UmbelError when it can't start."""
+    broker = banner.masked(app.connection_for_read().as_uri(include_password=True))
+    with ExitStack() as stack:
+        sockets = stack.enter_context(listening(config))
+        place = stack.enter_context(history(config, app))
+        collector = CollectorProcess(collector_settings(config, app, place))
+        buckets = finite(config.task_runtime_metric_buckets)
+        reader = SQLiteReader(place.path, buckets=buckets)
+        stack.callback(reader.close)
+        inspector = Inspector(
+            app,
+            timeout=config.inspect_timeout,
+            fetch_workers=reader.fetch_workers,
+            on_evidence=collector.send_evidence,
+            grace=grace_of(config),
+        )
+        web = build(
+            Deps(
+                config=config,
+                reader=reader,
+                status=collector.status,
+                inspector=inspector,
+                brokers=make_inspector(app, config.broker_api),
+                authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
+                app=app,
+                broker=broker,
+                driver=driver_of(app),
+                format_task=config.format_task,
+                timezone=str(app.timezone),
+                now=time.time,
+                environ=os.environ,
+                ui_folder=UI_FOLDER,
+            )
+        )
+        for service in (collector, inspector):
+            service.start()
+            stack.callback(service.stop)
+        for line in banner.lines(
+            config, port_of(sockets), broker, [n for n in app.tasks if n[:7] != "celery."]
+        ):
+            logger.info("%s", line)
+        run(web, config, sockets, on_stop=web.close_streams)
+    return 0
+
+
+def collect(config: Config, app: Celery) -> int:
+    """Collect events without pages until SIGINT or SIGTERM."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with history(config, app) as place:
+        collector = CollectorProcess(collector_settings(config, app, place))
+        collector.start()
+        logger.info("Collecting into %s", place.path)
+        stopped.wait()
+        collector.stop()
+    return 0
+
+
+def prune(config: Config, app: Celery, dry_run: bool) -> int:
+    """Apply the limits of the history once, or say what that would remove."""
+    with history(config, app) as place:
+        writer = SQLiteWriter(
+            place.path, limits=limits(config), buckets=finite(config.task_runtime_metric_buckets)
+        )
+        writer.open()
+        try:
+            pruned = writer.prune(now=time.time(), dry_run=dry_run)
+        finally:
+            writer.close()
+    verb = "would remove" if dry_run else "removed"
+    print(f"umbel prune: {verb} {pruned.tasks:,} finished tasks, {pruned.bytes:,} bytes, from {place.path}")  # noqa: T201
+    return 0
+
+
+@contextmanager
+def history(config: Config, app: Celery) -> Iterator[Place]:
+    """Where this run's history lies; a temporary one is removed at the end."""
+    url = app.connection_for_read().as_uri(include_password=True)
+    if config.persistent:
+        place = history_place(config.db, url, os.environ)
+        for notice in place.notices:
+            logger.warning("%s", notice)
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="umbel-") as folder:
+        yield history_place(str(Path(folder, "history.sqlite3")), url, os.environ)
+
+
+def collector_settings(config: Config, app: Celery, place: Place) -> CollectorSettings:
+    """What the collector process is told."""
+    celery, stuck = celery_conf_of(app)
+    bounds = limits(config)
+    return CollectorSettings(
+        celery=celery,
+        app_path=_path_of(app) if stuck else None,
+        store_path=str(place.path),
+        store_id=place.store_id,
+        max_tasks=bounds.tasks,
+        max_age=bounds.age,
+        max_bytes=bounds.bytes,
+        buckets=finite(config.task_runtime_metric_buckets),
+        enable_events=config.enable_events,
+        accept_content=tuple(kind for kind in config.accept_content if kind != "json"),
+        max_text=config.max_text,
+        redact=config.redact,
+        redact_names=config.redact_patterns,
+        buffer_bytes=config.buffer_bytes,
+        worker_grace=config.worker_grace,
+        max_workers=config.max_workers,
+        queue_expires=config.event_queue_expires,
+        queue_max_bytes=config.event_queue_bytes,
+        log_level="DEBUG" if config.debug else "INFO",
+    )
+
+
+def limits(config: Config) -> Limits:
+    """What the history may grow to."""
+    return Limits(age=config.retention, tasks=config.max_tasks, bytes=config.max_bytes)
+
+
+def finite(buckets: tuple[float, ...]) -> tuple[float, ...]:
+    """Histogram bounds without +Inf, which is always there."""
+    return tuple(bound for bound in buckets if bound != math.inf)
+
+
+def _path_of(app: Celery) -> str | None:
+    """`module:name` of an app that some imported module holds; the collector loads it from there."""
+    for name, module in list(sys.modules.items()):
+        for attribute, value in list(vars(module).items()) if name != "__main__" else ():
+            if value is app:
+                return f"{name}:{attribute}"
+    return None
