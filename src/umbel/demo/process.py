@@ -47,7 +47,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 # The demo has one thread only, so nothing can hold a lock over the fork.
-                preexec_fn=make_death_watch(stop_signal),  # noqa: PLW1509
+                preexec_fn=make_death_watch(stop_signal),
             )
         self.pid = self._process.pid
 
