@@ -4,15 +4,15 @@
 a bare one for `umbel serve`); each returns the process's exit code. The collector's own root is `ingest.collector`.
 """
 
+import hashlib
 import logging
 import math
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from umbel.control.roster import grace_of
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
 from umbel.store.base import CollectorStatus
-from umbel.store.place import Place, history_place
+from umbel.store.place import Place, history_place, remove_place
 from umbel.store.retention import Limits
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
@@ -44,7 +44,7 @@ UI_FOLDER = Path(umbel.__file__).parent / "ui_dist"
 
 def serve(config: Config, app: Celery) -> int:
     """Bind, start the collector and serve until SIGINT or SIGTERM; raises UmbelError when it can't start."""
-    broker = banner.masked(app.connection_for_read().as_uri(include_password=True))
+    broker = banner.masked(broker_url(app))
     with ExitStack() as stack:
         sockets = stack.enter_context(listening(config))
         place = stack.enter_context(history(config, app))
@@ -121,15 +121,25 @@ def prune(config: Config, app: Celery, dry_run: bool) -> int:
 @contextmanager
 def history(config: Config, app: Celery) -> Iterator[Place]:
     """Where this run's history lies; a temporary one is removed at the end."""
-    url = app.connection_for_read().as_uri(include_password=True)
-    if config.persistent:
-        place = history_place(config.db, url, os.environ)
-        for notice in place.notices:
-            logger.warning("%s", notice)
+    place = history_place(config.db, broker_url(app), state_environ(config), temporary=not config.persistent)
+    for notice in place.notices:
+        logger.warning("%s", notice)
+    try:
         yield place
-        return
-    with tempfile.TemporaryDirectory(prefix="umbel-") as folder:
-        yield history_place(str(Path(folder, "history.sqlite3")), url, os.environ)
+    finally:
+        remove_place(place)
+
+
+def broker_url(app: Celery) -> str:
+    """The broker's URL with its password: never shown."""
+    return str(app.connection_for_read().as_uri(include_password=True))
+
+
+def state_environ(config: Config) -> Mapping[str, str]:
+    """The environment as `history_place` reads it: a `data_dir` of the user's own beats systemd's folder."""
+    if config.data_dir is None or config.data_dir == os.environ.get("FLOWER_DATA_DIR"):
+        return os.environ
+    return {**os.environ, "STATE_DIRECTORY": "", "FLOWER_DATA_DIR": config.data_dir}
 
 
 def collector_settings(config: Config, app: Celery, place: Place) -> CollectorSettings:
@@ -140,7 +150,7 @@ def collector_settings(config: Config, app: Celery, place: Place) -> CollectorSe
         celery=celery,
         app_path=_path_of(app) if stuck else None,
         store_path=str(place.path),
-        store_id=place.store_id,
+        store_id=hashlib.sha256(str(place.path).encode()).hexdigest()[:12],
         max_tasks=bounds.tasks,
         max_age=bounds.age,
         max_bytes=bounds.bytes,
