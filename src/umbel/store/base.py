@@ -261,7 +261,11 @@ class HistoryReader(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Open for reading. Raises StoreUnavailable until the writer has made the history."""
+        """Open for reading, which the first question does as well.
+
+        Raises:
+            StoreUnavailable: The writer has not made the history yet.
+        """
 
     @abstractmethod
     def close(self) -> None: ...

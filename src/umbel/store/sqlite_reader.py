@@ -5,6 +5,7 @@ the web process, metrics and the command line.
 """
 
 import sqlite3
+import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -86,21 +87,27 @@ class SQLiteReader(HistoryReader):
         self._bounds = bounds_key(buckets)
         self._timeout = timeout
         self._engine: sa.Engine | None = None
+        self._opening = threading.Lock()
 
     def open(self) -> None:
-        if self._engine is not None:
-            return
-        engine = self._make_engine()
-        self._engine = engine
-        try:
-            with self._reading() as connection:
-                version = fetch_version(connection)
-            check_version(version, str(self._path))
-            if version != schema.SCHEMA_VERSION:
-                raise StoreUnavailable(f"The history {self._path} is not made or not upgraded yet")
-        except BaseException:
-            self.close()
-            raise
+        self._opened()
+
+    def _opened(self) -> sa.Engine:
+        with self._opening:
+            if self._engine is not None:
+                return self._engine
+            engine = self._make_engine()
+            try:
+                with self._view(engine) as connection:
+                    version = fetch_version(connection)
+                check_version(version, str(self._path))
+                if version != schema.SCHEMA_VERSION:
+                    raise StoreUnavailable(f"The history {self._path} is not made or not upgraded yet")
+            except BaseException:
+                engine.dispose()
+                raise
+            self._engine = engine
+            return engine
 
     def close(self) -> None:
         if self._engine is not None:
@@ -254,12 +261,15 @@ class SQLiteReader(HistoryReader):
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        """One consistent view of the history for at most `timeout` seconds."""
-        if self._engine is None:
-            raise StoreUnavailable(f"The history {self._path} is not open")
+        """One consistent view of the history for at most `timeout` seconds; opens it if that was not done yet."""
+        with self._view(self._engine or self._opened()) as connection:
+            yield connection
+
+    @contextmanager
+    def _view(self, engine: sa.Engine) -> Iterator[sa.Connection]:
         deadline: _Deadline | None = None
         try:
-            with translated(self._path), self._engine.connect() as connection:
+            with translated(self._path), engine.connect() as connection:
                 deadline = connection.info["deadline"]
                 deadline.at = time.monotonic() + self._timeout
                 yield connection
