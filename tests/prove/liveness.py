@@ -1,0 +1,234 @@
+"""What the monitor says of real workers that idle, block, stop, die and come back: labels over time, and their limits.
+
+The limits are those of `docs/explanation/worker-liveness.md`. One worker per cell, all at once on one Redis, each with
+a queue of its own.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Literal, Self
+
+import msgspec
+from celery import Celery
+
+from tests.prove.page import fetch_api
+from tests.prove.stage import QuietWorker
+from tests.servers import RedisServer, UmbelServer, free_port, wait_for
+
+Pool = Literal["prefork", "threads", "gevent", "solo"]
+Case = Literal["idle", "blocked", "without-heartbeat", "SIGTERM", "SIGKILL", "restart"]
+
+POOLS: tuple[Pool, ...] = ("prefork", "threads", "gevent", "solo")
+CASES: tuple[Case, ...] = ("idle", "blocked", "without-heartbeat", "SIGTERM", "SIGKILL", "restart")
+
+#: A task that blocks keeps these pools' main loop from sending heartbeats.
+DEAF: frozenset[Pool] = frozenset(("gevent", "solo"))
+
+#: Seconds from the fact to its label, as documented.
+ONLINE_WITHIN = 5.0
+STOPPED_WITHIN = 5.0
+LOST_WITHIN = 30.0
+BUSY_WITHIN = 20.0
+
+
+class Cell(msgspec.Struct):
+    """One worker: what was done to it, and what was said of it."""
+
+    pool: Pool
+    case: Case
+    #: When the fact happened (blocked, ended, started again). Epoch seconds UTC.
+    since: float = 0.0
+    #: When the blocking task ended.
+    until: float = 0.0
+    #: (time, label) at each change; "absent" where the worker was not listed.
+    labels: list[tuple[float, str]] = msgspec.field(default_factory=list)
+    runs: int = 0
+    faults: list[str] = msgspec.field(default_factory=list)
+    #: Seconds from the fact to the label that it must lead to.
+    delay: float | None = None
+
+    @property
+    def hostname(self) -> str:
+        return f"{self.pool}-{self.case}@live"
+
+    @property
+    def queue(self) -> str:
+        return f"{self.pool}-{self.case}"
+
+    def note(self, now: float, label: str) -> None:
+        if not self.labels or self.labels[-1][1] != label:
+            self.labels.append((now, label))
+
+    def labels_after(self, moment: float) -> list[tuple[float, str]]:
+        """The label that held at `moment`, and every one since."""
+        before = [entry for entry in self.labels if entry[0] <= moment]
+        return before[-1:] + [entry for entry in self.labels if entry[0] > moment]
+
+
+class LabelWatch:
+    """Reads the workers' labels twice a second."""
+
+    def __init__(self, monitor: UmbelServer, cells: Sequence[Cell]) -> None:
+        self._monitor = monitor
+        self._cells = cells
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="labels", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.5):
+            rows = {row["hostname"]: row for row in fetch_api(self._monitor, "workers")["items"]}
+            now = time.time()
+            for cell in self._cells:
+                row = rows.get(cell.hostname)
+                cell.note(now, "absent" if row is None else row["status"])
+                cell.runs = 0 if row is None else row["runs"]
+
+
+class _Stage:
+    """The Redis, the monitor and the workers of one matrix."""
+
+    def __init__(self, stack: ExitStack, cells: Sequence[Cell]) -> None:
+        self._redis = stack.enter_context(RedisServer())
+        self._app = Celery("caller", broker=self._redis.url, set_as_current=False)
+        self.monitor = stack.enter_context(UmbelServer(self._redis.url, arguments=(f"--port={free_port()}",)))
+        self.monitor.wait_until_collecting()
+        ledger = self.monitor.folder / "ledger.jsonl"
+        environment = {"PROVE_BROKER": self._redis.url, "PROVE_LEDGER": str(ledger)}
+        self.workers: dict[str, QuietWorker] = {}
+        for cell in cells:
+            arguments = ["--loglevel=WARNING", "-Q", cell.queue]
+            arguments += ["--without-heartbeat"] if cell.case == "without-heartbeat" else []
+            worker = QuietWorker(
+                self._redis.url, app="tests.prove.shop", pool=cell.pool, hostname=cell.hostname,
+                arguments=arguments, environment=environment,
+            )  # fmt: skip
+            stack.callback(worker.close)
+            self.workers[cell.hostname] = worker
+        self._start_all()
+
+    def _start_all(self) -> None:
+        """Four at a time: the machine is small, and a start costs a second of it."""
+        waiting = list(self.workers.values())
+        while waiting:
+            batch, waiting = waiting[:4], waiting[4:]
+            for worker in batch:
+                worker.launch()
+            for worker in batch:
+                worker.wait_until_ready(120)
+
+    def block(self, cell: Cell, seconds: int) -> None:
+        """Have the cell's worker run a task that blocks."""
+        self._app.send_task("prove.block", args=(seconds,), queue=cell.queue)
+
+
+def run_matrix(pools: Sequence[Pool], cases: Sequence[Case], *, block: int) -> list[Cell]:
+    """Do to one worker per pool what each case says, block for `block` seconds, and judge all labels."""
+    cells = [Cell(pool, case) for pool in pools for case in cases]
+    with ExitStack() as stack:
+        stage = _Stage(stack, cells)
+        stack.enter_context(LabelWatch(stage.monitor, cells))
+        wait_for(
+            lambda: all(cell.labels and cell.labels[-1][1] == "online" for cell in cells), 2 * ONLINE_WITHIN,
+            message=lambda: f"not online: {[c.hostname for c in cells if not c.labels or c.labels[-1][1] != 'online']}",
+        )  # fmt: skip
+        begun = time.time()
+        for cell in cells:
+            _act(stage, cell, block)
+        # what a label must be is judged until the last block is over, and a little beyond
+        end = max([cell.until for cell in cells] + [begun + LOST_WITHIN]) + ONLINE_WITHIN + 3.0
+        time.sleep(max(0.0, end - time.time()))
+    for cell in cells:
+        _judge(cell)
+    return cells
+
+
+def _act(stage: _Stage, cell: Cell, block: int) -> None:
+    worker = stage.workers[cell.hostname]
+    match cell.case:
+        case "blocked":
+            stage.block(cell, block)
+            cell.since = time.time()
+            cell.until = cell.since + block
+        case "SIGTERM":
+            worker.terminate(60)
+            cell.since = time.time()
+        case "SIGKILL":
+            worker.kill9()
+            cell.since = time.time()
+        case "restart":
+            worker.terminate(60)
+            worker.start()
+            cell.since = time.time()
+        case _:
+            cell.since = time.time()
+
+
+def _judge(cell: Cell) -> None:
+    match cell.case:
+        case "idle" | "without-heartbeat":
+            _expect_only(cell, cell.since, {"online"})
+        case "blocked" if cell.pool not in DEAF:
+            _expect_only(cell, cell.since, {"online"})
+        case "blocked":
+            _expect(cell, cell.since, "busy-silent", BUSY_WITHIN, before={"online"})
+            _expect_only(cell, cell.since, {"online", "busy-silent"})
+            _expect(cell, cell.until, "online", ONLINE_WITHIN, before={"busy-silent"}, is_the_point=False)
+        case "SIGTERM":
+            _expect(cell, cell.since, "stopped", STOPPED_WITHIN, before={"online"})
+            _expect_last(cell, "stopped")
+        case "SIGKILL":
+            _expect(cell, cell.since, "lost", LOST_WITHIN, before={"online", "busy-silent"})
+            _expect_last(cell, "lost")
+        case "restart":
+            _expect(cell, cell.since, "online", ONLINE_WITHIN, before={"stopped", "online"})
+            _expect_last(cell, "online")
+            if cell.runs != 2:
+                cell.faults.append(f"{cell.runs} runs instead of 2")
+
+
+def _expect(
+    cell: Cell, since: float, label: str, within: float, *, before: set[str], is_the_point: bool = True
+) -> None:
+    """`label` comes within `within` seconds, and until then nothing but `before` is said."""
+    for moment, said in cell.labels_after(since):
+        delay = max(0.0, moment - since)
+        if said == label:
+            if is_the_point:
+                cell.delay = delay
+            if delay > within:
+                cell.faults.append(f"{label} after {delay:.1f} s instead of {within:.0f} s")
+            return
+        if said not in before:
+            cell.faults.append(f"{said} after {delay:.1f} s, before {label}")
+    cell.faults.append(f"never {label}: {cell.labels}")
+
+
+def _expect_only(cell: Cell, since: float, labels: set[str]) -> None:
+    for moment, said in cell.labels_after(since):
+        if said not in labels:
+            cell.faults.append(f"{said} after {max(0.0, moment - since):.1f} s")
+
+
+def _expect_last(cell: Cell, label: str) -> None:
+    if cell.labels[-1][1] != label:
+        cell.faults.append(f"{cell.labels[-1][1]} in the end instead of {label}")
+
+
+def describe(cells: Sequence[Cell]) -> dict[str, str]:
+    """Worker -> its labels in order, the delay of the one that counts, and its faults."""
+    rows = {}
+    for cell in cells:
+        said = " → ".join(label for _, label in cell.labels_after(cell.since))
+        delay = "" if cell.delay is None else f" after {cell.delay:.1f} s"
+        rows[cell.hostname] = f"{said}{delay}" + "".join(f"; WRONG: {fault}" for fault in cell.faults)
+    return rows
