@@ -4,6 +4,7 @@
 of stdin means stop. It writes its status to stdout, one line of JSON a second. Started by `ingest.supervise`.
 """
 
+import io
 import logging
 import os
 import signal
@@ -288,7 +289,7 @@ def run(
     return 0
 
 
-def _obey(stdin: IO[bytes], collector: Collector) -> None:
+def _obey(stdin: io.FileIO, collector: Collector) -> None:
     """Take commands until the parent closes the pipe, which it also does by dying."""
     for line in stdin:
         try:

@@ -96,6 +96,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
         await super().shutdown(sockets)
+        # uvicorn would raise the signal again, and a stop that was asked for ends with exit code 0
+        self._captured_signals.clear()
 
 
 def _bind_tcp(settings: ServerSettings) -> list[socket.socket]:
