@@ -27,7 +27,6 @@ from umbel.control.inspect import Inspector
 from umbel.control.roster import grace_of
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
-from umbel.store.base import CollectorStatus
 from umbel.store.place import Place, history_place, remove_place
 from umbel.store.retention import Limits
 from umbel.store.sqlite_reader import SQLiteReader
