@@ -39,11 +39,12 @@ bench:  ## Measure what the README claims (results in benchmarks/)
 
 docs:  ## Build the documentation into site/
 	@scripts/install test
-	@$(PY) -m mkdocs build --strict --quiet && echo "The documentation is in site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet && echo "The documentation is in site/index.html"
 
-fmt:  ## Lay the code out and sort imports
+fmt:  ## Lay the code out, sort imports, list new files in ARCHITECTURE.md
 	@scripts/install test
 	@$(PY) -m ruff format && $(PY) -m ruff check --fix-only --quiet
+	@$(PY) scripts/architecture.py
 	@scripts/npm.py format
 
 servers:  ## Install the servers and the browser that the tests use (by apt, where missing)

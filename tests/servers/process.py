@@ -23,7 +23,7 @@ import pytest
 T = TypeVar("T")
 
 #: Variables that would reach into the programs under test from the developer's shell.
-FOREIGN_PREFIXES = ("UMBEL_", "FLOWER_", "CELERY_", "RABBITMQ_", "PYTEST_", "COV_CORE_")
+FOREIGN_PREFIXES = ("UMBEL_", "FLOWER_", "CELERY_", "RABBITMQ_", "PYTEST_", "STATE_DIRECTORY")
 
 
 def wait_for(
