@@ -24,7 +24,7 @@ PROBE_KEY = "umbel.probe"
 _NOBODY = "umbel-census"
 
 #: What brokers say when an account may not publish or declare: Redis' NOPERM, AMQP's ACCESS_REFUSED.
-_REFUSALS = ("NOPERM", "ACCESS_REFUSED", "ACCESS-REFUSED", "403")
+_REFUSALS = ("NOPERM", "no permissions", "ACCESS_REFUSED", "ACCESS-REFUSED")
 
 
 class ControlLine:
@@ -127,14 +127,18 @@ class ControlLine:
             return Presence(known=True, absent=frozenset(silent))
         return Presence(known=False)
 
-    def sever(self) -> None:
-        """Shut what may block; never raises. From any thread."""
+    def close(self) -> None:
+        """Close what is open; never raises, and may block for a second on a broker that is silent."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
+        if connection is None:
+            return
+        try:
+            if connection.transport.driver_type == "amqp":
                 connection.collect(socket_timeout=1.0)
-            except (OSError, *connection.recoverable_connection_errors):
-                pass  # closing a broken connection
+            else:
+                connection.release()
+        except (OSError, *connection.recoverable_connection_errors):
+            pass  # closing a broken connection
 
 
 def refused(error: BaseException) -> bool:

@@ -4,16 +4,20 @@ Everything in bounded portions, so that the next flush is never far. Driven by `
 """
 
 import time
+from datetime import UTC, datetime
 
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.workers import EndedRun, WorkerBook
+from umbel.model.task import Task
 from umbel.store.base import HistoryWriter
 
 #: Seconds between runs of retention.
 PRUNE_INTERVAL = 60.0
 #: Seconds between looks for tasks to give up.
 GIVE_UP_INTERVAL = 5.0
+#: Seconds without any evidence after which an open task of no known worker run is given up.
+STALE_AFTER = 30 * 86400.0
 #: Open tasks given up in one portion.
 PORTION = 500
 
@@ -46,7 +50,12 @@ class Housekeeping:
             self._runs = self._workers.take_ended(before=now - self._settings.unknown_after)
         if tick >= self._next_prune:
             self._next_prune = tick + PRUNE_INTERVAL
+            self._give_up_stale(now)
             self._store.prune(now=now)
+
+    def _give_up_stale(self, now: float) -> None:
+        stale = self._store.fetch_stale_tasks(now - STALE_AFTER, limit=PORTION)
+        self._pipeline.give_up([task for task in stale if not is_due_after(task, now)], alive_pid=0, now=now)
 
     def _give_up(self, run: EndedRun, now: float) -> None:
         """One portion of one run; the run is done when nothing of it is left."""
@@ -54,3 +63,16 @@ class Housekeeping:
         given_up = self._pipeline.give_up(tasks, alive_pid=run.alive_pid, now=now)
         if not given_up or len(tasks) < PORTION:
             self._runs.pop()
+
+
+def is_due_after(task: Task, now: float) -> bool:
+    """Whether the task waits for an ETA after epoch second `now`; an ETA without zone is UTC, as Celery sends it."""
+    if task.eta is None:
+        return False
+    try:
+        eta = datetime.fromisoformat(task.eta)
+    except ValueError:
+        return False
+    if eta.tzinfo is None:
+        eta = eta.replace(tzinfo=UTC)
+    return eta.timestamp() > now

@@ -77,7 +77,7 @@ class AmqpLine(Line):
             limits = {"x-expires": arguments["x-expires"], "x-max-length": 1}
             channel.queue_declare(marker, durable=True, auto_delete=False, arguments=limits)
             if not marks:
-                message = channel.prepare_message("alive", properties={"delivery_mode": 1})
+                message = channel.prepare_message(b"alive", properties={"delivery_mode": 1})
                 channel.basic_publish(message, exchange="", routing_key=marker)
         return kept
 

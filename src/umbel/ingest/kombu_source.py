@@ -7,6 +7,7 @@ broker that has stopped, is abandoned and its later words are ignored. Started b
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
@@ -29,9 +30,10 @@ from umbel.ingest.source import (
 
 _log = logging.getLogger("umbel.ingest.source")
 
-#: Waits between attempts, seconds: doubled from the first to the last, reset by proof of life.
+#: Waits between attempts, seconds: doubled from the first to the last, reset by proof of life. The last is short
+#: enough for events to resume within 30 s of a broker's return.
 FIRST_WAIT = 0.5
-LAST_WAIT = 30.0
+LAST_WAIT = 10.0
 
 #: A tag is (generation << SHIFT) + the broker's delivery tag.
 _SHIFT = 48
@@ -77,15 +79,15 @@ class _Generation:
         self._acked = 0
         self._to_ack = 0
         self._ping_due = False
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         for work, name in ((self._read, "events"), (self._prove, "probe")):
-            threading.Thread(
-                target=self._guard,
-                args=(work,),
-                name=f"umbel-{name}-{self.number}",
-                daemon=True,
-            ).start()
+            thread = threading.Thread(
+                target=self._guard, args=(work,), name=f"umbel-{name}-{self.number}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
 
     def _guard(self, work: Callable[[], None]) -> None:
         try:
@@ -101,18 +103,24 @@ class _Generation:
 
     def _read(self) -> None:
         line = self.line = open_line(self._source.app, self.settings, self._deliver)
-        line.open()
-        self._source.line_opened(self)
-        while not self.over.is_set():
-            line.read(_LOOK_UP)
-            if self._to_ack > self._acked:
-                self._acked = self._to_ack
-                line.acknowledge(self._acked)
-            if self._ping_due:
-                self._ping_due = False
-                if line.ping():
-                    self._proved("ping")
-        line.close()
+        try:
+            line.open()
+            self._source.line_opened(self)
+            while not self.over.is_set():
+                line.read(_LOOK_UP)
+                self._serve(line)
+        finally:
+            line.close()
+
+    def _serve(self, line: Line) -> None:
+        """Do what other threads asked the reading thread for."""
+        if self._to_ack > self._acked:
+            line.acknowledge(self._to_ack)
+            self._acked = self._to_ack
+        if self._ping_due:
+            self._ping_due = False
+            if line.ping():
+                self._proved("ping")
 
     def _deliver(self, body: bytes, content_type: str, routing_key: str, tag: int | None) -> None:
         if self.over.is_set():
@@ -174,10 +182,19 @@ class _Generation:
         return max(self.heard or 0.0, self.proof_at or 0.0, self.begun)
 
     def abandon(self) -> None:
+        """Let the connection go without waiting for it: whoever blocks on it is woken, or left behind."""
         self.over.set()
         if self.line is not None:
             self.line.sever()
-        threading.Thread(target=self.control.sever, name="umbel-sever", daemon=True).start()
+        closer = threading.Thread(target=self.control.close, name="umbel-close", daemon=True)
+        self._threads.append(closer)
+        closer.start()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the threads, together at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class KombuSource(Source):
@@ -214,10 +231,10 @@ class KombuSource(Source):
         self._stopped.set()
         self._wake.set()
         generation = self._generation
-        if generation is not None:
-            generation.abandon()
         if self._thread is not None:
-            self._thread.join(5.0)
+            self._thread.join(1.0)
+        if generation is not None:
+            generation.join(4.0)
 
     def _keep_connected(self) -> None:
         number = 0

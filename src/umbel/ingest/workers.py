@@ -158,9 +158,7 @@ class WorkerBook:
 
     def _let_go(self, now: float) -> None:
         ended = [w for w in self.rows.values() if w.status in (WorkerStatus.LOST, WorkerStatus.STOPPED)]
-        gone = {
-            w.hostname for w in ended if now - w.heard > self._grace and now - (w.evidence or 0) > self._grace
-        }
+        gone = {w.hostname for w in ended if now - _last_sign(w) > self._grace}
         excess = len(self.rows) - len(gone) - self._limit
         if excess > 0:
             kept = sorted((w for w in ended if w.hostname not in gone), key=lambda w: w.heard)
@@ -235,6 +233,11 @@ class WorkerBook:
                     "broadcast (Celery issue 2272): start workers with -E and turn enable_events off."
                 )
         return notices
+
+
+def _last_sign(worker: Worker) -> float:
+    """When a worker that has ended was last known, or judged, to be anything else."""
+    return max(worker.heard, worker.lost_at or 0.0, worker.evidence or 0.0)
 
 
 def _lost_beat(worker: Worker, now: float) -> bool:

@@ -122,7 +122,10 @@ def judge(worker: Worker, evidence: Evidence, *, now: float, connected_at: float
         return WorkerStatus.BUSY_SILENT
     if silent > max(LOST_AFTER, patience(worker)):
         return WorkerStatus.LOST
-    return worker.status
+    # longer silent than normal, and nobody has been asked yet
+    if worker.status is WorkerStatus.BUSY_SILENT:
+        return worker.status
+    return WorkerStatus.ONLINE if worker.heard >= connected_at else WorkerStatus.UNKNOWN
 
 
 def _unheard(worker: Worker, now: float) -> WorkerStatus:

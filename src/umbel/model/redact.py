@@ -71,7 +71,7 @@ class Redactor:
 
 def _mask(match: re.Match[str]) -> str:
     value = match["value"]
-    if MASK in value or value in ("None", "True", "False", "''", '""'):
+    if MASK[:-1] in value or value in ("None", "True", "False", "''", '""'):
         return match[0]
     for quote in ("\\'", '\\"', "'", '"'):
         if value.lstrip("bruBRU").startswith(quote):

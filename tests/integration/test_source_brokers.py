@@ -1,0 +1,157 @@
+"""The source's contract on every kind of broker, and what each of them asks for."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.integration.running_source import RunningSource
+from tests.servers import RabbitServer, RedisServer
+from tests.servers.process import wait_for
+from umbel.errors import SourceError
+from umbel.ingest.kombu_line import queue_name
+
+
+@pytest.fixture(params=["redis", "rabbitmq", "filesystem"])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, object]]:
+    if request.param == "filesystem":
+        folders = {"data_folder_in": "data", "data_folder_out": "data", "control_folder": "control"}
+        options = {key: str(tmp_path / folder) for key, folder in folders.items()}
+        for folder in options.values():
+            Path(folder).mkdir(exist_ok=True)
+        return "filesystem://", {"broker_transport_options": options}
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url, {}
+
+
+def test_events_arrive_once_proof_of_life_is_there(broker: tuple[str, dict[str, object]]) -> None:
+    with RunningSource(*broker) as running:
+        running.wait_until_connected()
+        assert running.health.proof == "probe"
+
+        running.send("worker-online", "task-received", "task-started")
+
+        running.wait_for_types({"worker-online", "task-received", "task-started"})
+        assert len(running.events()) == 3
+        assert {message.content_type for message in running.messages} == {"application/json"}
+
+
+def test_commands_reach_the_workers_control_exchange(broker: tuple[str, dict[str, object]]) -> None:
+    with RunningSource(*broker) as running:
+        running.wait_until_connected()
+        received: list[dict[str, object]] = []
+        with running.app.connection_for_read() as connection:
+            node = running.app.control.mailbox.Node("celery@here", channel=connection.channel())
+            node.handlers["enable_events"] = lambda state, **_: received.append({"enabled": True})
+            node.handlers["heartbeat"] = lambda state, **_: received.append({"heartbeat": True})
+            consumer = node.listen(callback=lambda body, message: node.handle_message(body, message))
+            with suppress(TimeoutError):
+                connection.drain_events(timeout=0.5)  # Redis is subscribed to by reading only
+
+            running.source.enable_events()
+            running.source.call_heartbeats(["celery@elsewhere"])
+            running.source.call_heartbeats(["celery@here"])
+            while len(received) < 2:
+                connection.drain_events(timeout=10)
+            consumer.cancel()
+
+        assert received == [{"enabled": True}, {"heartbeat": True}]
+
+
+def test_a_transport_without_broadcast_is_refused_with_a_reason() -> None:
+    with RunningSource("sqla+sqlite://") as running:
+        wait_for(
+            lambda: "cannot broadcast" in running.health.error, 10.0, message=lambda: str(running.health)
+        )
+
+
+def test_commands_fail_at_once_while_the_broker_is_away() -> None:
+    with RunningSource("redis://127.0.0.1:1/0") as running, pytest.raises(SourceError):
+        running.source.enable_events()
+
+
+@pytest.mark.parametrize("conf", [{}, {"broker_transport_options": {"global_keyprefix": "shop:"}}])
+def test_redis_keeps_nothing_of_ours(
+    redis_server: RedisServer, redis_url: str, conf: dict[str, object]
+) -> None:
+    with RunningSource(redis_url, conf) as running:
+        running.wait_until_connected()
+        running.send("worker-online")
+        running.wait_for_types({"worker-online"})
+    with redis_server.client(int(redis_url.rpartition("/")[2])) as client:
+        assert client.keys() == []
+
+
+@pytest.mark.parametrize("options", [{"tls": True}, {"unixsocket": True}, {"password": "p@ss/word"}])
+def test_redis_by_tls_socket_file_and_password(options: dict[str, object]) -> None:
+    with RedisServer(**options) as server, RunningSource(server.url) as running:  # type: ignore[arg-type]
+        running.wait_until_connected()
+        running.send("worker-online")
+        running.wait_for_types({"worker-online"})
+
+
+def test_a_redis_account_that_may_not_publish_falls_back_and_says_so() -> None:
+    with RedisServer() as server:
+        with server.client() as client:
+            client.acl_setuser(
+                "reader", enabled=True, passwords=["+pw"], channels=["*"], commands=["+@all", "-publish"]
+            )
+        with RunningSource(server.url.replace("redis://", "redis://reader:pw@")) as running:
+            running.wait_until_connected()
+            assert running.health.proof in ("ping", "traffic")
+
+
+def test_rabbitmq_keeps_events_while_we_are_away_for_a_moment(rabbitmq_url: str) -> None:
+    with RunningSource(rabbitmq_url) as first:
+        first.wait_until_connected()
+        assert not first.health.kept
+    first.send("task-received", "task-started")
+    with RunningSource(rabbitmq_url) as second:
+        second.wait_until_connected()
+        second.wait_for_types({"task-received", "task-started"})
+        assert second.health.kept
+
+
+def test_rabbitmq_delivers_again_what_was_not_acknowledged(rabbitmq_url: str) -> None:
+    with RunningSource(rabbitmq_url) as first:
+        first.wait_until_connected()
+        first.send("task-received")
+        first.wait_for_types({"task-received"})
+    with RunningSource(rabbitmq_url) as second:
+        second.wait_for_types({"task-received"})
+        tags = [message.tag for message in second.messages]
+        second.source.acknowledge(max(tag for tag in tags if tag is not None))
+        wait_for(lambda: _unacknowledged(second) == 0, 10.0)
+    with RunningSource(rabbitmq_url) as third:
+        third.wait_until_connected()
+        assert third.events() == []
+
+
+def _unacknowledged(running: RunningSource) -> int:
+    generation = running.source._generation
+    assert generation is not None
+    return generation._to_ack - generation._acked
+
+
+def test_a_full_buffer_leaves_events_with_rabbitmq(rabbitmq_url: str) -> None:
+    with RunningSource(rabbitmq_url) as running:
+        running.wait_until_connected()
+        running.room = False
+        running.send("task-received", "task-started")
+        wait_for(lambda: running.source._generation is not None and running.source._generation.holding, 10.0)
+        assert running.events() == []
+        running.room = True
+        running.wait_for_types({"task-received", "task-started"})
+
+
+def test_our_queue_on_rabbitmq_is_bounded_and_expires(
+    rabbitmq_server: RabbitServer, rabbitmq_url: str
+) -> None:
+    with RunningSource(rabbitmq_url, queue_expires=120.0, queue_max_bytes=2**20) as running:
+        running.wait_until_connected()
+        host = rabbitmq_url.rpartition("/")[2]
+        queue = rabbitmq_server.manage(
+            "GET", f"queues/{host}/{queue_name(running.app, running.settings)}"
+        ).json()
+    assert queue["durable"] and not queue["auto_delete"]
+    assert queue["arguments"] == {"x-expires": 120_000, "x-max-length-bytes": 2**20}

@@ -1,0 +1,84 @@
+"""Brokers that restart, freeze, or cut us off: proof of life ends, comes back, and every outage is told once."""
+
+import time
+
+import pytest
+
+from tests.integration.running_source import RunningSource
+from tests.servers import RabbitServer, RedisServer
+from tests.servers.process import wait_for
+from umbel.ingest.source import SourceState
+
+
+def test_a_redis_that_restarts_is_read_again_and_each_outage_told() -> None:
+    with RedisServer() as server, RunningSource(server.url, probe_interval=1.0) as running:
+        running.wait_until_connected()
+        for round_ in range(1, 4):
+            down = time.time()
+            server.restart()
+            wait_for(lambda n=round_: len(running.outages) == n, 30.0, message=lambda: str(running.health))  # type: ignore[misc]
+            outage = running.outages[-1]
+            assert outage.lossy
+            assert outage.start <= down + 0.1 < outage.end
+            running.messages.clear()
+            running.send("task-received")
+            running.wait_for_types({"task-received"})
+        assert running.health.reconnects == 3
+
+
+def test_a_frozen_redis_turns_us_blind_and_is_left_for_a_new_connection() -> None:
+    with RedisServer() as server, RunningSource(server.url, probe_interval=0.5, proof_timeout=3.0) as running:
+        running.wait_until_connected()
+        server.freeze()
+        wait_for(lambda: running.health.state is not SourceState.CONNECTED, 5.0)
+        with pytest.raises(AssertionError):
+            wait_for(lambda: running.outages, 6.0)
+        server.thaw()
+        wait_for(lambda: running.outages, 20.0, message=lambda: str(running.health))
+        running.send("task-received")
+        running.wait_for_types({"task-received"})
+
+
+def test_redis_killing_our_connection_is_an_outage() -> None:
+    with RedisServer() as server, RunningSource(server.url, probe_interval=0.5) as running:
+        running.wait_until_connected()
+        with server.client() as client:
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        wait_for(lambda: running.outages, 10.0)
+        running.send("task-received")
+        running.wait_for_types({"task-received"})
+
+
+def test_a_broker_that_is_absent_at_start_is_found_when_it_comes() -> None:
+    server = RedisServer()
+    try:
+        with RunningSource(server.url) as running:
+            wait_for(lambda: running.health.error, 10.0)
+            assert running.health.state is SourceState.CONNECTING
+            server.start()
+            running.wait_until_connected()
+            assert running.outages == []
+    finally:
+        server.close()
+
+
+def test_rabbitmq_that_restarts_loses_what_it_held_but_a_cut_connection_does_not() -> None:
+    with RabbitServer(management=True) as server, RunningSource(server.url, probe_interval=1.0) as running:
+        running.wait_until_connected()
+
+        def cut() -> int:
+            names = [connection["name"] for connection in server.manage("GET", "connections").json()]
+            for name in names:
+                server.manage("DELETE", f"connections/{name.replace(' ', '%20')}")
+            return len(names)
+
+        wait_for(cut, 10.0)
+        wait_for(lambda: len(running.outages) >= 1, 30.0, message=lambda: str(running.health))
+        assert not running.outages[-1].lossy
+
+        told = len(running.outages)
+        server.restart()
+        wait_for(lambda: len(running.outages) > told, 40.0, message=lambda: str(running.health))
+        assert running.outages[-1].lossy
+        running.send("task-received")
+        running.wait_for_types({"task-received"})

@@ -1,0 +1,111 @@
+"""A history in memory for tests of the ingest side: keeps what it is told, refuses when it is told to."""
+
+from collections.abc import Collection
+
+from umbel.errors import StoreUnavailable
+from umbel.model.task import Record, Task
+from umbel.model.worker import Worker
+from umbel.store.base import (
+    Changes,
+    CollectorStatus,
+    CounterKey,
+    Gap,
+    HistoryWriter,
+    Pruned,
+)
+
+
+class MemoryHistory(HistoryWriter):
+    """Rows in dictionaries. `broken` makes every write fail as a full disk does."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, tuple[Task, Record]] = {}
+        self.workers: dict[str, Worker] = {}
+        self.counters: dict[CounterKey, int] = {}
+        self.runtimes: dict[tuple[str, str], list[float]] = {}
+        self.gaps: dict[int, Gap] = {}
+        self.status: CollectorStatus | None = None
+        self.writes: list[Changes] = []
+        self.broken = False
+        self.fetched = 0
+
+    def open(self) -> None:
+        self._check()
+
+    def close(self) -> None:
+        pass
+
+    def _check(self) -> None:
+        if self.broken:
+            raise StoreUnavailable("no space left")
+
+    def fetch_records(self, uuids: Collection[str]) -> dict[str, tuple[Task, Record]]:
+        self.fetched += len(uuids)
+        return {uuid: self.tasks[uuid] for uuid in uuids if uuid in self.tasks}
+
+    def fetch_workers(self) -> dict[str, Worker]:
+        return dict(self.workers)
+
+    def write(self, changes: Changes) -> int:
+        self._check()
+        for change in changes.tasks:
+            known = self.tasks.get(change.after.uuid)
+            assert change.before == (known[0] if known else None)
+            self.tasks[change.after.uuid] = (change.after, change.record)
+        self.workers.update({worker.hostname: worker for worker in changes.workers})
+        for name in changes.workers_removed:
+            self.workers.pop(name, None)
+        for key, count in changes.counters.items():
+            self.counters[key] = self.counters.get(key, 0) + count
+            if not self.counters[key]:
+                del self.counters[key]
+        for pair, runtimes in changes.runtimes.items():
+            totals = self.runtimes.setdefault(pair, [0.0] * (len(runtimes.buckets) + 1))
+            for index, value in enumerate((*runtimes.buckets, runtimes.sum)):
+                totals[index] += value
+        self.writes.append(changes)
+        return len(self.writes)
+
+    def write_status(self, status: CollectorStatus) -> None:
+        self._check()
+        self.status = status
+
+    def fetch_last_alive(self) -> float | None:
+        return None if self.status is None else self.status.time
+
+    def open_gap(self, gap: Gap) -> int:
+        self._check()
+        number = len(self.gaps) + 1
+        self.gaps[number] = Gap(
+            id=number, start=gap.start, end=gap.end, cause=gap.cause, lossy=gap.lossy, detail=gap.detail
+        )
+        return number
+
+    def close_gap(self, gap_id: int, end: float, *, lossy: bool | None = None) -> None:
+        self._check()
+        gap = self.gaps[gap_id]
+        self.gaps[gap_id] = Gap(
+            id=gap_id,
+            start=gap.start,
+            end=end,
+            cause=gap.cause,
+            lossy=gap.lossy if lossy is None else lossy,
+            detail=gap.detail,
+        )
+
+    def fetch_open_gaps(self) -> list[Gap]:
+        return [gap for gap in self.gaps.values() if gap.end is None]
+
+    def fetch_open_tasks(self, worker: str, *, limit: int) -> list[Task]:
+        found = [task for task, _ in self.tasks.values() if not task.finished and task.worker == worker]
+        return sorted(found, key=lambda task: task.updated)[:limit]
+
+    def fetch_stale_tasks(self, before: float, *, limit: int) -> list[Task]:
+        found = [task for task, _ in self.tasks.values() if not task.finished and task.updated < before]
+        return sorted(found, key=lambda task: task.updated)[:limit]
+
+    def get_notices(self) -> list[str]:
+        return []
+
+    def prune(self, *, now: float, dry_run: bool = False) -> Pruned:
+        return Pruned(0, 0)

@@ -1,0 +1,238 @@
+"""What can be said of a worker from what was heard, and when."""
+
+from typing import Any
+
+import pytest
+
+from umbel.ingest.source import Presence
+from umbel.ingest.workers import WorkerBook
+from umbel.model.event import Event
+from umbel.model.liveness import (
+    BUSY_LIMIT,
+    EVIDENCE_COUNTS,
+    LOST_AFTER,
+    PATIENCE,
+    Evidence,
+    judge,
+    patience,
+)
+from umbel.model.worker import Worker, WorkerStatus
+
+T0 = 1_790_000_000.0
+ONLINE, SILENT, LOST = WorkerStatus.ONLINE, WorkerStatus.BUSY_SILENT, WorkerStatus.LOST
+STOPPED, UNKNOWN = WorkerStatus.STOPPED, WorkerStatus.UNKNOWN
+
+
+def event(
+    type_: str, at: float, *, pid: int = 7, hostname: str = "celery@a", lead: float = 0.0, **fields: Any
+) -> Event:
+    return Event(
+        type=type_,
+        hostname=hostname,
+        timestamp=T0 + at + lead,
+        pid=pid,
+        received_at=T0 + at,
+        uuid="t-1",
+        **fields,
+    )
+
+
+def beat(at: float, **fields: Any) -> Event:
+    return event("worker-heartbeat", at, **{"freq": 2.0, "active": 0, "processed": 5, **fields})
+
+
+class Book(WorkerBook):
+    """A book that tells the time from `T0`."""
+
+    def __init__(self, *events: Event, limit: int = 100) -> None:
+        super().__init__([], grace=600, limit=limit)
+        self.take(*events)
+
+    def take(self, *events: Event) -> None:
+        for told in events:
+            self.hear(told)
+
+    def status_at(self, at: float, *, connected_at: float | None = -100.0) -> WorkerStatus | None:
+        self.judge_all(now=T0 + at, connected_at=None if connected_at is None else T0 + connected_at)
+        worker = self.rows.get("celery@a")
+        return None if worker is None else worker.status
+
+
+def test_heartbeats_keep_a_worker_online() -> None:
+    book = Book(beat(0), beat(2), beat(4))
+    assert book.status_at(5) is ONLINE
+    assert book.status_at(4 + 2 * 2 + 5) is ONLINE
+    worker = book.rows["celery@a"]
+    assert (worker.freq, worker.processed, worker.heartbeats) == (2.0, 5, [T0, T0 + 2, T0 + 4])
+
+
+def test_any_event_keeps_a_worker_online() -> None:
+    book = Book(beat(0), event("task-started", 60))
+    assert book.status_at(61) is ONLINE
+
+
+def test_a_worker_without_heartbeats_is_online_while_it_answers_calls() -> None:
+    book = Book(event("task-received", 0), event("worker-heartbeat", 15, freq=5))
+    assert book.rows["celery@a"].freq is None, "the answer to a call says nothing about regular heartbeats"
+    assert patience(book.rows["celery@a"]) == PATIENCE
+    assert book.get_to_call(now=T0 + 20) == []
+    assert book.get_to_call(now=T0 + 26) == ["celery@a"]
+    assert book.status_at(30) is ONLINE
+
+
+def test_a_silent_worker_that_the_broker_still_sees_is_busy() -> None:
+    book = Book(beat(0))
+    for at in range(15, 300, 5):
+        book.take_presence(Presence(known=True, present=frozenset({"celery@a"})), T0 + at)
+        assert book.status_at(at) is SILENT
+
+
+def test_a_silent_worker_that_the_broker_no_longer_sees_is_lost_at_once() -> None:
+    book = Book(beat(0))
+    assert book.get_silent(now=T0 + 12, connected_at=T0 - 100) == ["celery@a"]
+    book.take_presence(Presence(known=True, absent=frozenset({"celery@a"})), T0 + 12)
+    assert book.status_at(12) is LOST
+    assert book.rows["celery@a"].lost_at == T0 + 12
+    book.take(beat(20))
+    assert book.status_at(20) is ONLINE
+    assert book.rows["celery@a"].lost_at is None
+
+
+def test_absence_told_before_the_last_word_does_not_count() -> None:
+    book = Book(beat(0))
+    book.take_presence(Presence(known=True, absent=frozenset({"celery@a"})), T0 + 12)
+    book.take(beat(13))
+    assert book.status_at(24) is ONLINE
+
+
+def test_without_any_evidence_silence_means_lost() -> None:
+    book = Book(beat(0))
+    assert book.status_at(8) is ONLINE
+    assert book.status_at(LOST_AFTER - 1) is ONLINE
+    assert book.status_at(LOST_AFTER + 1) is LOST
+
+
+def test_a_running_task_explains_silence_where_the_broker_cannot_tell() -> None:
+    book = Book(beat(0))
+    book.set_busy(["celery@a"])
+    assert book.status_at(300) is SILENT
+    assert book.status_at(BUSY_LIMIT + 1) is LOST
+
+
+def test_an_inspect_reply_is_evidence_and_can_introduce_a_worker() -> None:
+    book = Book()
+    book.take_evidence(["celery@a"], T0)
+    assert book.status_at(1) is SILENT
+    assert book.status_at(EVIDENCE_COUNTS + LOST_AFTER + 101) is LOST
+
+
+def test_a_goodbye_means_stopped_until_it_speaks_again() -> None:
+    book = Book(beat(0), event("worker-offline", 1))
+    assert book.status_at(2) is STOPPED
+    book.take(beat(0.5))
+    assert book.status_at(3) is STOPPED, "a late heartbeat from before the goodbye"
+    book.take(event("task-succeeded", 4))
+    assert book.status_at(5) is STOPPED, "the last tasks of a warm shutdown"
+    book.take(event("worker-online", 6, freq=2.0, active=0))
+    assert book.status_at(7) is ONLINE
+
+
+def test_a_restart_under_the_same_name_begins_a_new_run() -> None:
+    book = Book(beat(0), beat(10, pid=8, processed=0))
+    worker = book.rows["celery@a"]
+    assert (worker.pid, worker.runs, worker.run_started, worker.processed) == (8, 2, T0 + 10, 0)
+    book.take(event("task-succeeded", 11, pid=7, lead=-5))
+    assert book.rows["celery@a"].pid == 8, "a late word of the former run"
+    (ended,) = book.take_ended(before=T0 + 100)
+    assert (ended.hostname, ended.alive_pid) == ("celery@a", 8)
+    assert book.take_ended(before=T0 + 100) == []
+
+
+def test_two_live_workers_of_one_name_are_told_apart_from_restarts() -> None:
+    book = Book(beat(0), beat(1, pid=8), beat(2), beat(3, pid=8), beat(4))
+    assert book.rows["celery@a"].runs == 2
+    assert "share the name celery@a" in book.get_notices(now=T0 + 5, enable_events=True)[0]
+
+
+def test_custom_task_events_of_child_processes_do_not_make_runs() -> None:
+    book = Book(beat(0), event("task-progress", 1, pid=99))
+    assert (book.rows["celery@a"].pid, book.rows["celery@a"].runs) == (7, 1)
+
+
+@pytest.mark.parametrize("end", ["stopped", "lost"])
+def test_an_end_is_told_once_and_not_when_the_worker_came_back(end: str) -> None:
+    def ended_book() -> Book:
+        book = Book(beat(0))
+        if end == "stopped":
+            book.take(event("worker-offline", 1))
+        book.status_at(60)
+        return book
+
+    (run,) = ended_book().take_ended(before=T0 + 100)
+    assert run.alive_pid == 0
+    back = ended_book()
+    back.take(event("worker-online", 70))
+    assert back.take_ended(before=T0 + 100) == []
+
+
+def test_while_we_hear_nothing_ourselves_the_answer_is_unknown() -> None:
+    book = Book(beat(0))
+    assert book.status_at(100, connected_at=None) is UNKNOWN
+    assert book.status_at(101, connected_at=100) is UNKNOWN
+    book.take(beat(102))
+    assert book.status_at(103, connected_at=100) is ONLINE
+
+
+def test_nobody_is_lost_right_after_a_reconnection() -> None:
+    book = Book(beat(0))
+    assert book.status_at(300, connected_at=299) is UNKNOWN
+    assert book.status_at(299 + LOST_AFTER + 1, connected_at=299) is LOST
+
+
+def test_lost_workers_leave_after_their_grace_and_the_oldest_beyond_the_limit() -> None:
+    book = Book(beat(0))
+    book.status_at(100)
+    assert book.status_at(699) is LOST
+    assert book.status_at(701) is None
+    assert book.get_changes() == ([], ["celery@a"])
+
+    crowd = Book(limit=3)
+    for number in range(6):
+        crowd.take(beat(number, hostname=f"celery@{number}"))
+    crowd.judge_all(now=T0 + 100, connected_at=T0 - 1)
+    assert sorted(crowd.rows) == ["celery@3", "celery@4", "celery@5"]
+
+
+def test_a_live_worker_is_never_put_out_of_the_list() -> None:
+    crowd = Book(limit=2)
+    for number in range(5):
+        crowd.take(beat(100, hostname=f"celery@{number}"))
+    crowd.judge_all(now=T0 + 101, connected_at=T0 - 1)
+    assert len(crowd.rows) == 5
+
+
+def test_skew_is_the_greatest_lead_of_the_senders_clock() -> None:
+    book = Book(beat(0, lead=60 - 0.2), beat(2, lead=60 - 0.01), beat(4, lead=60 - 3))
+    assert book.rows["celery@a"].skew == pytest.approx(59.99)
+
+
+def test_heartbeats_that_stop_while_events_go_on_raise_a_notice() -> None:
+    book = Book(beat(0), beat(2), event("task-started", 30))
+    book.status_at(31)
+    assert "2272" in book.get_notices(now=T0 + 31, enable_events=True)[0]
+    assert book.get_notices(now=T0 + 31, enable_events=False) == []
+
+
+def test_only_what_changed_is_stored() -> None:
+    book = Book(beat(0))
+    book.status_at(1)
+    assert [worker.hostname for worker in book.get_changes()[0]] == ["celery@a"]
+    book.set_stored()
+    book.status_at(2)
+    assert book.get_changes() == ([], [])
+
+
+def test_the_rule_needs_nothing_but_its_arguments() -> None:
+    worker = Worker(hostname="celery@a", heard=T0, freq=2.0, status=ONLINE)
+    assert judge(worker, Evidence(), now=T0 + 1, connected_at=T0) is ONLINE
+    assert judge(worker, Evidence(absent=True), now=T0 + 30, connected_at=T0) is LOST

