@@ -38,3 +38,8 @@ class Mailbox:
     def close(self) -> None:
         """No more messages: what waits is still given out."""
         self._send.close()
+
+    def discard(self) -> None:
+        """The client is gone: let go of everything."""
+        self._send.close()
+        self._receive.close()

@@ -104,6 +104,7 @@ class Stream:
                 tasks.cancel_scope.cancel()
         finally:
             self._mailboxes.discard(mailbox)
+            mailbox.discard()
 
     async def _first(self, last_id: int | None) -> tuple[int, bytes]:
         """What a client gets at once: what it missed where that is known, else a snapshot."""

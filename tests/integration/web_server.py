@@ -1,0 +1,107 @@
+"""The web side alone behind a real uvicorn in a thread: what its tests send requests to."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from celery import Celery
+
+from tests.integration.told_history import BUCKETS
+from tests.servers import Answer, free_port, send_request, wait_for
+from umbel.auth.basic import BasicAuthenticator
+from umbel.brokers.registry import driver_of, make_inspector
+from umbel.config import Config
+from umbel.control.inspect import Inspector
+from umbel.store.base import HistoryReader
+from umbel.web.application import WebApplication, build
+from umbel.web.deps import Deps
+
+
+def ignore_evidence(_: Collection[str]) -> None:
+    """Nobody counts it here."""
+
+
+def make_deps(
+    reader: HistoryReader, ui_folder: Path, *, app: Celery | None = None, environ: dict[str, str] | None = None,
+    status: Callable[[], Any] = lambda: None, format_task: Any = None, inspector: Inspector | None = None,
+    **settings: Any,
+) -> Deps:  # fmt: skip
+    """What the composition root would hand over; `settings` are options of `Config`."""
+    config = Config(**{"task_runtime_metric_buckets": (*BUCKETS, math.inf), **settings})
+    app = app or Celery("test", broker="memory://", set_as_current=False)
+    return Deps(
+        config=config,
+        reader=reader,
+        status=status,
+        inspector=inspector
+        or Inspector(app, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence),
+        brokers=make_inspector(app, config.broker_api),
+        authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
+        app=app,
+        broker="redis://:**@localhost:6379/0",
+        driver=driver_of(app),
+        format_task=format_task,
+        timezone="UTC",
+        now=time.time,
+        environ={} if environ is None else environ,
+        ui_folder=ui_folder,
+    )
+
+
+class WebServer:
+    """A served application."""
+
+    def __init__(self, url: str, port: int, web: WebApplication, server: uvicorn.Server) -> None:
+        self.url = url
+        self.port = port
+        self.web = web
+        self.server = server
+
+    def get(self, path: str, **options: Any) -> Answer:
+        """GET of a path."""
+        return send_request(self.url + path, **options)
+
+    def send(self, method: str, path: str, **options: Any) -> Answer:
+        """Any method."""
+        return send_request(self.url + path, method, **options)
+
+    def post_form(self, path: str, form: str) -> Answer:
+        """POST of an urlencoded form."""
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return self.send("POST", path, body=form, headers=headers)
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams when told to stop, as `umbel.web.server` does."""
+
+    def __init__(self, config: uvicorn.Config, web: WebApplication) -> None:
+        super().__init__(config)
+        self._web = web
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        self._web.close_streams()
+        await super().shutdown(sockets)
+
+
+@contextmanager
+def serving(deps: Deps) -> Iterator[WebServer]:
+    """Serve `build(deps)` on a free port until the block ends."""
+    web = build(deps)
+    port = free_port()
+    config = uvicorn.Config(
+        web, host="127.0.0.1", port=port, log_config=None, server_header=False, lifespan="on"
+    )
+    server = _Server(config, web)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_for(lambda: server.started, 20.0, message=lambda: "uvicorn did not start")
+    try:
+        yield WebServer(f"http://127.0.0.1:{port}", port, web, server)
+    finally:
+        server.should_exit = True
+        thread.join(10.0)

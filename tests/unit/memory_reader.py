@@ -1,0 +1,162 @@
+"""A history in lists: what unit tests of the web side read from. Understands filters and order, not search."""
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from umbel.model.rollup import Rollup, RollupKey
+from umbel.model.task import Record, Task
+from umbel.model.worker import Worker
+from umbel.store.base import (
+    CollectorStatus,
+    Count,
+    CounterKey,
+    Facet,
+    FeedRow,
+    Gap,
+    HistoryReader,
+    Page,
+    Runtimes,
+    TaskDetail,
+    TaskQuery,
+)
+
+
+class MemoryReader(HistoryReader):
+    """Answers from its public attributes; tests fill them."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.records: dict[str, Record] = {}
+        self.workers: list[Worker] = []
+        self.counters: dict[CounterKey, int] = {}
+        self.runtimes: dict[tuple[str, str], Runtimes] = {}
+        self.prefetched: dict[tuple[str, str], int] = {}
+        self.running: dict[tuple[str, str], tuple[int, float]] = {}
+        self.rollups: list[tuple[RollupKey, Rollup]] = []
+        self.gaps: list[Gap] = []
+        self.feed: list[FeedRow] = []
+        self.status: CollectorStatus | None = None
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def fetch_tasks(
+        self, query: TaskQuery, *, limit: int, cursor: str | None = None, offset: int = 0
+    ) -> Page:
+        found = self._matching(query)
+        start = int(cursor) if cursor is not None else offset
+        end = start + limit
+        return Page(found[start:end], str(end) if end < len(found) else None)
+
+    def count_tasks(self, query: TaskQuery, *, limit: int = 100_000) -> Count:
+        value = len(self._matching(query))
+        return Count(min(value, limit), value <= limit)
+
+    def fetch_task(self, uuid: str) -> TaskDetail | None:
+        for task in self.tasks:
+            if task.uuid == uuid:
+                return TaskDetail(task, self.records[uuid], self.fetch_children([uuid]).get(uuid, []))
+        return None
+
+    def fetch_children(self, uuids: Collection[str]) -> dict[str, list[str]]:
+        children: dict[str, list[str]] = {}
+        for task in self.tasks:
+            if task.parent_id in uuids and task.parent_id is not None:
+                children.setdefault(task.parent_id, []).append(task.uuid)
+        return children
+
+    def fetch_workers(self) -> list[Worker]:
+        return list(self.workers)
+
+    def fetch_counters(self) -> dict[CounterKey, int]:
+        return dict(self.counters)
+
+    def fetch_runtimes(self) -> dict[tuple[str, str], Runtimes]:
+        return dict(self.runtimes)
+
+    def fetch_facets(self) -> list[Facet]:
+        totals: dict[tuple[str, str, str], int] = {}
+        for task in self.tasks:
+            key = (task.state, task.name or "", task.worker or "")
+            totals[key] = totals.get(key, 0) + 1
+        return [Facet(*key, count) for key, count in totals.items()]
+
+    def fetch_prefetched(self) -> dict[tuple[str, str], int]:
+        return dict(self.prefetched)
+
+    def fetch_running(self) -> dict[tuple[str, str], tuple[int, float]]:
+        return dict(self.running)
+
+    def fetch_task_types(self) -> list[str]:
+        return sorted({task.name for task in self.tasks if task.name})
+
+    def fetch_rollups(
+        self, *, kind: str, label: str | None, span: int, start: float, end: float
+    ) -> list[tuple[RollupKey, Rollup]]:
+        return [
+            (key, rollup)
+            for key, rollup in self.rollups
+            if key.kind == kind
+            and label in (None, key.label)
+            and key.span == span
+            and start <= key.start < end
+        ]
+
+    def fetch_gaps(self, *, limit: int = 100) -> list[Gap]:
+        return self.gaps[:limit]
+
+    def fetch_feed(self, after: int, *, limit: int = 1000) -> list[FeedRow]:
+        return [row for row in self.feed if row.id > after][:limit]
+
+    def fetch_feed_head(self) -> int:
+        return self.feed[-1].id if self.feed else 0
+
+    def fetch_status(self) -> CollectorStatus | None:
+        return self.status
+
+    def fetch_size(self) -> tuple[int, int]:
+        return len(self.tasks), 4096
+
+    def _matching(self, query: TaskQuery) -> list[Task]:
+        assert query.search is None, "the real reader is for searches"
+        found = [task for task in self.tasks if _matches(task, query)]
+        found.sort(key=lambda task: _key(getattr(task, query.sort), task.uuid), reverse=query.descending)
+        return found
+
+
+def _matches(task: Task, query: TaskQuery) -> bool:
+    exact = (
+        (task.name, query.name),
+        (task.worker, query.worker),
+        (task.root_id, query.root_id),
+        (task.parent_id, query.parent_id),
+    )
+    if any(wanted is not None and (value or "").casefold() != wanted.casefold() for value, wanted in exact):
+        return False
+    states = [state.casefold() for state in query.states]
+    if states and task.state.casefold() not in states:
+        return False
+    if task.received is None:
+        return True
+    after = query.received_start is None or task.received >= query.received_start
+    return after and (query.received_end is None or task.received <= query.received_end)
+
+
+def _key(value: Any, uuid: str) -> tuple[Any, ...]:
+    folded = value.casefold() if isinstance(value, str) else value
+    return (value is not None, 0 if folded is None else folded, uuid)
+
+
+def make_task(uuid: str, **fields: Any) -> Task:
+    """A finished task with sensible fields, replaced by `fields`."""
+    base = Task(
+        uuid=uuid, name="shop.order", state="SUCCESS", args="(1,)", kwargs="{}", result="2", worker="w1@test",
+        received=100.0, started=100.5, succeeded=101.0, runtime=0.5, updated=101.0, first_seen=100.0, clock=7,
+        retries=0, finished=True,
+    )  # fmt: skip
+    return msgspec.structs.replace(base, **fields)
