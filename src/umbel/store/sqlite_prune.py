@@ -5,6 +5,7 @@ Called by `store.sqlite_writer`, which hands in how to run one step under its lo
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter, sleep
 
 from umbel.store.base import Pruned
@@ -18,9 +19,9 @@ Transact = Callable[[Callable[[sqlite3.Cursor], int]], int]
 STEP = 0.03
 _FIRST_ROWS = 200
 _MOST_ROWS = 5000
-#: Pages given back to the file system at a time, and free ones kept for the next writes.
-_VACUUM_PAGES = 500
+#: Free pages kept for the next writes: so many, or this part of the file.
 _SPARE_PAGES = 256
+_SPARE_SHARE = 20
 
 _OLDEST = "SELECT id, uuid, state, name, worker FROM tasks WHERE finished = 1 ORDER BY updated, id LIMIT ?"
 
@@ -52,7 +53,7 @@ def take_tasks(transact: Transact, count: int, *, now: float) -> int:
     while taken < count:
         wanted = min(size, count - taken)
         began = perf_counter()
-        step = transact(lambda cursor, n=wanted: _take(cursor, n, now=now))  # type: ignore[misc]
+        step = transact(partial(_take, count=wanted, now=now))
         if not step:
             break
         taken += step
@@ -78,18 +79,21 @@ def thin_out(transact: Transact, limits: Limits, *, now: float) -> None:
 
 
 def give_back(transact: Transact) -> None:
-    """Return free pages to the file system, but for a few."""
+    """Return free pages to the file system, but for what the next writes will need."""
     free = transact(_free_pages)
-    while free > _SPARE_PAGES:
-        pages = min(_VACUUM_PAGES, free - _SPARE_PAGES)
-        left = transact(lambda cursor, n=pages: _vacuum(cursor, n))  # type: ignore[misc]
+    spare = max(_SPARE_PAGES, transact(_pages) // _SPARE_SHARE)
+    size = _FIRST_ROWS
+    while free > spare:
+        began = perf_counter()
+        left = transact(partial(_vacuum, pages=min(size, free - spare)))
         if left >= free:
             break
         free = left
+        size = _next_size(size, perf_counter() - began)
         _let_others()
 
 
-def _take(cursor: sqlite3.Cursor, count: int, *, now: float) -> int:
+def _take(cursor: sqlite3.Cursor, *, count: int, now: float) -> int:
     rows = cursor.execute(_OLDEST, (count,)).fetchall()
     if not rows:
         return 0
@@ -111,11 +115,14 @@ def _delete(transact: Transact, table: str, key: str, where: str, parameters: tu
     size = _FIRST_ROWS
     while True:
         began = perf_counter()
-        n = size
-        if transact(lambda cursor, n=n: cursor.execute(sql, (*parameters, n)).rowcount) < n:  # type: ignore[misc]
+        if transact(partial(_execute, sql=sql, parameters=(*parameters, size))) < size:
             return
         size = _next_size(size, perf_counter() - began)
         _let_others()
+
+
+def _execute(cursor: sqlite3.Cursor, *, sql: str, parameters: tuple[object, ...]) -> int:
+    return cursor.execute(sql, parameters).rowcount
 
 
 def _next_size(size: int, took: float) -> int:
@@ -130,15 +137,19 @@ def _let_others() -> None:
 
 
 def _used_bytes(cursor: sqlite3.Cursor) -> int:
-    pages = cursor.execute("PRAGMA page_count").fetchone()[0] - _free_pages(cursor)
+    pages = _pages(cursor) - _free_pages(cursor)
     return int(pages * cursor.execute("PRAGMA page_size").fetchone()[0])
+
+
+def _pages(cursor: sqlite3.Cursor) -> int:
+    return int(cursor.execute("PRAGMA page_count").fetchone()[0])
 
 
 def _free_pages(cursor: sqlite3.Cursor) -> int:
     return int(cursor.execute("PRAGMA freelist_count").fetchone()[0])
 
 
-def _vacuum(cursor: sqlite3.Cursor, pages: int) -> int:
+def _vacuum(cursor: sqlite3.Cursor, *, pages: int) -> int:
     # the pragma frees one page a step, so all its rows must be fetched
     cursor.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
     return _free_pages(cursor)
