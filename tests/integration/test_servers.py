@@ -7,6 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.apps.tasks import make_app
 from tests.conftest import WorkerFactory
@@ -58,7 +60,10 @@ def test_a_frozen_redis_accepts_connections_and_answers_only_when_thawed() -> No
     with RedisServer() as server:
         server.freeze()
         assert port_answers(server.port)
-        with redis.Redis(port=server.port, socket_timeout=0.3, retry=None) as client, pytest.raises(redis.TimeoutError):
+        with (
+            redis.Redis(port=server.port, socket_timeout=0.3, retry=Retry(NoBackoff(), 0)) as client,
+            pytest.raises(redis.TimeoutError),
+        ):
             client.ping()
         server.thaw()
         with redis.Redis(port=server.port, socket_timeout=5) as client:
