@@ -25,10 +25,12 @@ from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
 from umbel.control.inspect import Inspector
 from umbel.control.roster import grace_of
+from umbel.errors import ConfigError, StoreLocked
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
-from umbel.store.place import Place, history_place, remove_place
+from umbel.store.place import Place, broker_identity, history_place, remove_place
 from umbel.store.retention import Limits
+from umbel.store.sqlite_file import FileLock
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
 from umbel.web.application import build
@@ -48,9 +50,9 @@ def serve(config: Config, app: Celery) -> int:
         sockets = stack.enter_context(listening(config))
         place = stack.enter_context(history(config, app))
         collector = CollectorProcess(collector_settings(config, app, place))
-        buckets = finite(config.task_runtime_metric_buckets)
-        reader = SQLiteReader(place.path, buckets=buckets)
+        reader = SQLiteReader(place.path, buckets=finite(config.task_runtime_metric_buckets))
         stack.callback(reader.close)
+        refuse_another_broker(place, reader, broker_url(app))
         inspector = Inspector(
             app,
             timeout=config.inspect_timeout,
@@ -85,6 +87,22 @@ def serve(config: Config, app: Celery) -> int:
             logger.info("%s", line)
         run(web, config, sockets, on_stop=web.close_streams)
     return 0
+
+
+def refuse_another_broker(place: Place, reader: SQLiteReader, url: str) -> None:
+    """A second server on a history serves from it, but not for another broker: raises ConfigError."""
+    lock = FileLock(place.path)
+    try:
+        lock.acquire()
+    except StoreLocked as exc:
+        status = reader.fetch_status()
+        if status is not None and broker_identity(status.broker) != broker_identity(url):
+            raise ConfigError(
+                f"db: {exc}, which watches {status.broker}; give each broker a history of its own"
+            ) from exc
+        logger.warning("%s; this server only serves from it until that one ends.", exc)
+    else:
+        lock.release()
 
 
 def collect(config: Config, app: Celery) -> int:
