@@ -115,3 +115,14 @@ def test_quiet_before_the_command_leaves_the_banner_out(redis_url: str, project:
         assert "Visit me" not in server.log()
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("options", [["--broker_ca_certs={ca}"], ["--broker_ssl_verify=no"]])
+def test_a_broker_that_speaks_tls_is_watched_without_an_application(
+    options: list[str], umbel_server: UmbelFactory
+) -> None:
+    with RedisServer(tls=True) as redis:
+        url = redis.url.partition("?")[0]
+        words = [f"--broker={url}", *(option.format(ca=redis.ca_file) for option in options)]
+        server = umbel_server(whole=[sys.executable, "-m", "umbel", "serve"], arguments=words)
+        server.wait_until_collecting()

@@ -258,6 +258,10 @@ def test_paths_are_absolute_and_urls_stay(tmp_path: Path) -> None:
     assert config_of("--db=postgresql://h/d").db == "postgresql://h/d"
 
 
+def test_flowers_default_file_name_means_the_automatic_place() -> None:
+    assert config_of("--db=flower").db is None
+
+
 def test_the_folder_of_the_history_follows_systemd_and_docker(tmp_path: Path) -> None:
     assert config_of(STATE_DIRECTORY="/a:/b", FLOWER_DATA_DIR="/c").state_folder == Path("/a")
     assert config_of(FLOWER_DATA_DIR="/c").state_folder == Path("/c")

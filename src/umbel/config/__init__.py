@@ -1,4 +1,4 @@
-"""Configuration: `OPTIONS`, the one table of options; `Config`, the settings of a run; `load`, which builds it."""
+"""Configuration: `OPTIONS`, the table of options; `Config`, the settings of a run; `load`, which builds it."""
 
 from umbel.config.load import Loaded, load
 from umbel.config.option import Option

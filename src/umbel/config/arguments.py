@@ -11,11 +11,12 @@ from umbel.config.kind import BOOLEAN, BOOLEAN_WORDS, TLS
 from umbel.config.table import OPTIONS, canonical, nearest
 from umbel.errors import ConfigError
 
-#: Celery's global arguments: spelling -> name; those in `_FLAGS` take no value. (-b and --result-backend are options
-#: of ours too.)
+#: Celery's global arguments: spelling -> name; those in `_FLAGS` take no value. (-b and --result-backend are
+#: options of ours too.)
 _CELERY = {
-    "-A": "app", "--app": "app", "-b": "broker", "--loader": "loader", "--config": "config", "--workdir": "workdir",
-    "-C": "no_color", "--no-color": "no_color", "-q": "quiet", "--quiet": "quiet", "--skip-checks": "skip_checks",
+    "-A": "app", "--app": "app", "-b": "broker", "--loader": "loader", "--config": "config",
+    "--workdir": "workdir", "-C": "no_color", "--no-color": "no_color", "-q": "quiet", "--quiet": "quiet",
+    "--skip-checks": "skip_checks",
 }  # fmt: skip
 _FLAGS = frozenset({"no_color", "quiet", "skip_checks"})
 

@@ -1,4 +1,4 @@
-"""The options of the cluster side: broker, TLS, history, privacy, configuration. `table` joins them with the others."""
+"""The options of the cluster side: broker, TLS, history, privacy, configuration. `table` joins all options."""
 
 from umbel.config import kind
 from umbel.config.option import Group, Option, Status
@@ -34,8 +34,8 @@ CLUSTER = (
         flower=True,
         secret=True,
         default_text="port 15672 of the broker's host, with the broker's user",
-        help="URL of RabbitMQ's management API, such as http://user:password@host:15672/api/. On Redis the queues "
-        "are read from the broker itself; a Redis URL is accepted there.",
+        help="URL of RabbitMQ's management API, such as http://user:password@host:15672/api/. On Redis the "
+        "queues are read from the broker itself; a Redis URL is accepted there.",
     ),
     Option(
         name="broker_transport_options",
@@ -43,8 +43,8 @@ CLUSTER = (
         default=None,
         group=Group.CLUSTER,
         default_text="the app's",
-        help="Celery's broker_transport_options, laid over the app's: global_keyprefix, master_name, priority_steps "
-        "and the like.",
+        help="Celery's broker_transport_options, laid over the app's: global_keyprefix, master_name, "
+        "priority_steps and the like.",
     ),
     Option(
         name="event_exchange",
@@ -109,8 +109,8 @@ CLUSTER = (
         default=("json",),
         group=Group.CLUSTER,
         multi=True,
-        help="Serializers of events that are read. pickle runs code that comes in with a message: only where "
-        "everybody who can reach the broker is trusted.",
+        help="Serializers of events that are read. pickle runs code that comes in with a message: only "
+        "where everybody who can reach the broker is trusted.",
     ),
     Option(
         name="buffer_bytes",
@@ -118,8 +118,8 @@ CLUSTER = (
         default=64_000_000,
         group=Group.CLUSTER,
         default_text="64MB",
-        help="Most that is held in memory between receiving and storing events. Beyond it events are dropped, "
-        "counted, and the interval is listed as a gap.",
+        help="Most that is held in memory between receiving and storing events. Beyond it events are "
+        "dropped, counted, and the interval is listed as a gap.",
     ),
 )
 
@@ -159,8 +159,8 @@ TLS = (
         kind=kind.BOOLEAN,
         default=True,
         group=Group.TLS,
-        help="Check the broker's certificate when TLS is set up by these options. false turns TLS on unchecked: "
-        "anybody on the way can listen.",
+        help="Check the broker's certificate when TLS is set up by these options. false turns TLS on "
+        "unchecked: anybody on the way can listen.",
     ),
 )
 
@@ -172,8 +172,9 @@ HISTORY = (
         group=Group.HISTORY,
         flower=True,
         default_text="one file per broker in data_dir",
-        help="Path or URL of the history. A file there that is not Umbel's is left alone, and the history goes "
-        "beside it, with .umbel.sqlite3 appended.",
+        help="Path or URL of the history. A file there that is not Umbel's is left alone, and the history "
+        "goes beside it, with .umbel.sqlite3 appended. Flower's default name, flower, means the same as not "
+        "setting it.",
     ),
     Option(
         name="data_dir",
@@ -190,8 +191,8 @@ HISTORY = (
         default=True,
         group=Group.HISTORY,
         flower=True,
-        help="Keep the history over restarts. false uses a temporary one that is removed at exit. (Flower's default "
-        "is false.)",
+        help="Keep the history over restarts. false uses a temporary one that is removed at exit. (Flower's "
+        "default is false.)",
     ),
     Option(
         name="retention",
@@ -216,7 +217,8 @@ HISTORY = (
         group=Group.HISTORY,
         flower=True,
         default_text="no limit",
-        help="Most tasks to keep; the oldest finished ones go first. (Flower's default is 100000, in memory.)",
+        help="Most tasks to keep; the oldest finished ones go first. (Flower's default is 100000, in "
+        "memory.)",
     ),
     Option(
         name="max_workers",
@@ -262,8 +264,8 @@ PRIVACY = (
         kind=kind.BOOLEAN,
         default=True,
         group=Group.PRIVACY,
-        help="Blank out the values of passwords, tokens and the like in arguments, results and tracebacks before they are "
-        "stored.",
+        help="Blank out the values of passwords, tokens and the like in arguments, results and tracebacks "
+        "before they are stored.",
     ),
     Option(
         name="redact_patterns",
@@ -271,8 +273,8 @@ PRIVACY = (
         default=(),
         group=Group.PRIVACY,
         multi=True,
-        help="Further names whose values are blanked out, as regular expressions, separated by commas (write \\, for a "
-        "comma inside one), such as iban,customer_.*.",
+        help="Further names whose values are blanked out, as regular expressions, separated by commas "
+        "(write \\, for a comma inside one), such as iban,customer_.*.",
     ),
     Option(
         name="max_text",
@@ -280,8 +282,8 @@ PRIVACY = (
         default=65536,
         group=Group.PRIVACY,
         default_text="64KiB",
-        help="Most that is kept of each text of a task (arguments, result, exception, traceback); longer ones are cut "
-        "and marked.",
+        help="Most that is kept of each text of a task (arguments, result, exception, traceback); longer "
+        "ones are cut and marked.",
     ),
     Option(
         name="format_task",
@@ -289,8 +291,8 @@ PRIVACY = (
         default=None,
         group=Group.PRIVACY,
         flower=True,
-        help="Function in a config file that gets a copy of each task a page shows and returns it changed. For looks, "
-        "not for secrets: the API and search see the original.",
+        help="Function in a config file that gets a copy of each task a page shows and returns it changed. "
+        "For looks, not for secrets: the API and search see the original.",
     ),
 )
 

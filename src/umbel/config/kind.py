@@ -1,6 +1,6 @@
-"""The kinds of value an option can have: how each is read from text, checked as a Python object, and described.
+"""The kinds of value an option can have: how each is read from text, checked as an object, and described.
 
-Knows nothing of single options, sources or precedence; `table` names the kinds, `value` calls them.
+Knows nothing of single options, sources or precedence; `table` names the kinds, `resolve` calls them.
 """
 
 import json
@@ -140,8 +140,13 @@ def _duration_object(value: object) -> float | None:
 def duration(*, unlimited: bool = False) -> Kind:
     """A span of time, in seconds; None for unlimited where that is allowed."""
     extra = ", or 'none' for no limit" if unlimited else ""
-    return _amount("DURATION", f"seconds, or a number with ms, s, m, h, d or w, such as 90, 12h or 30d{extra}",
-                   lambda text: _quantity(text, _SECONDS), _duration_object, unlimited)  # fmt: skip
+    return _amount(
+        "DURATION",
+        f"seconds, or a number with ms, s, m, h, d or w, such as 90, 12h or 30d{extra}",
+        lambda text: _quantity(text, _SECONDS),
+        _duration_object,
+        unlimited,
+    )
 
 
 def size(*, unlimited: bool = False) -> Kind:
@@ -152,8 +157,13 @@ def size(*, unlimited: bool = False) -> Kind:
         amount = _quantity(text, _BYTES)
         return None if amount is None else int(amount)
 
-    return _amount("SIZE", f"bytes, or a number with KB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB{extra}",
-                   read, lambda value: int(_checked(_whole(value), 0, 1e18)) or None, unlimited)  # fmt: skip
+    return _amount(
+        "SIZE",
+        f"bytes, or a number with KB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB{extra}",
+        read,
+        lambda value: int(_checked(_whole(value), 0, 1e18)) or None,
+        unlimited,
+    )
 
 
 def _amount(

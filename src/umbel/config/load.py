@@ -1,6 +1,6 @@
 """Builds the one `Config` of a run: default < environment < config file < command line, as in Flower.
 
-The only reader of the environment. `start` (behind every command) calls `load`; nothing else decides precedence.
+`start`, behind every command, calls `load`; nothing else decides precedence.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Turns OPTIONS into text for users: the rows of `--help` and the reference page.
 
-`command` and `cli` print the first; `python -m umbel.config.reference` writes the second, and a test compares it.
+`command` and `cli` print the first, `reference` writes the second, and a test compares it.
 """
 
 from collections.abc import Iterator
@@ -36,16 +36,17 @@ Every option can be set in four places. The later one wins:
 1. its default;
 2. an environment variable: `UMBEL_<NAME>`, and for options that Flower has too `FLOWER_<NAME>`, over which
    `UMBEL_<NAME>` wins;
-3. a config file, executed as Python: `flowerconfig.py` and then `umbelconfig.py` in the current folder, or the one
-   file that `--conf` names;
+3. a config file, executed as Python: `flowerconfig.py` and then `umbelconfig.py` in the current folder, or
+   the one file that `--conf` names;
 4. the command line: `--name=value` or `--name value`, with `-` and `_` alike; a bare boolean means true.
 
-Booleans are `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`, in any case. Durations are seconds or a number with
-`ms`, `s`, `m`, `h`, `d`, `w`. Sizes are bytes or a number with `KB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`,
-`GiB`, `TiB`. Options that take several values take them separated by commas, or as a list in a config file.
+Booleans are `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`, in any case. Durations are seconds or a
+number with `ms`, `s`, `m`, `h`, `d`, `w`. Sizes are bytes or a number with `KB`, `MB`, `GB`, `TB` (powers of
+1000) or `KiB`, `MiB`, `GiB`, `TiB`. Options that take several values take them separated by commas, or as a
+list in a config file.
 
-One variable is read on each request and has no option: `UMBEL_UNAUTHENTICATED_API`, else `FLOWER_UNAUTHENTICATED_API`,
-opens Flower's API (`/api/…`) where no login is configured.
+One variable is read on each request and has no option: `UMBEL_UNAUTHENTICATED_API`, else
+`FLOWER_UNAUTHENTICATED_API`, opens Flower's API (`/api/…`) where no login is configured.
 """
 
 

@@ -1,4 +1,4 @@
-"""Config: the settings of one run, frozen, typed, one attribute per option. Built once by `load`, passed by constructor."""
+"""Config: the settings of one run, frozen, typed, one attribute per option. `load` builds it once."""
 
 from pathlib import Path
 from types import FunctionType
@@ -11,7 +11,7 @@ from umbel.config.web_options import DEFAULT_BUCKETS, DEFAULT_COLUMNS
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings as resolved: durations are seconds, sizes bytes, paths absolute, None means 'no limit' or 'not set'.
+    """Settings as resolved: durations are seconds, sizes bytes, paths absolute, None 'no limit' or 'not set'.
 
     What an option means to users stands in `table.OPTIONS`; `Config()` is what an empty environment gives.
     """

@@ -1,4 +1,4 @@
-"""Writes the reference page of all options: `python -m umbel.config.reference [FILE]`, else to standard output."""
+"""Writes the reference page of options: `python -m umbel.config.reference [FILE]`, else to standard output."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Turns raw values into the attributes of `Config`: parses, checks each alone and together, and converts units.
+"""Turns raw values into the attributes of `Config`: parses, checks alone and together, converts units.
 
 Every refusal is one line that says what is wrong, where it came from and what is allowed. `load` calls it.
 """
@@ -20,6 +20,9 @@ from umbel.errors import ConfigError, NotBuilt
 _INPUT_FILES = ("certfile", "keyfile", "ca_certs", "broker_ca_certs", "broker_certfile", "broker_keyfile")
 #: PATH options that are not resolved: `conf` is looked up by itself.
 _AS_GIVEN = frozenset({"conf"})
+
+#: Flower's default of `db`: whoever names it wants the automatic place.
+_FLOWER_DB = "flower"
 
 
 def read_value(option: Option, raw: Raw) -> Any:
@@ -97,6 +100,8 @@ def resolve(given: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], lis
     for name, option in OPTIONS.items():
         if option.kind is PATH and name not in _AS_GIVEN and values.get(name) and "://" not in values[name]:
             values[name] = str(Path(folder, Path(values[name]).expanduser()).resolve())
+    if given.get("db") == _FLOWER_DB:
+        values["db"] = None
     values["inspect_timeout"] /= 1000
     values["url_prefix"] = values["url_prefix"].strip("/")
     warnings = _resolve_columns(values)

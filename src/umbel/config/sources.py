@@ -1,4 +1,4 @@
-"""Reads the two places besides the command line where options are set: environment variables and config files.
+"""Reads the two places besides the command line where options are set: variables and config files.
 
 Gives raw values with their origin; `resolve` checks and converts them.
 """
@@ -88,7 +88,7 @@ def read_config_file(path: Path) -> tuple[dict[str, Raw], list[str]]:
     try:
         code = compile(path.read_bytes(), str(path), "exec")
         with flower_shim.installed():
-            exec(code, namespace)  # noqa: S102  # the config file is the user's own program
+            exec(code, namespace)  # the config file is the user's own program
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     except SyntaxError as error:

@@ -1,4 +1,4 @@
-"""OPTIONS: the one table that the command line, `--help`, environment, config files and reference page are made from."""
+"""OPTIONS: the one table behind command line, `--help`, environment, config files and reference page."""
 
 import difflib
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ OPTIONS: dict[str, Option] = {
 #: What people type for an option of ours, from other tools.
 _HABITS = {
     "bind": "address", "broker_url": "broker", "h": "address", "host": "address", "l": "logging",
-    "log_level": "logging", "logfile": "log_file_prefix", "loglevel": "logging", "f": "log_file_prefix", "p": "port",
-    "backend": "result_backend",
+    "log_level": "logging", "logfile": "log_file_prefix", "loglevel": "logging", "f": "log_file_prefix",
+    "p": "port", "backend": "result_backend",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The options of the web side: server, access, pages and metrics, logging. `table` joins them with the others."""
+"""The options of the web side: server, access, pages and metrics, logging. `table` joins all options."""
 
 import math
 
@@ -7,8 +7,8 @@ from umbel.config.option import Group, Option, Status
 
 #: Flower's columns of the tasks page, in their natural order.
 TASK_COLUMNS = (
-    "name", "uuid", "state", "args", "kwargs", "result", "received", "started", "runtime", "worker", "exchange",
-    "routing_key", "retries", "revoked", "exception", "expires", "eta",
+    "name", "uuid", "state", "args", "kwargs", "result", "received", "started", "runtime", "worker",
+    "exchange", "routing_key", "retries", "revoked", "exception", "expires", "eta",
 )  # fmt: skip
 DEFAULT_COLUMNS = ("name", "uuid", "state", "received", "runtime", "worker")
 #: The Prometheus client's own default bounds, seconds.
@@ -24,8 +24,8 @@ WEB = (
         group=Group.WEB,
         flower=True,
         default_text="all interfaces",
-        help="Address or host name to listen on. A name that stands for several addresses, such as localhost, "
-        "is bound on all of them.",
+        help="Address or host name to listen on. A name that stands for several addresses, such as "
+        "localhost, is bound on all of them.",
     ),
     Option(
         name="port",
@@ -57,8 +57,8 @@ WEB = (
         default=False,
         group=Group.WEB,
         flower=True,
-        help="Trust X-Real-Ip, X-Forwarded-For, X-Scheme and X-Forwarded-Proto. Only behind a proxy that sets "
-        "them itself.",
+        help="Trust X-Real-Ip, X-Forwarded-For, X-Scheme and X-Forwarded-Proto. Only behind a proxy that "
+        "sets them itself.",
     ),
     Option(
         name="certfile",
@@ -103,8 +103,8 @@ ACCESS = (
         flower=True,
         multi=True,
         secret=True,
-        help="Who may log in with HTTP basic authentication. A password that holds a comma can only be given as "
-        "a list in the config file.",
+        help="Who may log in with HTTP basic authentication. A password that holds a comma can only be "
+        "given as a list in the config file.",
     ),
     Option(
         name="read_only",
@@ -197,8 +197,8 @@ PAGES = (
         group=Group.PAGES,
         flower=True,
         multi=True,
-        help="Columns of the tasks page, in the order shown, separated by commas. 'all' stands for every column: "
-        f"{', '.join(TASK_COLUMNS)}.",
+        help="Columns of the tasks page, in the order shown, separated by commas. 'all' stands for every "
+        f"column: {', '.join(TASK_COLUMNS)}.",
     ),
     Option(
         name="task_runtime_metric_buckets",
@@ -208,7 +208,8 @@ PAGES = (
         flower=True,
         multi=True,
         unit="s",
-        help="Upper bounds of the run time histogram in /metrics, ascending, in seconds; inf is added if missing.",
+        help="Upper bounds of the run time histogram in /metrics, ascending, in seconds; inf is added if "
+        "missing.",
     ),
 )
 
@@ -269,8 +270,8 @@ LOGGING = (
         default="midnight",
         group=Group.LOGGING,
         flower=True,
-        help="Unit of log_rotate_interval when log_rotate_mode is time: seconds, minutes, hours, days, midnight, "
-        "or a weekday (w0 is Monday).",
+        help="Unit of log_rotate_interval when log_rotate_mode is time: seconds, minutes, hours, days, "
+        "midnight, or a weekday (w0 is Monday).",
     ),
     Option(
         name="log_rotate_interval",
