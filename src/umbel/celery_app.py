@@ -27,7 +27,9 @@ _BROKER_VARIABLE = "CELERY_BROKER_URL"
 #: These beat the broker named by the user where a deployment sets them.
 _BROKER_SIDES = ("CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
 #: Their frames tell a user nothing about an application that does not load.
-_LIBRARY_FOLDERS = tuple(str(Path(str(module.__file__)).parent) for module in (celery, kombu, importlib, umbel))
+_LIBRARY_FOLDERS = tuple(
+    str(Path(str(module.__file__)).parent) for module in (celery, kombu, importlib, umbel)
+)
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "redis+socket", "sentinel", "socket", "unix"})
 
 

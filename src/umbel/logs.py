@@ -20,6 +20,8 @@ _COLOURS = {
 }
 #: uvicorn's logger of requests.
 _ACCESS = "uvicorn.access"
+#: Prints the source of every task's signature at debug level, which drowns everything else.
+_CHATTY = "celery.utils.functional"
 
 
 class LineFormatter(logging.Formatter):
@@ -79,6 +81,7 @@ def configure(
         handler.close()
     level = "debug" if config.debug and config.logging == "info" else config.logging
     root.setLevel(level.upper())
+    logging.getLogger(_CHATTY).setLevel("INFO")
     has_file = config.log_file_prefix is not None
     if has_file and files:
         root.addHandler(_file_handler(config))

@@ -44,7 +44,7 @@ def test_the_seeds_command_starts_word_for_word(
         arguments=[f"--broker={url}", f"--broker_api={url}", "--basic_auth=admin:s3cret"],
         working_folder=project,
     )
-    server.wait_until_collecting()
+    server.wait_until_collecting(60)
     assert server.get("/", auth=("admin", "s3cret")).status == 200
     assert server.get("/", auth=("admin", "wrong")).status == 401
     assert server.get("/").status == 401
@@ -125,4 +125,4 @@ def test_a_broker_that_speaks_tls_is_watched_without_an_application(
         url = redis.url.partition("?")[0]
         words = [f"--broker={url}", *(option.format(ca=redis.ca_file) for option in options)]
         server = umbel_server(whole=[sys.executable, "-m", "umbel", "serve"], arguments=words)
-        server.wait_until_collecting()
+        server.wait_until_collecting(60)
