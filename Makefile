@@ -26,7 +26,7 @@ test:  ## Run every test (in CI the checks as well); TESTS=tests/unit runs a par
 prove:  ## Run the long proofs (about an hour)
 	@scripts/install test
 	@scripts/install-servers
-	@$(PY) -m pytest -m prove --timeout 3600 -s tests/prove tests/compat $(ARGS)
+	@$(PY) -m pytest -m prove --timeout 3600 -s $(TESTS) $(ARGS)
 
 check:  ## Format, lint, types, layers, dependencies, sizes, the web UI, docs
 	@scripts/install test
