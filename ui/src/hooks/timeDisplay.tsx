@@ -1,6 +1,6 @@
 import { useLocalStorage } from "@mantine/hooks";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
-import { browserZone, isZone } from "../model/time";
+import { browserZone, isZone, momentOf } from "../model/time";
 
 export type ZoneChoice = "app" | "browser" | "utc";
 export type TimeStyle = "absolute" | "relative";
@@ -8,6 +8,8 @@ export type TimeStyle = "absolute" | "relative";
 /** How times are shown everywhere on the page: the reader's choice, remembered in the browser. */
 export interface TimeDisplay {
   zone: string;
+  /** The date now in that zone: times of today are shown without it. */
+  today: string;
   choice: ZoneChoice;
   style: TimeStyle;
   /** IANA name behind each choice. */
@@ -19,6 +21,7 @@ export interface TimeDisplay {
 const noop = () => undefined;
 const FALLBACK: TimeDisplay = {
   zone: "UTC",
+  today: "",
   choice: "utc",
   style: "absolute",
   zones: { app: "UTC", browser: "UTC", utc: "UTC" },
@@ -36,6 +39,8 @@ export function TimeDisplayProvider(props: {
   serverAhead: number;
   children: ReactNode;
 }) {
+  const { appZone, natural } = props;
+  const now = useTick() + props.serverAhead;
   const [choice, choose] = useLocalStorage<ZoneChoice>({
     key: "umbel-zone",
     defaultValue: "app",
@@ -46,32 +51,40 @@ export function TimeDisplayProvider(props: {
     defaultValue: "",
     getInitialValueInEffect: false,
   });
-  const display = useMemo<TimeDisplay>(() => {
-    const zones = { app: isZone(props.appZone) ? props.appZone : "UTC", browser: browserZone(), utc: "UTC" };
-    const known = choice in zones ? choice : "app";
-    return {
-      zone: zones[known],
+  const zones = useMemo(
+    () => ({ app: isZone(appZone) ? appZone : "UTC", browser: browserZone(), utc: "UTC" }),
+    [appZone],
+  );
+  const known = choice in zones ? choice : "app";
+  const zone = zones[known];
+  const today = momentOf(now, zone).date;
+  const display = useMemo<TimeDisplay>(
+    () => ({
+      zone,
+      today,
       choice: known,
-      style: style || (props.natural ? "relative" : "absolute"),
+      style: style || (natural ? "relative" : "absolute"),
       zones,
       choose,
       setStyle,
-    };
-  }, [props.appZone, props.natural, choice, style, choose, setStyle]);
+    }),
+    [zone, today, known, style, natural, zones, choose, setStyle],
+  );
   return (
     <DisplayContext value={display}>
-      <Ticker serverAhead={props.serverAhead}>{props.children}</Ticker>
+      <NowContext value={now}>{props.children}</NowContext>
     </DisplayContext>
   );
 }
 
-function Ticker(props: { serverAhead: number; children: ReactNode }) {
+/** Epoch seconds, renewed every second. */
+function useTick(): number {
   const [now, setNow] = useState(() => Date.now() / 1000);
   useEffect(() => {
     const timer = window.setInterval(() => setNow(Date.now() / 1000), 1000);
     return () => window.clearInterval(timer);
   }, []);
-  return <NowContext value={now + props.serverAhead}>{props.children}</NowContext>;
+  return now;
 }
 
 export function useTimeDisplay(): TimeDisplay {

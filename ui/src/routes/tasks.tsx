@@ -11,7 +11,7 @@ import table from "../components/table/Table.module.css";
 import { ColumnChooser } from "../components/tasks/ColumnChooser";
 import { columnsOf, TASK_COLUMNS } from "../components/tasks/columns";
 import { FilterChip } from "../components/tasks/FilterChip";
-import { Pager, totalText } from "../components/tasks/Pager";
+import { Pager } from "../components/tasks/Pager";
 import { SearchHelp } from "../components/tasks/SearchHelp";
 import { StateFilter } from "../components/tasks/StateFilter";
 import { TaskCards } from "../components/tasks/TaskCards";
@@ -57,7 +57,6 @@ function Tasks() {
     <div className={page.stack}>
       <div className={page.head}>
         <h1>Tasks</h1>
-        {tasks.data ? <span className={page.subtle}>{totalText(tasks.data.total)}</span> : null}
         {search.name ? (
           <FilterChip label="name" value={search.name} onClear={() => narrow({ name: undefined })} />
         ) : null}

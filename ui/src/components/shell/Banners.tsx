@@ -1,7 +1,7 @@
 import { CloseButton } from "@mantine/core";
 import { IconAlertTriangle, IconInfoCircle } from "@tabler/icons-react";
 import { type Gap, gapReason, type Notice } from "../../model/status";
-import { Time } from "../time/Time";
+import { Time, ZoneName } from "../time/Time";
 import classes from "./Banners.module.css";
 
 /** What the reader must know before believing the page: gaps in the events, and the server's own notices. */
@@ -33,16 +33,16 @@ function GapSentence(props: { gap: Gap }) {
   if (gap.end === null) {
     return (
       <span>
-        <b>Events are being missed</b> since <Time value={gap.start} style="absolute" full />:{" "}
-        {gapReason(gap)}. Tasks and counts may be behind until it ends.
+        <b>Events are being missed</b> since <Time value={gap.start} style="absolute" full /> (<ZoneName />
+        ): {gapReason(gap)}. Tasks and counts may be behind until it ends.
       </span>
     );
   }
   return (
     <span>
       <b>Events may be missing</b> from <Time value={gap.start} style="absolute" full /> to{" "}
-      <Time value={gap.end} style="absolute" full />: {gapReason(gap)}. Tasks of that time may show an older
-      state.
+      <Time value={gap.end} style="absolute" full /> (<ZoneName />
+      ): {gapReason(gap)}. Tasks of that time may show an older state.
     </span>
   );
 }

@@ -17,11 +17,11 @@ export function Printed(props: { text: string; raw?: boolean; foldLines?: number
   const isLong = lines > foldLines + 4 || laidOut.length > FOLD_CHARACTERS * (raw ? 4 : 1);
   return (
     <div className={classes.block}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard */}
       <pre
         className={classes.code}
         data-folded={(isLong && !isOpen) || undefined}
         style={isLong && !isOpen ? { maxHeight: `${foldLines * 1.55}em` } : undefined}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard
         tabIndex={0}
       >
         {pieces.map((piece, index) =>

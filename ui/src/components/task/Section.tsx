@@ -14,11 +14,11 @@ export function Section(props: { title: string; aside?: ReactNode; flush?: boole
   );
 }
 
-/** Terms and values in two columns; a row whose value is undefined is left out. */
-export function Facts(props: { rows: [string, ReactNode | undefined][] }) {
+/** Terms and values in two columns, in the order given; a row whose value is undefined is left out. */
+export function Facts(props: { rows: Record<string, ReactNode | undefined> }) {
   return (
     <dl className={classes.facts}>
-      {props.rows.map(([term, value]) =>
+      {Object.entries(props.rows).map(([term, value]) =>
         value === undefined ? null : (
           <div key={term}>
             <dt>{term}</dt>

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { formatCount } from "../../model/number";
 import type { TaskDetail } from "../../model/task";
 import { TaskLink, WorkerLink } from "../Links";
-import { Duration, Time, Unknown } from "../time/Time";
+import { Duration, Time, Unknown, ZoneName } from "../time/Time";
 import { CopyButton } from "./CopyButton";
 import { Facts, Section } from "./Section";
 import classes from "./TaskFacts.module.css";
@@ -15,24 +15,24 @@ const words = (value: string | null): ReactNode | undefined => (value === null ?
 export function TaskTimes(props: { task: TaskDetail }) {
   const { task } = props;
   return (
-    <Section title="Times" flush>
+    <Section title="Times" aside={<ZoneName />} flush>
       <Facts
-        rows={[
-          ["Sent", when(task.sent)],
-          ["Received", when(task.received) ?? <Unknown />],
-          ["Started", when(task.started)],
-          ["Succeeded", when(task.succeeded)],
-          ["Failed", when(task.failed)],
-          ["Retried", when(task.retried)],
-          ["Rejected", when(task.rejected)],
-          ["Revoked", when(task.revoked)],
-          ["Last change", when(task.updated)],
-          ["First seen here", when(task.firstSeen)],
-          ["Waited", <Duration key="wait" value={task.wait} />],
-          ["Runtime", <Duration key="runtime" value={task.runtime} />],
-          ["ETA", words(task.eta)],
-          ["Expires", words(task.expires)],
-        ]}
+        rows={{
+          Sent: when(task.sent),
+          Received: when(task.received) ?? <Unknown />,
+          Started: when(task.started),
+          Succeeded: when(task.succeeded),
+          Failed: when(task.failed),
+          Retried: when(task.retried),
+          Rejected: when(task.rejected),
+          Revoked: when(task.revoked),
+          "Last change": when(task.updated),
+          "First seen here": when(task.firstSeen),
+          Waited: <Duration value={task.wait} />,
+          Runtime: <Duration value={task.runtime} />,
+          ETA: words(task.eta),
+          Expires: words(task.expires),
+        }}
       />
     </Section>
   );
@@ -44,23 +44,21 @@ export function TaskPlaces(props: { task: TaskDetail }) {
   return (
     <Section title="Delivery" flush>
       <Facts
-        rows={[
-          [
-            "Worker",
+        rows={{
+          Worker:
             task.worker === null ? (
               <Unknown title="no worker has taken it yet" />
             ) : (
               <WorkerLink hostname={task.worker} />
             ),
-          ],
-          ["Queue", words(task.queue)],
-          ["Exchange", words(task.exchange)],
-          ["Routing key", words(task.routingKey)],
-          ["Retries", task.retries === null ? <Unknown /> : formatCount(task.retries)],
-          ["Attempts", formatCount(task.attempts)],
-          ["Client", words(task.client)],
-          ["Clock", formatCount(task.clock)],
-        ]}
+          Queue: words(task.queue),
+          Exchange: words(task.exchange),
+          "Routing key": words(task.routingKey),
+          Retries: task.retries === null ? <Unknown /> : formatCount(task.retries),
+          Attempts: formatCount(task.attempts),
+          Client: words(task.client),
+          Clock: formatCount(task.clock),
+        }}
       />
     </Section>
   );
@@ -79,11 +77,10 @@ export function TaskFamily(props: { task: TaskDetail }) {
   return (
     <Section title="Workflow" flush>
       <Facts
-        rows={[
-          ["Root", isRoot ? "this task" : link(task.rootId ?? "")],
-          ["Parent", task.parentId === null ? "none" : link(task.parentId)],
-          [
-            "Children",
+        rows={{
+          Root: isRoot ? "this task" : link(task.rootId ?? ""),
+          Parent: task.parentId === null ? "none" : link(task.parentId),
+          Children:
             task.children.length === 0 ? (
               "none"
             ) : (
@@ -96,8 +93,7 @@ export function TaskFamily(props: { task: TaskDetail }) {
                 ) : null}
               </ul>
             ),
-          ],
-        ]}
+        }}
       />
     </Section>
   );

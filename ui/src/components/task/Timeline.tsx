@@ -76,6 +76,20 @@ function AttemptRow(props: {
         <span className={classes.worker}>
           on <WorkerLink hostname={attempt.worker} /> (pid {attempt.pid})
         </span>
+        <span className={classes.lengths}>
+          {bars.map((bar) => (
+            <span key={bar.kind}>
+              {bar.kind === "wait"
+                ? bar.isOpen
+                  ? "waiting for"
+                  : "waited"
+                : bar.isOpen
+                  ? "running for"
+                  : "ran"}{" "}
+              <b>{formatDuration(bar.duration)}</b>
+            </span>
+          ))}
+        </span>
       </div>
       <div className={classes.track}>
         {bars.map((bar) => (
@@ -87,12 +101,6 @@ function AttemptRow(props: {
           <li key={`${mark.time}-${mark.type}-${mark.clock}`}>
             <span>{mark.type}</span> <Time value={mark.time} style="absolute" />
             <span className={classes.offset}>+{formatDuration(Math.max(0, mark.time - axis.start))}</span>
-          </li>
-        ))}
-        {bars.map((bar) => (
-          <li key={bar.kind} className={classes.length} data-kind={bar.kind}>
-            <span>{bar.kind === "wait" ? "waited" : bar.isOpen ? "running for" : "ran"}</span>{" "}
-            {formatDuration(bar.duration)}
           </li>
         ))}
       </ul>

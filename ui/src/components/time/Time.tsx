@@ -11,23 +11,28 @@ export function Unknown(props: { title?: string }) {
   );
 }
 
-/** A moment in the reader's zone and style; the other style is in the title. */
+/**
+ * A moment in the reader's zone and style; the other style and the zone are in the title. Today's date is left
+ * out, except with `full`.
+ */
 export function Time(props: { value: number | null; style?: "absolute" | "relative"; full?: boolean }) {
-  const { zone, style } = useTimeDisplay();
+  const { zone, today, style } = useTimeDisplay();
   const { value } = props;
   if (value === null) return <Unknown />;
   const { date, time } = momentOf(value, zone);
-  if ((props.style ?? style) === "relative") return <Ago value={value} title={`${date} ${time} ${zone}`} />;
+  const title = `${date} ${time} ${zone}`;
+  if ((props.style ?? style) === "relative") return <Ago value={value} title={title} />;
   return (
-    <time
-      dateTime={new Date(value * 1000).toISOString()}
-      className={classes.time}
-      title={`${date} ${time} ${zone}`}
-    >
-      <span className={props.full ? undefined : classes.date}>{date}</span> {time}
-      {props.full ? <span className={classes.zone}> {zone}</span> : null}
+    <time dateTime={new Date(value * 1000).toISOString()} className={classes.time} title={title}>
+      {props.full || date !== today ? <span className={classes.date}>{date} </span> : null}
+      {time}
     </time>
   );
+}
+
+/** The zone that times are shown in. */
+export function ZoneName() {
+  return <span className={classes.zone}>{useTimeDisplay().zone}</span>;
 }
 
 /** Its own component, so that only relative times render every second. */

@@ -18,21 +18,19 @@ export function WorkerCounters(props: { worker: Worker }) {
   return (
     <Section title="Tasks, in total" flush>
       <Facts
-        rows={[
-          [
-            "Active now",
+        rows={{
+          "Active now":
             worker.active === null ? (
               <Unknown title="no heartbeat has told it" />
             ) : (
               tasks(worker.active, "STARTED")
             ),
-          ],
-          ["Processed", tasks(worker.processed)],
-          ["Succeeded", tasks(worker.succeeded, "SUCCESS")],
-          ["Failed", tasks(worker.failed, "FAILURE")],
-          ["Retried", tasks(worker.retried, "RETRY")],
-          ["Revoked", tasks(worker.revoked, "REVOKED")],
-        ]}
+          Processed: tasks(worker.processed),
+          Succeeded: tasks(worker.succeeded, "SUCCESS"),
+          Failed: tasks(worker.failed, "FAILURE"),
+          Retried: tasks(worker.retried, "RETRY"),
+          Revoked: tasks(worker.revoked, "REVOKED"),
+        }}
       />
     </Section>
   );
@@ -45,25 +43,24 @@ export function WorkerFacts(props: { worker: Worker }) {
   return (
     <Section title="Worker" flush>
       <Facts
-        rows={[
-          ["Load average", worker.loadavg?.map((load) => load.toFixed(2)).join("  ") ?? <Unknown />],
-          ["Process id", worker.pid === null ? <Unknown /> : String(worker.pid)],
-          ["Software", worker.software ?? <Unknown />],
-          ["Last heartbeat", <Time key="beat" value={worker.lastHeartbeat} style="relative" />],
-          ["Last heard", <Time key="seen" value={worker.lastSeen} style="relative" />],
-          ["Heartbeat every", <Duration key="freq" value={worker.freq} />],
-          ["This run since", <Time key="run" value={worker.runStarted} style="absolute" full />],
-          ["First seen", <Time key="first" value={worker.firstSeen} style="absolute" full />],
-          ["Runs seen", formatCount(worker.runs)],
-          [
-            "Clock ahead by",
-            <span key="skew">
+        rows={{
+          "Load average": worker.loadavg?.map((load) => load.toFixed(2)).join("  ") ?? <Unknown />,
+          "Process id": worker.pid === null ? <Unknown /> : String(worker.pid),
+          Software: worker.software ?? <Unknown />,
+          "Last heartbeat": <Time value={worker.lastHeartbeat} style="relative" />,
+          "Last heard": <Time value={worker.lastSeen} style="relative" />,
+          "Heartbeat every": <Duration value={worker.freq} />,
+          "This run since": <Time value={worker.runStarted} style="absolute" full />,
+          "First seen": <Time value={worker.firstSeen} style="absolute" full />,
+          "Runs seen": formatCount(worker.runs),
+          "Clock ahead by": (
+            <span>
               <Duration value={skew} />
               {skew !== null && Math.abs(skew) > SKEW_WORTH_TELLING ? " (set the clock of this host)" : null}
-            </span>,
-          ],
-          ["Logical clock", formatCount(worker.clock)],
-        ]}
+            </span>
+          ),
+          "Logical clock": formatCount(worker.clock),
+        }}
       />
     </Section>
   );

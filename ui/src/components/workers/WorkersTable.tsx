@@ -138,7 +138,7 @@ export function WorkersTable(props: {
 function Spacer(props: { height: number }) {
   if (props.height <= 0) return null;
   return (
-    <tr className={table.spacer} aria-hidden="true">
+    <tr className={table.spacer}>
       <td colSpan={COUNT_COLUMNS.length + 3} style={{ height: props.height }} />
     </tr>
   );
