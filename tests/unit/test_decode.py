@@ -142,7 +142,13 @@ def test_what_is_no_envelope_of_kombus_is_counted_as_that() -> None:
     assert decode(b"hello", NOT_AN_ENVELOPE) == ([], ["envelope"])
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(_JSON)
 def test_no_json_value_breaks_the_decoder(value: Any) -> None:
     decode(value)
     decode({**GOOD, "args": value, "timestamp": NOW, "retries": value, "loadavg": value, "runtime": value})

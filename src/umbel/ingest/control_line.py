@@ -88,7 +88,7 @@ class ControlLine:
         return Presence(known=False)
 
     def _presence_of_queues(self, silent: Collection[str]) -> Presence:
-        """RabbitMQ deletes a worker's control queue with the worker's connection, which it ends when the process dies."""
+        """RabbitMQ deletes a worker's control queue with its connection, which ends when the process dies."""
         connection = self._open()
         mailbox = self._app.control.mailbox
         present: set[str] = set()

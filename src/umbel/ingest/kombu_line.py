@@ -47,7 +47,7 @@ class AmqpLine(Line):
         channel.basic_consume(self._queue, callback=self._receive, no_ack=False)
 
     def _declare_exchange(self, exchange: Any) -> None:
-        """Passive first: an account may be allowed to read but not to configure, and the type is the workers' choice."""
+        """Passive first: an account may be allowed to read only, and the type is the workers' choice."""
         assert self._connection is not None
         if exists(
             self._connection,
@@ -168,6 +168,9 @@ class VirtualLine(Line):
     def ping(self) -> bool:
         self._deliver(b"", "", PONG, None)
         return True
+
+    def keep(self) -> None:
+        """A virtual transport watches nobody."""
 
     def sever(self) -> None:
         """A virtual transport has no socket of its own to shut."""

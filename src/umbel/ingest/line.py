@@ -45,6 +45,7 @@ class Line(ABC):
     def ping(self) -> bool:
         """Ask for a sign of life without publishing; True when it has come, False when it may come while reading."""
 
+    @abstractmethod
     def keep(self) -> None:
         """Tell the broker that we are there while nothing is read."""
 
@@ -59,7 +60,7 @@ class Line(ABC):
 
 def connect(app: Celery, settings: CollectorSettings, *, heartbeat: int = 0) -> Connection:
     """A new, unopened connection with time limits wherever the user set none."""
-    connection = app.connection_for_read(heartbeat=heartbeat)
+    connection: Connection = app.connection_for_read(heartbeat=heartbeat)
     options: dict[str, Any] = dict(connection.transport_options or {})
     driver = connection.transport.driver_type
     if driver == "redis":
@@ -81,7 +82,7 @@ def _default(options: dict[str, Any], key: str, value: object) -> None:
 
 def event_exchange(app: Celery, connection: Connection) -> Exchange:
     """The exchange that workers publish events to, declared as Celery declares it."""
-    exchange = get_exchange(connection, name=app.conf.event_exchange)
+    exchange: Exchange = get_exchange(connection, name=app.conf.event_exchange)
     type_ = app.conf.get("event_exchange_type")
     if type_ and connection.transport.driver_type == "amqp":
         exchange.type = type_

@@ -26,7 +26,7 @@ from umbel.store.base import Changes, CounterKey, HistoryWriter, Runtimes, TaskC
 _log = logging.getLogger("umbel.ingest.pipeline")
 
 #: Rows in one transaction: as many as hold the write lock for about LOCK_TIME seconds.
-MAX_ROWS, MIN_ROWS = 2000, 100
+MAX_ROWS, MIN_ROWS = 2000, 400
 LOCK_TIME = 0.05
 
 #: Messages decoded in one pass; more wait in the buffer, where they are bounded.

@@ -114,6 +114,9 @@ class RedisLine(Line):
         self._wire.send_command("PING", check_health=False)
         return False
 
+    def keep(self) -> None:
+        """Redis watches nobody."""
+
     def sever(self) -> None:
         raw = getattr(self._wire, "_sock", None)
         if raw is not None:

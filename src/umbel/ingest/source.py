@@ -23,6 +23,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class SourceState(StrEnum):
+    """Whether events can come in, as far as is proved."""
+
     CONNECTING = "connecting"
     CONNECTED = "connected"
     #: Connected, but the own probe has not come back for longer than `proof_timeout`.

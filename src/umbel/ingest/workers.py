@@ -1,6 +1,6 @@
 """The worker rows while events come in: heard, judged, lost, and gone from the list after their grace period.
 
-Lives in the pipeline's thread; the rules are `model.liveness`. Rows that changed are collected until a flush stored them.
+Lives in the pipeline's thread; the rules are `model.liveness`. Changed rows are collected until a flush stored them.
 """
 
 from collections import deque

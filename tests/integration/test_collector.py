@@ -1,0 +1,141 @@
+"""The collector process from a real broker to a real history: stored, killed, restarted, fed with rubbish."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.apps.tasks import make_app
+from tests.conftest import WorkerFactory
+from tests.integration.running_collector import RunningCollector
+from tests.servers import RedisServer
+from tests.servers.process import wait_for
+from umbel.ingest.settings import CollectorSettings
+
+
+@pytest.mark.timeout(120)
+def test_tasks_of_a_worker_without_events_are_stored_once_they_are_enabled(
+    redis_url: str, tmp_path: Path, celery_worker: WorkerFactory
+) -> None:
+    worker = celery_worker(redis_url, events=False)
+    with RunningCollector(redis_url, tmp_path) as collector:
+        collector.wait_for_status(worker.hostname, "online", 20.0)
+        app = make_app(redis_url)
+        try:
+            uuid = app.send_task("tests.add", (2, 3), retry=False).id
+            task = collector.wait_for_state(uuid, "SUCCESS")
+        finally:
+            app.close()
+        assert (task.name, task.result, task.worker) == ("tests.add", "5", worker.hostname)
+        assert collector.process.healthy
+        assert collector.process.restarts == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_killed_collector_is_started_again_and_its_absence_is_a_gap(redis_url: str, tmp_path: Path) -> None:
+    with RunningCollector(redis_url, tmp_path) as collector:
+        first = collector.process.pid
+        assert first is not None
+        killed = time.time()
+        os.kill(first, signal.SIGKILL)
+        collector.wait_for(lambda status: status.pid != first and status.state == "connected", 40.0)
+        assert collector.process.restarts == 1
+        gap = wait_for(lambda: next(iter(collector.reader.fetch_gaps()), None), 5.0)
+        assert gap is not None
+        assert gap.cause == "monitor-down"
+        assert gap.lossy
+        assert killed - 2.5 < gap.start <= killed < (gap.end or 0.0)
+
+
+@pytest.mark.timeout(120)
+def test_on_rabbitmq_what_was_sent_while_we_were_down_is_stored(rabbitmq_url: str, tmp_path: Path) -> None:
+    with RunningCollector(rabbitmq_url, tmp_path):
+        pass
+    app = make_app(rabbitmq_url, task_send_sent_event=True)
+    try:
+        uuid = app.send_task("tests.add", (1, 1), retry=False).id
+    finally:
+        app.close()
+    with RunningCollector(rabbitmq_url, tmp_path) as collector:
+        collector.wait_for_state(uuid, "PENDING")
+        gap = wait_for(lambda: next(iter(collector.reader.fetch_gaps()), None), 5.0)
+        assert gap is not None
+        assert (gap.cause, gap.lossy) == ("monitor-down", False)
+
+
+@pytest.mark.timeout(120)
+def test_rubbish_is_counted_by_cause_and_harms_nothing(
+    redis_server: RedisServer, redis_url: str, tmp_path: Path
+) -> None:
+    database = redis_url.rpartition("/")[2]
+    channel = f"/{database}.celeryev/task.multi"
+
+    def envelope(body: str, content_type: str = "application/json") -> str:
+        return json.dumps(
+            {
+                "body": body,
+                "content-type": content_type,
+                "properties": {"body_encoding": "utf-8"},
+                "headers": {},
+            }
+        )
+
+    kinds = {
+        "envelope": "not even json",
+        "json": envelope('{"type": "task-'),
+        "not-an-event": envelope('{"type": 3}'),
+        "content-type": envelope("gASV", "application/x-python-serialize"),
+        "timestamp": envelope('{"type": "task-sent", "hostname": "a", "uuid": "b", "timestamp": null}'),
+    }
+    with RunningCollector(redis_url, tmp_path) as collector, redis_server.client() as client:
+        for number in range(10_000):
+            client.publish(channel, list(kinds.values())[number % len(kinds)])
+        for _ in range(3):
+            client.publish(channel, envelope("x" * 10 * 2**20))
+        good = {"type": "task-sent", "hostname": "gen1@web", "uuid": "t-good", "timestamp": time.time()}
+        client.publish(channel, envelope(json.dumps(good)))
+
+        collector.wait_for_state("t-good", "PENDING", 60.0)
+        status = collector.wait_for(lambda status: sum(status.malformed.values()) == 10_003, 20.0)
+        assert status.malformed == {**dict.fromkeys(kinds, 2000), "too-big": 3}
+        assert status.state == "connected"
+        assert collector.process.restarts == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_collector_stores_what_it_holds_and_exits_when_its_parent_is_gone(
+    redis_url: str, tmp_path: Path
+) -> None:
+    settings = CollectorSettings(
+        celery={"broker_url": redis_url}, store_path=str(tmp_path / "h.sqlite3"), store_id="test"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "umbel.ingest.collector"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdin, process.stdout:
+        process.stdin.write(msgspec.json.encode(settings) + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["state"] == "connecting"
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_second_collector_waits_for_the_first_and_does_not_read_events(
+    redis_url: str, tmp_path: Path
+) -> None:
+    with (
+        RunningCollector(redis_url, tmp_path) as first,
+        RunningCollector(redis_url, tmp_path, connect=False) as second,
+    ):
+        status = second.wait_for(lambda status: status.store_error != "", 40.0)
+        assert status.state == "connecting"
+        assert first.process.healthy
