@@ -71,7 +71,7 @@ def connect(app: Celery, settings: CollectorSettings, *, heartbeat: int = 0) -> 
         _default(options, "read_timeout", settings.proof_timeout)
         _default(options, "write_timeout", settings.proof_timeout)
     connection.transport_options = options
-    connection.connect_timeout = min(connection.connect_timeout or 5.0, 5.0)
+    connection.connect_timeout = min(connection.connect_timeout or 5, 5)
     return connection
 
 

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import IO
 
 import msgspec
 
@@ -118,21 +120,30 @@ class CollectorProcess:
             pass  # it died at once; its exit code says so below
         if self._stopping.is_set():
             self._end(process)
+        with process.stdout as statuses:
+            self._hear(statuses)
+        code = process.wait()
+        self._close_stdin(process)
+        return code
+
+    def _hear(self, statuses: IO[bytes]) -> None:
+        """Keep the latest status until the collector ends."""
         decoder = msgspec.json.Decoder(CollectorStatus)
-        for line in process.stdout:
+        for line in statuses:
             try:
                 self._status = decoder.decode(line)
             except msgspec.MsgspecError:
                 _log.warning("The collector wrote something else than its status: %r", line[:200])
-        return process.wait()
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
+    def _close_stdin(self, process: subprocess.Popen[bytes]) -> None:
+        """The sign for the collector to end."""
         with self._lock:
             if process.stdin is not None:
-                try:
+                with suppress(OSError):  # it has ended already
                     process.stdin.close()
-                except OSError:
-                    pass  # it has ended already
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        self._close_stdin(process)
         try:
             process.wait(STOP_TIME)
         except subprocess.TimeoutExpired:
