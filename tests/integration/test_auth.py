@@ -146,7 +146,7 @@ def test_each_user_logs_in_with_their_own_password_only(protected: WebServer) ->
     [
         "Basic", "Basic ", "Basic ???", "Basic YQ", "Bearer x", "basic YW5uOnNlY3JldA==", "BasicYW5uOnNlY3JldA==",
         "Basic " + base64.b64encode(b"\xff\xfe:\x00").decode(),
-        "Basic " + base64.b64encode("ann:secret\n".encode()).decode(),
+        "Basic " + base64.b64encode(b"ann:secret\n").decode(),
     ],
 )  # fmt: skip
 def test_odd_credentials_are_401_and_never_500(protected: WebServer, header: str) -> None:
