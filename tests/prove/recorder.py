@@ -12,7 +12,7 @@ from pathlib import Path
 
 from celery import Celery
 from celery.events.event import get_exchange
-from kombu import Consumer, Message, Queue  # type: ignore[attr-defined]
+from kombu import Consumer, Message, Queue
 
 
 def main(broker: str, path: Path) -> None:
@@ -33,8 +33,8 @@ def main(broker: str, path: Path) -> None:
                 out.write(json.dumps(event) + "\n")
 
         exchange = get_exchange(connection, name=app.conf.event_exchange)
-        queue = Queue("witness", exchange, routing_key="#", auto_delete=True, durable=False)  # type: ignore[no-untyped-call]
-        with Consumer(connection, [queue], on_message=take, no_ack=True, accept=["json"]):  # type: ignore[no-untyped-call]
+        queue = Queue("witness", exchange, routing_key="#", auto_delete=True, durable=False)
+        with Consumer(connection, [queue], on_message=take, no_ack=True, accept=["json"]):
             print("ready", flush=True)
             while not stopped:
                 try:

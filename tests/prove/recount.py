@@ -55,6 +55,8 @@ def _recount(history: sqlite3.Connection) -> Recount:
     (verdict,) = history.execute("PRAGMA integrity_check").fetchone()
     if verdict != "ok":
         differences.append(f"integrity_check: {verdict}")
+    if not history.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return Recount(0, 0, 0, 0, differences, {}, set())  # killed before it made its tables
     rows, records = _read_rows(history, differences)
     tally = Tally()
     for record in records:

@@ -60,6 +60,7 @@ class Shop:
         self.recorder = stack.enter_context(Recorder(self.url))
         self.ledger = self.recorder.folder / "ledger.jsonl"
         self.ledger.touch()
+        self._read = self._ended = 0
         self.app = Celery("customer", broker=self.url, set_as_current=False)
         self.app.conf.task_send_sent_event = True
         environment = {"PROVE_BROKER": self.url, "PROVE_LEDGER": str(self.ledger)}
@@ -90,6 +91,17 @@ class Shop:
         if chance < 0.85:
             return "prove.refuse", (number,)
         return "prove.insist", (number, rng.randint(1, 3))
+
+    def has_ended(self, count: int) -> bool:
+        """`count` tasks have ended; reads only what the ledger gained since the last look."""
+        with self.ledger.open("rb") as ledger:
+            ledger.seek(self._read)
+            lines = ledger.read().splitlines(keepends=True)
+        for line in lines:
+            if line.endswith(b"\n"):
+                self._read += len(line)
+                self._ended += b'"outcome": "RETRY"' not in line
+        return self._ended >= count
 
     def read_truths(self) -> dict[str, Truth]:
         """What became of every task that has ended."""
