@@ -51,11 +51,15 @@ def history_place(
     if temporary:
         return _temporary_place(broker_url)
     if db and db != FLOWER_DEFAULT:
-        return _chosen_place(_path_of(db), broker_url)
-    path = _default_folder(environ) / _file_name(broker_url)
-    if inspect(path) is Content.FOREIGN:
-        return _beside(path)
-    return _unless_refused(path, broker_url)
+        path = _path_of(db)
+        if path.is_dir():
+            raise StoreRefused(f"--db: {path} is a directory; give the path of a file")
+    else:
+        path = _default_folder(environ) / _file_name(broker_url)
+    reason = _why_not_usable(path)
+    if reason is not None:
+        return _in_place_of(path, reason, broker_url)
+    return _beside(path) if inspect(path) is Content.FOREIGN else Place(path, False)
 
 
 def remove_place(place: Place) -> None:
@@ -114,41 +118,34 @@ def _default_folder(environ: Mapping[str, str]) -> Path:
     return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_state_path("umbel")
 
 
-def _chosen_place(path: Path, broker_url: str) -> Place:
-    if path.is_dir():
-        raise StoreRefused(f"--db: {path} is a directory; give the path of a file")
-    if inspect(path) is Content.FOREIGN:
-        return _beside(path)
-    return _unless_refused(path, broker_url)
-
-
 def _beside(path: Path) -> Place:
     """The file that stands in for a foreign one, which is left untouched."""
     ours = Path(f"{path}.umbel.sqlite3")
     return Place(ours, False, (f"{path} is not a history of Umbel and was left alone; using {ours}",))
 
 
-def _unless_refused(path: Path, broker_url: str) -> Place:
-    """`path`, or a temporary place when the file system will not let us write there."""
-    reason = _why_not_writable(path)
-    if reason is None:
-        return Place(path, False)
-    place = _temporary_place(broker_url)
+def _in_place_of(path: Path, reason: str, broker_url: str) -> Place:
+    """A temporary place, for the file system will not let us use `path`."""
     warning = (
         f"{path} cannot be written ({reason}): the history is kept in a temporary file and lost at exit; "
         "give a writable path with --db"
     )
-    return Place(place.path, True, (warning,))
+    return Place(_temporary_place(broker_url).path, True, (warning,))
 
 
-def _why_not_writable(path: Path) -> str | None:
+def _why_not_usable(path: Path) -> str | None:
+    """Why the folder cannot be written, or the file there neither read nor written; None when all is well."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
+        if path.exists():
+            path.open("rb").close()
     except OSError as exc:
         return exc.strerror or str(exc)
-    return "permission denied" if path.exists() and not os.access(path, os.W_OK) else None
+    if path.exists() and inspect(path) is not Content.FOREIGN and not os.access(path, os.W_OK):
+        return "permission denied"
+    return None
 
 
 def _temporary_place(broker_url: str) -> Place:

@@ -52,7 +52,7 @@ def inspect(path: Path) -> Content:
             raise StoreRefused(f"{path} is {what}; the history needs a file")
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Content.NOTHING
     except OSError as exc:
         raise StoreUnavailable(f"Cannot read {path}: {exc.strerror}") from exc

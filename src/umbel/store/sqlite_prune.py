@@ -73,7 +73,8 @@ def thin_out(transact: Transact, limits: Limits, *, now: float) -> None:
                 "span = ? AND kind = ? AND start < ?",
                 (span, kind, int(now - age)),
             )
-    _delete(transact, "feed", "id", "time < ?", (now - FEED_AGE,))
+    # the newest row stays, for its id is where readers begin
+    _delete(transact, "feed", "id", "time < ? AND id < (SELECT max(id) FROM feed)", (now - FEED_AGE,))
     if limits.age is not None:
         _delete(transact, "gaps", "id", '"end" < ?', (now - limits.age,))
 

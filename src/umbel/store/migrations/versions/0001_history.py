@@ -9,6 +9,14 @@ down_revision = None
 
 def upgrade() -> None:
     """From nothing."""
+    _create_tasks()
+    _index_tasks()
+    _create_beside_tasks()
+    _create_sums()
+    _create_journal()
+
+
+def _create_tasks() -> None:
     op.create_table(
         "tasks",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -50,6 +58,9 @@ def upgrade() -> None:
         sa.Column("exception", sa.Text),
         sa.Column("traceback", sa.Text),
     )
+
+
+def _index_tasks() -> None:
     op.create_index("tasks_name", "tasks", ["name", "updated"])
     op.create_index("tasks_open", "tasks", ["worker", "updated"], sqlite_where=sa.text("finished = 0"))
     op.create_index("tasks_parent", "tasks", ["parent_id"], sqlite_where=sa.text("parent_id IS NOT NULL"))
@@ -60,6 +71,9 @@ def upgrade() -> None:
     op.create_index("tasks_state", "tasks", ["state", "updated"])
     op.create_index("tasks_updated", "tasks", ["updated"])
     op.create_index("tasks_worker", "tasks", ["worker", "updated"])
+
+
+def _create_beside_tasks() -> None:
     op.create_table(
         "task_errors",
         sa.Column("uuid", sa.Text, primary_key=True),
@@ -77,6 +91,9 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _create_sums() -> None:
     op.create_table(
         "counters",
         sa.Column("worker", sa.Text, primary_key=True),
@@ -111,6 +128,9 @@ def upgrade() -> None:
         sa.Column("n", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _create_journal() -> None:
     op.create_table(
         "feed",
         sa.Column("id", sa.Integer, primary_key=True),

@@ -1,0 +1,142 @@
+"""What any history lets go of, and what it never does."""
+
+import threading
+
+import pytest
+
+from tests.contract.store_contract import assert_facets_exact
+from tests.contract.teller import EPOCH, Teller, received, succeeded
+from umbel.model.event import Event
+from umbel.store.base import Gap, HistoryReader, HistoryWriter, TaskQuery
+from umbel.store.retention import Holdings, Limits, excess
+
+DAY = 86400.0
+
+
+def uuids(reader: HistoryReader) -> list[str]:
+    return [task.uuid for task in reader.fetch_tasks(TaskQuery(descending=False), limit=10_000).tasks]
+
+
+class StoreRetentionContract:
+    """What a history lets go of."""
+
+    def test_nothing_goes_while_every_limit_holds(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+        Teller(writer).tell(succeeded("u"))
+        assert writer.prune(now=EPOCH + 29 * DAY).tasks == 0
+        assert uuids(reader) == ["u"]
+
+    @pytest.mark.parametrize("limits", [Limits(age=10 * DAY)])
+    def test_old_finished_tasks_go_and_open_ones_stay(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        teller = Teller(writer)
+        failed = Event(
+            type="task-retried", hostname="celery@a", pid=7, timestamp=EPOCH, uuid="old", received_at=EPOCH,
+            exception="E", traceback="T",
+        )  # fmt: skip
+        again = Event(
+            type="task-failed", hostname="celery@a", pid=7, timestamp=EPOCH + 1, uuid="old", received_at=EPOCH,
+            exception="F", traceback="T",
+        )  # fmt: skip
+        teller.tell([*received("old"), failed, again, *received("waiting")])
+        teller.tell(succeeded("new", at=EPOCH + 11 * DAY))
+        now = EPOCH + 12 * DAY
+        counters = reader.fetch_counters()
+        dry = writer.prune(now=now, dry_run=True)
+        assert uuids(reader) == ["waiting", "old", "new"]
+        head = reader.fetch_feed_head()
+        assert writer.prune(now=now) == dry
+        assert dry.tasks == 1
+        assert uuids(reader) == ["waiting", "new"]
+        assert reader.fetch_task("old") is None
+        assert reader.fetch_counters() == counters
+        assert reader.fetch_feed_head() > head
+        assert_facets_exact(reader)
+        # it comes back without the errors of its former life
+        teller.records.pop("old")
+        teller.tell([again])
+        detail = reader.fetch_task("old")
+        assert detail is not None
+        assert [error.exception for error in detail.record.errors] == ["F"]
+
+    @pytest.mark.parametrize("limits", [Limits(tasks=300, age=None, bytes=None)])
+    def test_a_bound_of_rows_takes_the_oldest(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+        teller = Teller(writer)
+        teller.tell([e for n in range(1000) for e in succeeded(f"u{n:04}", at=EPOCH + n, worker=f"w{n % 3}")])
+        teller.tell(received("waiting", at=EPOCH - 5))
+        dry = writer.prune(now=EPOCH, dry_run=True)
+        assert writer.prune(now=EPOCH) == dry
+        assert dry.tasks == 701
+        assert uuids(reader) == ["waiting", *(f"u{n:04}" for n in range(701, 1000))]
+        assert_facets_exact(reader)
+
+    @pytest.mark.parametrize("limits", [Limits(tasks=0, age=None, bytes=None)])
+    def test_space_comes_back(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+        teller = Teller(writer)
+        for part in range(5):
+            teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", args="x" * 900)])
+        before = reader.fetch_size()[1]
+        assert writer.prune(now=EPOCH).tasks == 5000
+        writer.close()
+        assert reader.fetch_size()[0] == 0
+        assert reader.fetch_size()[1] < before / 3
+
+    @pytest.mark.parametrize("limits", [Limits(tasks=None, age=None, bytes=2_000_000)])
+    def test_a_bound_of_bytes_holds_after_some_runs(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        teller = Teller(writer)
+        for part in range(5):
+            teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", args="x" * 900)])
+        runs = 0
+        while (dry := writer.prune(now=EPOCH, dry_run=True)).tasks:
+            assert writer.prune(now=EPOCH) == dry
+            runs += 1
+            assert runs < 10
+        tasks = reader.fetch_size()[0]
+        assert 0 < tasks < 2000
+        assert_facets_exact(reader)
+
+    @pytest.mark.parametrize("limits", [Limits(age=200 * DAY)])
+    def test_sums_are_thinned_out_and_totals_stay(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+        teller = Teller(writer)
+        teller.tell(received("old"))
+        teller.tell(received("new", at=EPOCH + 100 * DAY))
+        writer.open_gap(Gap(start=EPOCH - 200 * DAY, end=EPOCH - 199 * DAY, cause="overload"))
+        writer.open_gap(Gap(start=EPOCH, end=EPOCH + 1, cause="overload"))
+        writer.open_gap(Gap(start=EPOCH - 300 * DAY, cause="broker-lost"))
+        counters = reader.fetch_counters()
+        writer.prune(now=EPOCH + 100 * DAY + 10)
+
+        def spans(span: int) -> int:
+            return len(reader.fetch_rollups(kind="task", label=None, span=span, start=0, end=EPOCH * 2))
+
+        assert [spans(60), spans(3600), spans(86400)] == [1, 1, 2]
+        assert reader.fetch_counters() == counters
+        assert [gap.start - EPOCH for gap in reader.fetch_gaps()] == [0, -300 * DAY]
+        # the newest row stays, so that nobody mistakes new rows for known ones
+        assert [row.id for row in reader.fetch_feed(0)] == [reader.fetch_feed_head()] == [2]
+        assert teller.tell(received("another", at=EPOCH + 100 * DAY)) == 3
+
+    @pytest.mark.parametrize("limits", [Limits(tasks=10, age=None, bytes=None)])
+    def test_writes_go_in_while_retention_runs(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+        teller = Teller(writer)
+        for part in range(4):
+            teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", at=EPOCH + part)])
+        pruning = threading.Thread(target=writer.prune, kwargs={"now": EPOCH})
+        pruning.start()
+        written = 0
+        while pruning.is_alive():
+            teller.tell(received(f"open{written}"))
+            written += 1
+        pruning.join()
+        assert written > 3
+        assert len([uuid for uuid in uuids(reader) if uuid.startswith("open")]) == written
+        assert_facets_exact(reader)
+
+    def test_the_largest_excess_of_all_limits_counts(self) -> None:
+        holdings = Holdings(tasks=100, finished=60, aged=5, bytes=1000)
+        assert excess(Limits(age=1.0, tasks=None, bytes=None), holdings) == 5
+        assert excess(Limits(age=1.0, tasks=90, bytes=None), holdings) == 10
+        assert excess(Limits(age=1.0, tasks=90, bytes=795), holdings) == 21
+        assert excess(Limits(age=1.0, tasks=1, bytes=1), holdings) == 60

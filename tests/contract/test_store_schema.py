@@ -1,0 +1,49 @@
+"""The migrations build the very tables that `store.schema` describes."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from tests.contract.teller import BUCKETS
+from umbel.store.retention import Limits
+from umbel.store.schema import SCHEMA_VERSION, metadata
+from umbel.store.sqlite_writer import SQLiteWriter
+
+
+def made_history(path: Path) -> sa.Engine:
+    writer = SQLiteWriter(path, limits=Limits(), buckets=BUCKETS)
+    writer.open()
+    writer.close()
+    return sa.create_engine(f"sqlite:///{path}")
+
+
+def test_migrations_and_tables_agree(tmp_path: Path) -> None:
+    with made_history(tmp_path / "h.sqlite3").connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrations_write_the_same_sql_as_the_tables(tmp_path: Path) -> None:
+    described = sa.create_engine("sqlite://")
+    metadata.create_all(described)
+    dump = sa.text("SELECT name, sql FROM sqlite_schema WHERE name <> 'alembic_version' AND sql NOT NULL")
+    with made_history(tmp_path / "h.sqlite3").connect() as made, described.connect() as expected:
+        assert set(made.execute(dump).fetchall()) == set(expected.execute(dump).fetchall())
+
+
+def test_the_newest_migration_is_the_version_we_know() -> None:
+    config = Config()
+    config.set_main_option("script_location", "umbel.store:migrations")
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_VERSION]
+
+
+def test_space_can_come_back_and_the_file_is_ours(tmp_path: Path) -> None:
+    with made_history(tmp_path / "h.sqlite3").connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA application_id").scalar() == 0x556D6265
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
