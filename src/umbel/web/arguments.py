@@ -53,8 +53,8 @@ class Arguments:
             raise _invalid(value, "int") from exc
 
     def need_int(self, name: str) -> int:
-        """A whole number that must be there. Raises Refused (400)."""
-        value = self.get_int(name)
+        """A whole number that must be there and not empty. Raises Refused (400)."""
+        value = self.get_int(name) if self._values.get(name) else None
         if value is None:
             raise Refused(400, f"Missing argument {name}")
         return value
