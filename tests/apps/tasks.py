@@ -3,6 +3,7 @@
 `app` is what `celery -A tests.apps.tasks` runs; tests send to it through `make_app(broker)`.
 """
 
+import os
 import time
 from typing import Any
 
@@ -80,11 +81,13 @@ def requeue(self: Any) -> str:
 
 
 @shared_task(name="tests.soft_limit", soft_time_limit=0.5)
-def soft_limit(seconds: float = 20.0) -> str:
-    """Run into the soft limit of 0.5 s and answer it."""
+def soft_limit(seconds: float = 20.0, *, answered: bool = True) -> str:
+    """Run into the soft limit of 0.5 s, and answer it or fail."""
     try:
         time.sleep(seconds)
     except SoftTimeLimitExceeded:
+        if not answered:
+            raise
         return "cleaned up"
     return "too quick"
 
@@ -103,6 +106,14 @@ def progress(self: Any, seconds: float = 0.2) -> str:
     return "done"
 
 
+@shared_task(name="tests.tell", bind=True)
+def tell(self: Any) -> str:
+    """Send an event of its own, then succeed."""
+    with self.app.events.default_dispatcher() as dispatcher:
+        dispatcher.send("task-progress", uuid=self.request.id, percent=50)
+    return "told"
+
+
 @shared_task(name="tests.parent")
 def parent() -> str:
     """Start a child task and return its id."""
@@ -110,4 +121,4 @@ def parent() -> str:
     return child_id
 
 
-app = make_app()
+app = make_app(enable_utc=os.environ.get("TESTS_ENABLE_UTC", "1") == "1")

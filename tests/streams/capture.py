@@ -33,21 +33,21 @@ Path_ = tuple[str, tuple[Any, ...], dict[str, Any], str]
 
 #: Exit path -> how its task is sent.
 PATHS: dict[str, Path_] = {
-    "succeed": ("shop.succeed", (7,), {}, "task-succeeded"),
-    "fail": ("shop.fail", (), {}, "task-failed"),
-    "retry": ("shop.retry", (3,), {}, "task-succeeded"),
-    "ignore": ("shop.ignore", (), {}, "task-started"),
-    "reject": ("shop.reject", (), {}, "task-rejected"),
-    "requeue": ("shop.requeue", (), {}, "task-succeeded"),
-    "update_state": ("shop.update_state", (), {}, "task-succeeded"),
-    "progress": ("shop.progress", (), {}, "task-succeeded"),
-    "revoke": ("shop.sleep", (0,), {"countdown": 2}, "task-revoked"),
-    "expire": ("shop.sleep", (0,), {"countdown": 2, "expires": 0.5}, "task-revoked"),
+    "succeed": ("tests.add", (3, 4), {}, "task-succeeded"),
+    "fail": ("tests.fail", (), {}, "task-failed"),
+    "retry": ("tests.retry", (3, 0.05), {}, "task-succeeded"),
+    "ignore": ("tests.ignore", (), {}, "task-started"),
+    "reject": ("tests.reject", (), {}, "task-rejected"),
+    "requeue": ("tests.requeue", (), {}, "task-succeeded"),
+    "update_state": ("tests.progress", (0.01,), {}, "task-succeeded"),
+    "progress": ("tests.tell", (), {}, "task-succeeded"),
+    "revoke": ("tests.sleep", (0,), {"countdown": 2}, "task-revoked"),
+    "expire": ("tests.sleep", (0,), {"countdown": 2, "expires": 0.5}, "task-revoked"),
 }
 #: Only where the pool can enforce limits.
 LIMITS: dict[str, Path_] = {
-    "soft_limit": ("shop.soft_limit", (), {}, "task-failed"),
-    "hard_limit": ("shop.hard_limit", (), {}, "task-failed"),
+    "soft_limit": ("tests.soft_limit", (), {"kwargs": {"answered": False}}, "task-failed"),
+    "hard_limit": ("tests.hard_limit", (), {}, "task-failed"),
 }
 
 
@@ -138,7 +138,7 @@ def record_pool(broker: str, pool: Any) -> Recording:
     app = Celery("recorder", broker=broker, set_as_current=False)
     app.conf.task_send_sent_event = True
     paths = PATHS | LIMITS if pool == "prefork" else PATHS
-    worker = CeleryWorker(broker, app="tests.streams.shop", pool=pool, backend=broker)
+    worker = CeleryWorker(broker, pool=pool, backend=broker)
     with ExitStack() as stack:
         return record(app, paths, lambda: stack.enter_context(worker))
 
