@@ -33,54 +33,34 @@ def own_families(reader: HistoryReader, status: CollectorStatus | None, now: flo
 
 def _collector_families(status: CollectorStatus, now: float) -> Iterator[Metric]:
     began = status.started
-    yield CounterMetricFamily(
-        "umbel_events",
-        "Events stored since the collector started",
-        value=status.events,
-        created=began,
-    )
+    yield _total("umbel_events", "Events stored since the collector started", status.events, began)
+    yield _by_cause("umbel_events_dropped", "Events dropped on purpose, by cause", status.dropped, began)
     yield _by_cause(
-        "umbel_events_dropped",
-        "Events dropped on purpose, by cause",
-        status.dropped,
-        began,
+        "umbel_messages_malformed", "Messages that could not be read, by cause", status.malformed, began
     )
-    yield _by_cause(
-        "umbel_messages_malformed",
-        "Messages that could not be read, by cause",
-        status.malformed,
-        began,
-    )
-    yield CounterMetricFamily(
-        "umbel_source_reconnects", "Times the connection to the broker was made again", value=status.reconnects,
-        created=began,
-    )  # fmt: skip
-    yield GaugeMetricFamily(
-        "umbel_ingest_lag_seconds",
-        "Time between receipt and commit of the newest events",
-        value=status.lag,
-    )
-    yield GaugeMetricFamily(
-        "umbel_buffered_bytes",
-        "Received events that wait to be stored",
-        value=status.buffered_bytes,
-    )
-    yield GaugeMetricFamily(
-        "umbel_collector_status_age_seconds",
-        "Age of the collector's status",
-        value=now - status.time,
-    )
-    if status.proof_at is not None:
-        yield GaugeMetricFamily(
-            "umbel_proof_age_seconds", "Time since the broker last proved that events arrive",
-            value=now - status.proof_at,
-        )  # fmt: skip
-    if status.last_event_at is not None:
-        yield GaugeMetricFamily(
-            "umbel_last_event_timestamp_seconds",
-            "When the last event arrived",
-            value=status.last_event_at,
-        )
+    reconnects = "Times the connection to the broker was made again"
+    yield _total("umbel_source_reconnects", reconnects, status.reconnects, began)
+    for name, text, value in (
+        ("umbel_ingest_lag_seconds", "Time between receipt and commit of the newest events", status.lag),
+        ("umbel_buffered_bytes", "Received events that wait to be stored", status.buffered_bytes),
+        ("umbel_collector_status_age_seconds", "Age of the collector's status", now - status.time),
+        (
+            "umbel_proof_age_seconds",
+            "Time since the broker last proved that events arrive",
+            _age(status, now),
+        ),
+        ("umbel_last_event_timestamp_seconds", "When the last event arrived", status.last_event_at),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(name, text, value=value)
+
+
+def _age(status: CollectorStatus, now: float) -> float | None:
+    return None if status.proof_at is None else now - status.proof_at
+
+
+def _total(name: str, text: str, value: int, began: float) -> Metric:
+    return CounterMetricFamily(name, text, value=value, created=began)
 
 
 def _by_cause(name: str, text: str, counts: dict[str, int], began: float) -> Metric:
