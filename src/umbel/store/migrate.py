@@ -3,10 +3,14 @@
 Alembic is imported only when there is something to do: it costs 0.15 s.
 """
 
+import logging
+
 import sqlalchemy as sa
 
 from umbel.errors import StoreRefused
 from umbel.store.schema import SCHEMA_VERSION
+
+logger = logging.getLogger(__name__)
 
 _READ_VERSION = sa.text("SELECT version_num FROM alembic_version")
 
@@ -29,6 +33,8 @@ def migrate(connection: sa.Connection, where: str) -> None:
     if version == SCHEMA_VERSION:
         return
     check_version(version, where)
+    # it tells of each plugin that it loads
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from alembic import command
     from alembic.config import Config
 
@@ -37,6 +43,7 @@ def migrate(connection: sa.Connection, where: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, SCHEMA_VERSION)
+    logger.info("The history %s now has schema %s (before: %s)", where, SCHEMA_VERSION, version or "none")
 
 
 def check_version(version: str | None, where: str) -> None:
