@@ -87,6 +87,17 @@ def test_a_silent_worker_that_the_broker_still_sees_is_busy() -> None:
         assert book.status_at(at) is SILENT
 
 
+def test_a_count_of_subscribers_does_not_keep_an_idle_worker_for_ever() -> None:
+    book = Book(beat(0))
+    for at in range(15, int(BUSY_LIMIT), 5):
+        book.take_presence(Presence(known=True, present=frozenset({"celery@a"})), T0 + at)
+    book.set_busy(["celery@a"])
+    book.take_presence(Presence(known=True, present=frozenset({"celery@a"})), T0 + BUSY_LIMIT + 10)
+    assert book.status_at(BUSY_LIMIT + 10) is SILENT
+    book.set_busy([])
+    assert book.status_at(BUSY_LIMIT + 11) is LOST
+
+
 def test_a_silent_worker_that_the_broker_no_longer_sees_is_lost_at_once() -> None:
     book = Book(beat(0))
     assert book.get_silent(now=T0 + 12, connected_at=T0 - 100) == ["celery@a"]

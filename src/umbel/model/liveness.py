@@ -21,7 +21,8 @@ CALL_AFTER = 10.0
 EVIDENCE_COUNTS = 20.0
 #: Seconds of silence after which a worker without any other evidence is lost.
 LOST_AFTER = 25.0
-#: Seconds of silence explained by a running task where the broker cannot say whether the worker is there.
+#: Seconds of silence explained by a running task where the broker cannot say whether the worker is there, or by the
+#: broker's word where no running task is known: on Redis that word is a count, which a stranger may have added to.
 BUSY_LIMIT = 900.0
 
 #: Clients (`gen123@host`) and beat send events too, but are no workers.
@@ -116,7 +117,8 @@ def judge(worker: Worker, evidence: Evidence, *, now: float, connected_at: float
         return WorkerStatus.ONLINE if worker.heard >= connected_at or silent <= 0 else _unheard(worker, now)
     if evidence.absent:
         return WorkerStatus.LOST
-    if worker.evidence is not None and now - worker.evidence <= EVIDENCE_COUNTS:
+    seen = worker.evidence is not None and now - worker.evidence <= EVIDENCE_COUNTS
+    if seen and (evidence.busy or silent <= BUSY_LIMIT or not worker.heard):
         return WorkerStatus.BUSY_SILENT
     if evidence.busy and silent <= BUSY_LIMIT:
         return WorkerStatus.BUSY_SILENT
