@@ -1,9 +1,10 @@
 """What the v1 API and the stream both show of the present: workers, facets, status. Blocking: call in a thread."""
 
 from umbel.control.roster import grace_of, listed
+from umbel.errors import StoreError
 from umbel.metrics.readiness import STATUS_FRESH, reasons_not_ready
 from umbel.model.worker import Worker
-from umbel.store.base import CollectorStatus
+from umbel.store.base import CollectorStatus, Gap
 from umbel.web import schema
 from umbel.web.deps import Deps
 from umbel.web.wire import count_by_worker, facet_counts, running_by_worker, worker_list
@@ -51,11 +52,19 @@ class Present:
         )
 
     def fetch_status(self) -> schema.Status:
-        """Whether what is shown is true and current, and what to do when it is not."""
-        deps, status, now = self._deps, self.fetch_collector(), self._deps.now()
-        reasons = reasons_not_ready(status, now)
-        tasks, size = deps.reader.fetch_size()
-        gaps = deps.reader.fetch_gaps(limit=20)
+        """Whether what is shown is true and current, and what to do when it is not. Answers without a history, too."""
+        deps, now = self._deps, self._deps.now()
+        tasks = size = None
+        gaps: list[Gap] = []
+        unread = []
+        try:
+            status = self.fetch_collector()
+            tasks, size = deps.reader.fetch_size()
+            gaps = deps.reader.fetch_gaps(limit=20)
+        except StoreError as exc:
+            status = deps.status()
+            unread = [f"The history can't be read: {exc}"]
+        reasons = reasons_not_ready(status, now) + unread
         seen = status or CollectorStatus(pid=0, time=0.0, started=0.0, state="absent")
         return schema.Status(
             ready=not reasons,

@@ -231,8 +231,10 @@ class Status(msgspec.Struct, kw_only=True):
     open_gap: bool
     #: Time at the server.
     now: float
-    stored_tasks: int
-    stored_bytes: int
+    #: null while the history can't be read.
+    stored_tasks: int | None
+    #: null while the history can't be read.
+    stored_bytes: int | None
     notices: list[Notice]
 
 

@@ -195,7 +195,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** AttemptOut */
+        /**
+         * AttemptOut
+         * @description One execution of a task.
+         */
         AttemptOut: {
             number: number;
             state: string;
@@ -226,7 +229,10 @@ export interface components {
             facets: components["schemas"]["FacetCount"][] | null;
             status: components["schemas"]["Status"] | null;
         };
-        /** FacetCount */
+        /**
+         * FacetCount
+         * @description How many stored tasks have this value now.
+         */
         FacetCount: {
             value: string;
             count: number;
@@ -241,7 +247,10 @@ export interface components {
             names: components["schemas"]["FacetCount"][];
             workers: components["schemas"]["FacetCount"][];
         };
-        /** GapList */
+        /**
+         * GapList
+         * @description Gaps, newest first.
+         */
         GapList: {
             items: components["schemas"]["GapOut"][];
         };
@@ -291,7 +300,10 @@ export interface components {
             /** @default null */
             parameter: string | null;
         };
-        /** RollupList */
+        /**
+         * RollupList
+         * @description Time buckets, oldest first.
+         */
         RollupList: {
             span: number;
             items: components["schemas"]["RollupOut"][];
@@ -369,8 +381,8 @@ export interface components {
             reconnects: number;
             open_gap: boolean;
             now: number;
-            stored_tasks: number;
-            stored_bytes: number;
+            stored_tasks: number | null;
+            stored_bytes: number | null;
             notices: components["schemas"]["Notice"][];
         };
         /**
@@ -417,7 +429,10 @@ export interface components {
             timeline: components["schemas"]["AttemptOut"][];
             children: string[];
         };
-        /** TaskList */
+        /**
+         * TaskList
+         * @description One page of tasks.
+         */
         TaskList: {
             items: components["schemas"]["TaskOut"][];
             next: string | null;
@@ -461,12 +476,18 @@ export interface components {
             attempts: number;
             redelivered: boolean;
         };
-        /** Total */
+        /**
+         * Total
+         * @description How many tasks match.
+         */
         Total: {
             value: number;
             exact: boolean;
         };
-        /** WorkerList */
+        /**
+         * WorkerList
+         * @description Listed workers with their sums.
+         */
         WorkerList: {
             items: components["schemas"]["WorkerOut"][];
             totals: components["schemas"]["WorkerTotals"];
