@@ -103,7 +103,9 @@ def run_churn(*, names: int, over: float, life: float, grace: float, look_every:
                 next_look = now + look_every
                 looks.append(look(monitor, churn, grace))
             time.sleep(0.1)
-        time.sleep(LOST_WITHIN + grace + SLACK)
+        deadline = time.time() + LOST_WITHIN + grace + SLACK
+        while fetch_api(monitor, "workers")["items"] and time.time() < deadline:
+            time.sleep(0.5)
         looks.append(look(monitor, churn, grace))
         return looks
 
