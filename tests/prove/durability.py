@@ -94,7 +94,7 @@ def run_durability(
 
         shop.buy(tasks, rate=rate, between=between)
         killer.join()
-        wait_for(lambda: shop.has_ended(tasks), 120, message="not every task has ended")
+        wait_for(lambda: shop.has_ended(tasks), 600, message="not every task has ended")
         _wait_until_told(monitor, shop, tasks, everything=broker == "rabbitmq")
         gaps = fetch_api(monitor, "gaps")["items"]
         shop.recorder.terminate()
