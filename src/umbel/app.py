@@ -45,7 +45,6 @@ UI_FOLDER = Path(umbel.__file__).parent / "ui_dist"
 
 def serve(config: Config, app: Celery) -> int:
     """Bind, start the collector and serve until SIGINT or SIGTERM; raises UmbelError when it can't start."""
-    broker = banner.masked(broker_url(app))
     with ExitStack() as stack:
         sockets = stack.enter_context(listening(config))
         place = stack.enter_context(history(config, app))
@@ -60,33 +59,36 @@ def serve(config: Config, app: Celery) -> int:
             on_evidence=collector.send_evidence,
             grace=grace_of(config),
         )
-        web = build(
-            Deps(
-                config=config,
-                reader=reader,
-                status=collector.status,
-                inspector=inspector,
-                brokers=make_inspector(app, config.broker_api),
-                authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
-                app=app,
-                broker=broker,
-                driver=driver_of(app),
-                format_task=config.format_task,
-                timezone=str(app.timezone),
-                now=time.time,
-                environ=os.environ,
-                ui_folder=UI_FOLDER,
-            )
-        )
+        web = build(deps_of(config, app, reader, collector, inspector))
         for service in (collector, inspector):
             service.start()
             stack.callback(service.stop)
-        for line in banner.lines(
-            config, port_of(sockets), broker, [n for n in app.tasks if n[:7] != "celery."]
-        ):
+        for line in banner.lines(config, port_of(sockets), banner.masked(broker_url(app)), app.tasks):
             logger.info("%s", line)
         run(web, config, sockets, on_stop=web.close_streams)
     return 0
+
+
+def deps_of(
+    config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector
+) -> Deps:
+    """What the web side is given."""
+    return Deps(
+        config=config,
+        reader=reader,
+        status=collector.status,
+        inspector=inspector,
+        brokers=make_inspector(app, config.broker_api),
+        authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
+        app=app,
+        broker=banner.masked(broker_url(app)),
+        driver=driver_of(app),
+        format_task=config.format_task,
+        timezone=str(app.timezone),
+        now=time.time,
+        environ=os.environ,
+        ui_folder=UI_FOLDER,
+    )
 
 
 def refuse_another_broker(place: Place, reader: SQLiteReader, url: str) -> None:

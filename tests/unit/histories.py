@@ -54,7 +54,7 @@ def lives(draw: st.DrawFn, *, skew: bool = False, most: int = 6) -> Life:
             )
         )
     number = 0
-    runs = {name: 100 for name in ("celery@a", "celery@b", "celery@c")}
+    runs = dict.fromkeys(("celery@a", "celery@b", "celery@c"), 100)
     while True:
         number += 1
         worker = draw(st.sampled_from(sorted(runs)))

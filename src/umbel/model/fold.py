@@ -20,6 +20,7 @@ from umbel.model.task import (
     REJECTED,
     REQUEUE,
     RETRIED,
+    REVOKED,
     SENT,
     STARTED,
     STATES,
@@ -41,6 +42,12 @@ FIELDS = (
     "name", "args", "kwargs", "root_id", "parent_id", "retries", "eta", "expires",
     "queue", "exchange", "routing_key", "result",
 )  # fmt: skip
+
+#: Rank -> the field of `Task` that shows the latest mark of that rank.
+_LATEST = {
+    SENT: "sent", RECEIVED: "received", STARTED: "started", RETRIED: "retried", REJECTED: "rejected",
+    REVOKED: "revoked", FAILED: "failed", SUCCEEDED: "succeeded",
+}  # fmt: skip
 
 _T = TypeVar("_T", Mark, TaskError)
 
@@ -231,53 +238,46 @@ def _state(marks: Iterable[Mark]) -> str:
 
 def project(record: Record) -> Task:
     """The task that a record tells of: every shown field is a function of its marks, registers and errors."""
-    fields = record.fields
     runs = attempts(record.marks)
-    latest: dict[int, float] = {}
-    clock = 0
-    runtime = None
-    for mark in record.marks:
-        latest[mark.rank] = mark.time
-        clock = mark.clock
-        if mark.rank == SUCCEEDED and mark.runtime:
-            runtime = mark.runtime
     last = runs[-1] if runs else None
-    state = last.state if last is not None else STATES[SENT]
-    requeued = False
-    wait = None
-    if last is not None:
-        end = max(last.marks, key=lambda m: (m.rank, m.time))
-        requeued = end.rank == REJECTED and bool(end.flags & REQUEUE)
-        if last.received is not None and last.started is not None and not last.eta:
-            wait = max(0.0, last.started - last.received)
     error = record.errors[-1] if record.errors else None
     task = Task(
         uuid=record.uuid,
-        state=state,
+        state=STATES[SENT] if last is None else last.state,
         exception=(error.exception or None) if error else None,
         traceback=(error.traceback or None) if error else None,
         worker=None if last is None else last.worker,
-        sent=latest.get(SENT),
-        received=latest.get(RECEIVED),
-        started=latest.get(STARTED),
-        succeeded=latest.get(SUCCEEDED),
-        failed=latest.get(FAILED),
-        retried=latest.get(RETRIED),
-        revoked=latest.get(RANKS["revoked"]),
-        rejected=latest.get(REJECTED),
-        runtime=runtime,
-        wait=wait,
-        clock=clock,
+        wait=None if last is None else _wait(last),
         first_seen=record.first_seen,
         updated=record.marks[-1].time,
         attempts=len(runs),
         redelivered=any(a.redelivered for a in runs),
-        finished=state in FINAL_STATES and not requeued,
+        finished=last is not None and _is_final(last),
         origin=record.origin,
     )
-    for field, stamped in fields.items():
+    for mark in record.marks:
+        task.clock = mark.clock
+        shown = _LATEST.get(mark.rank)
+        if shown is not None:
+            setattr(task, shown, mark.time)
+        if mark.rank == SUCCEEDED and mark.runtime:
+            task.runtime = mark.runtime
+    for field, stamped in record.fields.items():
         setattr(task, field, stamped[2])
     return task
+
+
+def _wait(attempt: Attempt) -> float | None:
+    """Seconds from receipt to start; None where that is unknown or deliberate."""
+    if attempt.received is None or attempt.started is None or attempt.eta:
+        return None
+    return max(0.0, attempt.started - attempt.received)
+
+
+def _is_final(attempt: Attempt) -> bool:
+    """Nothing more is to be expected of a task whose last attempt this is."""
+    end = max(attempt.marks, key=lambda m: (m.rank, m.time))
+    return attempt.state in FINAL_STATES and not _continues(end)
 
 
 def lost(record: Record, time: float) -> Record:
