@@ -10,13 +10,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.contract.store_contract import assert_facets_exact
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
 from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
+from umbel.model.fold import project, record_of
 from umbel.store import sqlite_owned
-from umbel.store.base import CollectorStatus, TaskQuery
+from umbel.store.base import Changes, CollectorStatus, TaskChange, TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
@@ -261,6 +263,20 @@ def tell_until_refused(teller: Teller) -> list[str]:
             assert chunk > 2
             return uuids
     raise AssertionError("the store took everything")
+
+
+def test_a_row_that_breaks_a_rule_is_not_taken_for_a_full_disk(path: Path) -> None:
+    writer = make_writer(path)
+    writer.open()
+    good, bad = (record_of(received(uuid)[0]) for uuid in ("good", "bad"))
+    without_time = msgspec.structs.replace(project(bad), updated=float("nan"))
+    with pytest.raises(sqlite3.IntegrityError):
+        writer.write(
+            Changes(tasks=[TaskChange(None, project(good), good), TaskChange(None, without_time, bad)])
+        )
+    assert writer.fetch_records(["good", "bad"]) == {}
+    Teller(writer).tell(received("good"))
+    writer.close()
 
 
 FULL_DISK = """

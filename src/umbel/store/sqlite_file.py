@@ -26,6 +26,7 @@ CHECKED_BYTES = 64 * 1024 * 1024
 
 #: SQLite's primary result codes for a file whose content is wrong.
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_OUR_FAULT = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 
 
 class Content(Enum):
@@ -144,7 +145,10 @@ class Damaged(Exception):
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors, bare or wrapped by SQLAlchemy, become Damaged or StoreUnavailable."""
+    """SQLite's errors, bare or wrapped by SQLAlchemy, become Damaged or StoreUnavailable.
+
+    Those that the data or the statement is to blame for stay as they are: trying again would not help.
+    """
     try:
         yield
     except (sqlite3.Error, sa.exc.DBAPIError) as exc:
@@ -152,6 +156,8 @@ def translated(path: Path) -> Iterator[None]:
         code: int | None = getattr(cause, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in _DAMAGE:
             raise Damaged(f"{path}: {cause}") from exc
+        if isinstance(cause, _OUR_FAULT):
+            raise
         raise StoreUnavailable(f"The history {path} cannot be used: {cause}") from exc
 
 
