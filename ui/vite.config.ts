@@ -51,6 +51,7 @@ export default defineConfig({
     environment: "jsdom",
     setupFiles: ["./src/test/setup.ts"],
     css: false,
+    testTimeout: 30_000,
     restoreMocks: true,
   },
 });

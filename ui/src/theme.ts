@@ -14,11 +14,25 @@ const accent: MantineColorsTuple = [
   "#08424f",
 ];
 
+/** Greys of Mantine's own dark widgets, matched to the dark tokens. */
+const dark: MantineColorsTuple = [
+  "#e3e8e3",
+  "#c3cbc4",
+  "#9ca79f",
+  "#7a857d",
+  "#414a43",
+  "#323933",
+  "#1e2420",
+  "#191d1a",
+  "#151916",
+  "#121513",
+];
+
 export const theme = createTheme({
   primaryColor: "accent",
   primaryShade: { light: 7, dark: 4 },
   autoContrast: true,
-  colors: { accent },
+  colors: { accent, dark },
   fontFamily: "var(--font-text)",
   fontFamilyMonospace: "var(--font-mono)",
   defaultRadius: "var(--radius)",

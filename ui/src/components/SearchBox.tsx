@@ -1,4 +1,4 @@
-import { CloseButton, TextInput } from "@mantine/core";
+import { CloseButton, Group, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { IconSearch } from "@tabler/icons-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
@@ -46,16 +46,16 @@ export function SearchBox(props: {
       placeholder={props.placeholder}
       error={props.error}
       leftSection={<IconSearch size={16} />}
-      rightSectionWidth={64}
+      rightSectionWidth={props.help ? 66 : 38}
       rightSection={
-        <>
+        <Group gap={6} wrap="nowrap">
           {text ? (
             <CloseButton size="sm" aria-label="Clear the search" onClick={() => change("")} />
           ) : (
             <kbd>/</kbd>
           )}
           {props.help}
-        </>
+        </Group>
       }
       data-search
       spellCheck={false}

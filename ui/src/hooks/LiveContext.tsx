@@ -1,7 +1,8 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
 import type { Link } from "../model/status";
 import { LiveUpdates } from "../services/live";
+import { settingsQuery } from "../services/queries";
 
 const LiveContext = createContext<Link>("connecting");
 
@@ -9,9 +10,13 @@ const LiveContext = createContext<Link>("connecting");
 export function LiveProvider(props: { children: ReactNode }) {
   const cache = useQueryClient();
   const [live] = useState(() => new LiveUpdates(cache));
-  useEffect(() => live.start(), [live]);
+  const settings = useQuery(settingsQuery);
+  // without settings there is no answer from the server: then the updates say so
+  const isOff = settings.data?.autoRefresh === false;
+  const isKnown = settings.data !== undefined || settings.isError;
+  useEffect(() => (isKnown && !isOff ? live.start() : undefined), [live, isKnown, isOff]);
   const link = useSyncExternalStore(live.subscribe, live.getLink);
-  return <LiveContext value={link}>{props.children}</LiveContext>;
+  return <LiveContext value={isOff ? "off" : link}>{props.children}</LiveContext>;
 }
 
 /** How the page is connected to its server. */

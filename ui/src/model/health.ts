@@ -31,8 +31,14 @@ export function healthOf(link: Link, status: Status | undefined): Health {
       sentence: "The live stream is interrupted; the page asks again every few seconds instead.",
     };
   }
-  if (link === "off")
-    return { level: "waiting", word: "Paused", sentence: "Updates pause while the tab is hidden." };
+  if (link === "off") {
+    return {
+      level: "waiting",
+      word: "Not live",
+      sentence:
+        "Live updates are off (--auto_refresh=False, or a hidden tab). Reload the page for newer data.",
+    };
+  }
   return {
     level: "good",
     word: "Live",

@@ -20,8 +20,9 @@ export interface Status {
   openGap: boolean;
   /** Time at the server. */
   now: number;
-  storedTasks: number;
-  storedBytes: number;
+  /** null: the history can't be read now. */
+  storedTasks: number | null;
+  storedBytes: number | null;
   notices: Notice[];
 }
 

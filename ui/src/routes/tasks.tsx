@@ -105,7 +105,7 @@ function Tasks() {
           </div>
         ) : searchError ? (
           <Message title="The search can't be read" icon={<IconListSearch size={32} />}>
-            <p>{searchError} The ? in the search box shows how to write one.</p>
+            <p>The line under the search box tells where; its ? shows how to write one.</p>
           </Message>
         ) : tasks.error ? (
           <Failure

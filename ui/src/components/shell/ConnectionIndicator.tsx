@@ -42,8 +42,8 @@ function Details(props: { status: Status }) {
     ...causes("Dropped", status.dropped),
     ...causes("Unreadable", status.malformed),
     ["Reconnects", formatCount(status.reconnects)],
-    ["Stored tasks", formatCount(status.storedTasks)],
-    ["History size", formatBytes(status.storedBytes)],
+    ["Stored tasks", status.storedTasks === null ? "not known" : formatCount(status.storedTasks)],
+    ["History size", status.storedBytes === null ? "not known" : formatBytes(status.storedBytes)],
   ];
   return (
     <dl className={classes.list}>

@@ -1,5 +1,4 @@
 import { useEffect, useRef } from "react";
-import { useTimeDisplay } from "../../hooks/timeDisplay";
 import type { Task } from "../../model/task";
 import { SortHeader } from "../table/SortHeader";
 import table from "../table/Table.module.css";
@@ -15,7 +14,6 @@ export function TasksTable(props: {
   /** Names the list: rows are only "new" against an earlier page of the same one. */
   listId: string;
 }) {
-  const { zone, style } = useTimeDisplay();
   const isNew = useNewRows(props.tasks, props.listId);
   return (
     <div className={`${table.scroll} ${classes.scroll}`}>
@@ -32,9 +30,6 @@ export function TasksTable(props: {
                 descendingFirst={column.descendingFirst}
               >
                 {column.label}
-                {column.isTime && style === "absolute" ? (
-                  <span className={classes.zone}>{shortZone(zone)}</span>
-                ) : null}
               </SortHeader>
             ))}
           </tr>
@@ -53,11 +48,6 @@ export function TasksTable(props: {
       </table>
     </div>
   );
-}
-
-/** "Europe/Berlin" → "Berlin": the toolbar prints the zone in full. */
-function shortZone(zone: string): string {
-  return (zone.split("/").at(-1) ?? zone).replaceAll("_", " ");
 }
 
 function useNewRows(tasks: Task[], listId: string): (uuid: string) => boolean {

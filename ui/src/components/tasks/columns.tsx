@@ -13,8 +13,6 @@ export interface TaskColumn {
   align?: "right";
   /** The first click sorts descending: times and numbers. */
   descendingFirst?: boolean;
-  /** The column shows moments, so its header prints the zone. */
-  isTime?: boolean;
   cell: (task: Task) => ReactNode;
 }
 
@@ -49,7 +47,6 @@ const printed = (id: string, label: string, value: (task: Task) => string | null
 const moment = (id: string, label: string, value: (task: Task) => number | null): TaskColumn => ({
   id,
   label,
-  isTime: true,
   descendingFirst: true,
   cell: (task) => <Time value={value(task)} />,
 });

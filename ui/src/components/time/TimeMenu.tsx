@@ -1,6 +1,7 @@
 import { Button, Menu } from "@mantine/core";
 import { IconCheck, IconChevronDown, IconClock } from "@tabler/icons-react";
 import { useTimeDisplay, type ZoneChoice } from "../../hooks/timeDisplay";
+import classes from "./TimeMenu.module.css";
 
 const LABELS: Record<ZoneChoice, string> = { app: "Celery's zone", browser: "My browser's zone", utc: "UTC" };
 
@@ -13,12 +14,15 @@ export function TimeMenu() {
       <Menu.Target>
         <Button
           variant="default"
-          size="compact-md"
+          size="compact-sm"
+          h={30}
+          fw={520}
           leftSection={<IconClock size={15} />}
           rightSection={<IconChevronDown size={14} />}
           aria-label={`Times are shown in ${zone}`}
         >
-          {zone}
+          <span className={classes.full}>{zone}</span>
+          <span className={classes.short}>{shortZone(zone)}</span>
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
@@ -44,4 +48,9 @@ export function TimeMenu() {
       </Menu.Dropdown>
     </Menu>
   );
+}
+
+/** "Europe/Berlin" → "Berlin", for narrow screens. */
+function shortZone(zone: string): string {
+  return (zone.split("/").at(-1) ?? zone).replaceAll("_", " ");
 }

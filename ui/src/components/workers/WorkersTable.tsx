@@ -14,7 +14,7 @@ import { useMemo, useRef } from "react";
 import { STATUS_RANK, sumWorkers, type Worker } from "../../model/worker";
 import { SortHeader, sortOf } from "../table/SortHeader";
 import table from "../table/Table.module.css";
-import { COUNT_COLUMNS, searchText } from "./columns";
+import { COUNT_COLUMNS } from "./columns";
 import { TotalsRow, WorkerRow } from "./WorkerRow";
 import classes from "./WorkersTable.module.css";
 
@@ -60,7 +60,7 @@ export function WorkersTable(props: {
     columns,
     data: props.workers,
     getRowId: (worker) => worker.hostname,
-    globalFilterFn: (row, _column, text: string) => searchText(row.original).includes(text),
+    globalFilterFn: (row, _column, text: string) => row.original.hostname.toLowerCase().includes(text),
     getColumnCanGlobalFilter: () => true,
     state: {
       globalFilter: props.search.trim().toLowerCase(),

@@ -1,5 +1,3 @@
-import type { Worker } from "../../model/worker";
-
 /** The counter columns of the workers table, and the task state whose list each one links to. */
 export interface CountColumn {
   field: "active" | "processed" | "failed" | "succeeded" | "retried";
@@ -18,8 +16,3 @@ export const COUNT_COLUMNS: CountColumn[] = [
 ];
 
 export const DEFAULT_WORKER_SORT = "status";
-
-/** Text that the search box looks in. */
-export function searchText(worker: Worker): string {
-  return `${worker.hostname} ${worker.software ?? ""}`.toLowerCase();
-}
