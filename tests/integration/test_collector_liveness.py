@@ -57,10 +57,10 @@ def test_a_blocked_solo_worker_is_busy_silent_and_becomes_lost_when_killed(
     broker: str, request: pytest.FixtureRequest, tmp_path: Path, celery_worker: WorkerFactory
 ) -> None:
     url = request.getfixturevalue(broker)
-    with RunningCollector(url, tmp_path, unknown_after=5.0) as collector:
+    with RunningCollector(url, tmp_path) as collector:
         worker = celery_worker(url, pool="solo")
         collector.wait_for_status(worker.hostname, "online", ONLINE_WITHIN)
-        uuid = block(url, 300)
+        block(url, 300)
         collector.wait_for_status(worker.hostname, "busy-silent", LOST_WITHIN)
         held = time.monotonic()
         while time.monotonic() - held < 15:
@@ -70,7 +70,18 @@ def test_a_blocked_solo_worker_is_busy_silent_and_becomes_lost_when_killed(
             time.sleep(0.5)
         worker.kill9()
         collector.wait_for_status(worker.hostname, "lost", LOST_WITHIN)
-        collector.wait_for_state(uuid, "UNKNOWN", 30.0)
+
+
+@pytest.mark.timeout(120)
+def test_the_running_task_of_a_killed_worker_becomes_unknown(
+    redis_url: str, tmp_path: Path, celery_worker: WorkerFactory
+) -> None:
+    with RunningCollector(redis_url, tmp_path, unknown_after=5.0) as collector:
+        worker = celery_worker(redis_url)
+        uuid = block(redis_url, 300)
+        collector.wait_for_state(uuid, "STARTED")
+        worker.kill9()
+        collector.wait_for_state(uuid, "UNKNOWN", LOST_WITHIN + 15.0)
 
 
 @pytest.mark.timeout(120)

@@ -68,6 +68,8 @@ class _Generation:
         self.control = ControlLine(source.app, source.settings)
         self.control_lock = threading.Lock()
         self.over = threading.Event()
+        #: The subscription stands, so that a probe can come back.
+        self.opened = False
         self.error = ""
         #: Receipt of the latest message of any kind, probe or not.
         self.heard: float | None = None
@@ -105,6 +107,7 @@ class _Generation:
         line = self.line = open_line(self._source.app, self.settings, self._deliver)
         try:
             line.open()
+            self.opened = True
             self._source.line_opened(self)
             while not self.over.is_set():
                 line.read(_LOOK_UP)
@@ -159,7 +162,7 @@ class _Generation:
         """Send a probe now and at each interval; where publishing is refused, ask for another sign of life."""
         denied = False
         while not self.over.is_set():
-            if self.line is not None and not denied:
+            if self.opened and not denied:
                 try:
                     with self.control_lock:
                         self.control.send_probe(self.token, now=self._source.clock())
@@ -172,7 +175,7 @@ class _Generation:
                         "This account may not publish (%s): proof of life is traffic or a ping.",
                         error,
                     )
-            if denied:
+            if self.opened and denied:
                 self._ping_due = True
             # the first probe must come after the subscription, so look again soon until it is answered
             self.over.wait(self.settings.probe_interval if self.proof_at is not None else 0.2)
