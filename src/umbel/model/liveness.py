@@ -75,6 +75,7 @@ def _hear_worker(worker: Worker, event: Event) -> None:
     if event.type == "worker-offline":
         worker.stopped_at = event.timestamp
         worker.heartbeats = []
+        _take_figures(worker, event)
         worker.active = 0
         return
     if event.type not in ("worker-heartbeat", "worker-online"):
@@ -84,13 +85,18 @@ def _hear_worker(worker: Worker, event: Event) -> None:
             return
         worker.stopped_at = None
     worker.heartbeats = [*worker.heartbeats, event.received_at][-_HEARTBEATS_KEPT:]
+    _take_figures(worker, event)
+    if event.active is not None and event.freq and event.freq > 0:
+        # the answer to a roll call carries no `active`, and a fixed freq that means nothing
+        worker.freq = event.freq
+
+
+def _take_figures(worker: Worker, event: Event) -> None:
+    """What a worker tells of itself: at its start, in each heartbeat and with its last word."""
     for field in ("active", "processed", "loadavg", "sw_ident", "sw_ver", "sw_sys"):
         value = getattr(event, field)
         if value is not None:
             setattr(worker, field, value)
-    if event.active is not None and event.freq and event.freq > 0:
-        # the answer to a roll call carries no `active`, and a fixed freq that means nothing
-        worker.freq = event.freq
 
 
 def patience(worker: Worker) -> float:
