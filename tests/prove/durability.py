@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tests.prove.judge import Verdict, compare
-from tests.prove.ledger import read_events
+from tests.prove.ledger import Mark, read_events
 from tests.prove.page import fetch_api
 from tests.prove.recount import recount
 from tests.prove.stage import Broker, Shop
@@ -46,10 +46,13 @@ class Outcome(msgspec.Struct):
     #: Task events seen by the recorder, and those of them that the history lacks.
     events: int
     lost: int
+    #: The earliest lost event before a kill: how many seconds before it; and the slowest way to the recorder.
+    cost: float
+    slowest: float
     #: Lost events that no listed gap explains.
     unexplained: list[str]
     #: Kills that no gap covers.
-    unlisted: list[str]
+    unlisted: list[Down]
     lossy_gaps: int
     seconds: float
 
@@ -173,9 +176,10 @@ def _judge(
 ) -> Outcome:  # fmt: skip
     final = recount(history)
     events = read_events(shop.recorder.file)
-    times: dict[str, list[float]] = {}
-    for uuid, _, moment in events:
-        times.setdefault(uuid, []).append(moment)
+    # an event counts from when it came out of the broker: what a busy worker holds back is not ours yet
+    heard: dict[str, list[float]] = {}
+    for (uuid, _, _), moment in events.items():
+        heard.setdefault(uuid, []).append(moment)
 
     def safe(moment: float) -> bool:
         return watch.was_ready(moment) and not any(down.killed - LOSS < moment < down.ready for down in downs)
@@ -183,22 +187,39 @@ def _judge(
     verdict = compare(
         shop.read_truths(),
         final.rows,
-        is_due=lambda told: everything or safe(max(times[told.uuid])),
-        is_whole=lambda told: everything or all(safe(moment) for moment in times[told.uuid]),
+        is_due=lambda told: everything or safe(max(heard[told.uuid])),
+        is_whole=lambda told: everything or all(safe(moment) for moment in heard[told.uuid]),
     )
-    lost = events - final.marks
-    unexplained = [
-        f"{type_} of {uuid} at {moment:.3f}" for uuid, type_, moment in sorted(lost, key=lambda mark: mark[2])
-        if not any(gap["start"] - LOSS <= moment <= (gap["end"] or moment) for gap in gaps)
-    ]  # fmt: skip
-    unlisted = [
-        f"killed at {down.killed:.3f}, back at {down.ready:.3f}" for down in downs
-        if not any(gap["start"] <= down.killed + 0.1 and (gap["end"] or 0) >= down.answered for gap in gaps)
-    ]  # fmt: skip
+    lost = {mark: moment for mark, moment in events.items() if mark not in final.marks}
     return Outcome(
         downs=downs, verdict=verdict, differences=final.differences, events=len(events), lost=len(lost),
-        unexplained=unexplained, unlisted=unlisted, lossy_gaps=sum(gap["lossy"] for gap in gaps), seconds=seconds,
+        cost=_measure_cost(lost, downs),
+        slowest=max(moment - mark[2] for mark, moment in events.items()),
+        unexplained=_find_unexplained(lost, gaps),
+        unlisted=[down for down in downs if not any(_tells_of(gap, down) for gap in gaps)],
+        lossy_gaps=sum(gap["lossy"] for gap in gaps), seconds=seconds,
     )  # fmt: skip
+
+
+def _measure_cost(lost: dict[Mark, float], downs: list[Down]) -> float:
+    """How many seconds before its kill the earliest lost event was heard; 0 where none was."""
+    before = [
+        down.killed - heard for down in downs for heard in lost.values() if 0 < down.killed - heard < 30
+    ]
+    return max(before, default=0.0)
+
+
+def _find_unexplained(lost: dict[Mark, float], gaps: list[dict[str, Any]]) -> list[str]:
+    """Lost events outside of every gap, and outside of the second before it."""
+    return [
+        f"{type_} of {uuid} at {moment:.3f}"
+        for (uuid, type_, _), moment in lost.items()
+        if not any(gap["start"] - LOSS <= moment <= (gap["end"] or moment) for gap in gaps)
+    ]
+
+
+def _tells_of(gap: dict[str, Any], down: Down) -> bool:
+    return bool(gap["start"] <= down.killed + 0.1 and (gap["end"] or 0) >= down.answered)
 
 
 def check(outcome: Outcome) -> None:

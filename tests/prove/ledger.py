@@ -5,6 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+#: (task id, type without `task-`, the event's own time): what tells one event from another.
+Mark = tuple[str, str, float]
+
 
 class Run(msgspec.Struct, frozen=True):
     """One run of a task, noted by the task itself just before it ended. Epoch seconds UTC."""
@@ -65,14 +68,14 @@ def truths(runs: dict[str, list[Run]]) -> dict[str, Truth]:
     return ended
 
 
-def read_events(path: Path) -> set[tuple[str, str, float]]:
-    """(task id, type without `task-`, time) of each task event that `tests.prove.recorder` wrote down."""
-    events = set()
+def read_events(path: Path) -> dict[Mark, float]:
+    """Each task event -> when `tests.prove.recorder` heard it."""
+    events = {}
     for line in path.read_bytes().splitlines():
         try:
             event = json.loads(line)
         except ValueError:
             continue  # the last line of a recorder that was stopped in the middle of it
         if event["type"].startswith("task-"):
-            events.add((event["uuid"], event["type"][5:], event["timestamp"]))
+            events[event["uuid"], event["type"][5:], event["timestamp"]] = event["heard"]
     return events

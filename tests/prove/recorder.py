@@ -1,4 +1,4 @@
-"""Writes down every event of a broker, one JSON object a line: a witness that has nothing of Umbel in it.
+"""Writes down every event of a broker, one JSON object a line with the time of receipt: a witness without Umbel in it.
 
     python -m tests.prove.recorder BROKER FILE
 
@@ -8,6 +8,7 @@ Prints "ready" when it listens; ends with SIGTERM.
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 
 from celery import Celery
@@ -29,8 +30,9 @@ def main(broker: str, path: Path) -> None:
 
         def take(message: Message) -> None:
             body = json.loads(message.body)
+            heard = time.time()
             for event in body if isinstance(body, list) else [body]:
-                out.write(json.dumps(event) + "\n")
+                out.write(json.dumps({**event, "heard": heard}) + "\n")
 
         exchange = get_exchange(connection, name=app.conf.event_exchange)
         queue = Queue("witness", exchange, routing_key="#", auto_delete=True, durable=False)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from tests.prove.ledger import Mark
 from umbel.model.fold import project
 from umbel.model.rollup import Rollup, RollupKey, Tally
 from umbel.model.task import LOST, Record, Task, TaskError
@@ -36,7 +37,7 @@ class Recount(msgspec.Struct):
     differences: list[str]
     rows: dict[str, Task]
     #: (task id, type without `task-`, time) of every mark that an event made.
-    marks: set[tuple[str, str, float]]
+    marks: set[Mark]
 
 
 def recount(path: Path) -> Recount:

@@ -22,6 +22,8 @@ def describe_durability(title: str, outcome: Durability) -> str:
         "not due, right all the same": verdict.right_anyway,
         "task events (recorder)": outcome.events,
         "events lost": outcome.lost,
+        "earliest of them before a kill (s)": outcome.cost,
+        "slowest event from worker to recorder (s)": outcome.slowest,
         "events lost outside of listed gaps": len(outcome.unexplained),
         "sums unlike their rows at the end": len(outcome.differences),
         "seconds": outcome.seconds,
