@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.compat.cluster import Cluster
 from tests.compat.report import DOCUMENT, write_document
-from tests.compat.settle import wait_for_all_events
+from tests.compat.settle import lose_workers, wait_for_all_events
 from tests.compat.verdict import read_allowances, run_cases
 
 
@@ -27,6 +27,7 @@ def main() -> int:
         cluster = Cluster(Path(folder), chosen.candidate)
         try:
             cluster.start()
+            lose_workers(cluster)
             ids = cluster.send_tasks()
             wait_for_all_events(cluster, ids)
             outcomes = run_cases(cluster, ids, allowances, chosen.only)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from tests.compat.cluster import USERS
+from tests.compat.cluster import GONE, USERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,5 +539,11 @@ def walk_gates() -> Iterator[Case]:
     for route in API_READS:
         yield Case("url_prefix", "inside", f"/mon/itor{route}", variant="prefix")
         yield Case("url_prefix", "outside", route, variant="prefix")
+    for name in GONE:
+        yield Case("/api/workers", "workername", f"/api/workers?workername={name}")
+        yield Case("pages", f"/worker/{name}", f"/worker/{name}")
+        yield Case("/api/tasks", "workername", f"/api/tasks?workername={name}")
+    for route in ("/metrics", "/workers?json=1", "/api/workers?status=1"):
+        yield Case("purge_offline_workers", route, route, variant="purge")
     for route in ("/mon/itor", "/mon/itors", "/mon", "/mon/", "/MON/itor/", "/mon/itor//workers"):
         yield Case("url_prefix", "edges", route, variant="prefix")

@@ -6,6 +6,7 @@ Everything runs in a temporary folder as child processes of their own group; `st
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -23,6 +24,8 @@ USERS = ("anna:s3cret", "bert:pass word")
 #: Of every process, so that local times and UTC differ, by more than whole hours.
 ZONE = "Asia/Kolkata"
 WORKERS = {"one@compat": "celery", "two@compat": "second"}
+#: Workers that are gone before anything is compared, and how they went.
+GONE = {"left@compat": signal.SIGTERM, "killed@compat": signal.SIGKILL}
 OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
 
@@ -40,6 +43,7 @@ VARIANTS: Mapping[str, Variant] = {
     "basic": Variant((f"--basic_auth={','.join(USERS)}",)),
     "prefix": Variant(("--url_prefix=/mon/itor/",), OPEN),
     "read_only": Variant(("--read_only",), OPEN),
+    "purge": Variant(("--purge_offline_workers=0",), OPEN),
 }
 
 
@@ -60,6 +64,8 @@ class Cluster:
         self._folder = folder
         self._candidate = candidate
         self._children: list[Child] = []
+        self._workers: list[int] = []
+        self._passing: dict[str, Child] = {}
         self.url = ""
         self.pairs: dict[str, tuple[Monitor, Monitor]] = {}
 
@@ -79,17 +85,38 @@ class Cluster:
                 self._wait_for(monitor)
         for name, queues in WORKERS.items():
             arguments = ("worker", "-n", name, "-Q", queues, "-c", "3", "-l", "WARNING")
-            self._start(name, [sys.executable, "-m", "celery", *self._celery_arguments(), *arguments])
+            command = [sys.executable, "-m", "celery", *self._celery_arguments(), *arguments]
+            self._workers.append(self._start(name, command).pid)
+
+    def start_passing_workers(self) -> None:
+        """Start the workers of `GONE`."""
+        for name in GONE:
+            arguments = ("worker", "-n", name, "-Q", f"z-{name}", "-P", "solo", "-l", "WARNING")
+            command = [sys.executable, "-m", "celery", *self._celery_arguments(), *arguments]
+            self._passing[name] = self._start(name, command)
+
+    def send_farewells(self) -> None:
+        """Have each worker of `GONE` do a task."""
+        self._send("farewell", self.url, *(f"z-{name}" for name in GONE))
+
+    def end_passing_workers(self) -> None:
+        """End each worker of `GONE` in its way."""
+        for name, sign in GONE.items():
+            os.kill(self._passing[name].pid, sign)
+            if not self._passing[name].wait(time.monotonic() + 20):
+                raise TimeoutError(f"{name} does not end")
 
     def send_tasks(self) -> dict[str, str]:
         """Send all the tasks; return their ids by the names that `cases` use."""
         sent = self._folder / "ids.json"
-        command = [sys.executable, "-m", "tests.compat.traffic", self.url, str(sent)]
-        traffic = self._start("traffic", command)
-        if not traffic.wait(time.monotonic() + 120) or traffic.fetch_exit_code():
-            raise RuntimeError("\n".join(traffic.read_last_lines(30)))
+        self._send("all", self.url, str(sent), *map(str, self._workers))
         ids: dict[str, str] = json.loads(sent.read_text())
         return ids
+
+    def _send(self, *arguments: str) -> None:
+        child = self._start("traffic", [sys.executable, "-m", "tests.compat.traffic", *arguments])
+        if not child.wait(time.monotonic() + 180) or child.fetch_exit_code():
+            raise RuntimeError("\n".join(child.read_last_lines(30)))
 
     def stop(self) -> None:
         """End every process, Redis last."""

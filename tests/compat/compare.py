@@ -68,6 +68,7 @@ def same_members(ours: Any, theirs: Any) -> bool:
 
 #: (path pattern, rule): the first that fits judges a value; all others must be equal, floats to 1 ms.
 RULES: Rules = (
+    ("body/*children", same_members),  # a WeakSet in Flower: its order is arbitrary
     ("body/*/heartbeats", near_times),
     ("body/*/timestamp", near(0.001)),
     ("body/timestamp", near(0.001)),
@@ -79,8 +80,8 @@ RULES: Rules = (
 #: Of the inspection cache: when each monitor asked, and who answered first, is its own affair.
 INSPECTED: Rules = (
     ("body#order", same_members),
-    ("body/????compat#order", same_members),
-    ("body/????compat/timestamp", near(120)),
+    ("body/*@compat#order", same_members),
+    ("body/*@compat/timestamp", near(120)),
     *RULES,
 )
 
@@ -184,4 +185,6 @@ def walk_objects(
     if not judge(common, other):
         yield Difference(f"{path}#order", repr(common), repr(other))
     for key in common:
+        if key == "clock" and ours.get("state") == "PENDING" and same_type(ours[key], theirs[key]):
+            continue  # of a client's event Celery's receiver overwrites the clock with its own
         yield from walk_values(f"{path}/{key}", ours[key], theirs[key], rules)

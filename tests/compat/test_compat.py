@@ -7,7 +7,7 @@ import pytest
 
 from tests.compat.cluster import Cluster
 from tests.compat.report import DOCUMENT, make_document
-from tests.compat.settle import wait_for_all_events
+from tests.compat.settle import lose_workers, wait_for_all_events
 from tests.compat.verdict import Outcome, read_allowances, run_cases
 
 pytestmark = [pytest.mark.timeout(420), pytest.mark.xdist_group("compat")]
@@ -19,6 +19,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Outcome]
     cluster = Cluster(folder)
     try:
         cluster.start()
+        lose_workers(cluster)
         ids = cluster.send_tasks()
         wait_for_all_events(cluster, ids)
         yield run_cases(cluster, ids, read_allowances())

@@ -5,11 +5,16 @@ reached by waiting for them, never by sleeping.
 """
 
 import json
+import os
+import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from celery import Celery, chain, chord, group
+from celery import Celery, Signature, chain, chord, group, signature
 from celery.result import AsyncResult
 
 from tests.compat import sample_app as shop
@@ -17,16 +22,24 @@ from tests.compat.cluster import wait_until
 
 #: Many equal ones, for paging.
 BULK = 24
+#: Seconds for a task to come as far as it will, on a busy machine.
+PATIENCE = 60.0
 
 
 class Producer:
-    """Sends the tasks of one run through `url`; `ids` maps the names that `cases` use to task ids."""
+    """Sends the tasks of one run through `url`; `ids` maps the names that `cases` use to task ids.
 
-    def __init__(self, url: str) -> None:
-        shop.app.conf.update(broker_url=url, result_backend=url.replace("/0", "/1"))
+    The workers, whose process ids are `workers`, are stopped while a task is sent. Its task-sent event is then
+    always the first: Flower's answer to the other order depends on who was faster.
+    """
+
+    def __init__(self, url: str, workers: Sequence[int]) -> None:
+        shop.app.conf.update(
+            broker_url=url, result_backend=url.replace("/0", "/1"), task_send_sent_event=True
+        )
         self.ids: dict[str, str] = {}
+        self._workers = workers
         self._quiet = Celery("quiet", broker=url, backend=url.replace("/0", "/1"))
-        self._quiet.conf.task_send_sent_event = False
 
     def send_all(self) -> None:
         """Send every kind of task and wait until each has come as far as it will."""
@@ -37,82 +50,103 @@ class Producer:
         self._send_odd()
         self._send_lasting()
 
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        for worker in self._workers:
+            os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for worker in self._workers:
+                os.kill(worker, signal.SIGCONT)
+
+    def _send(self, name: str, task: Signature, state: str | None = None, **options: Any) -> AsyncResult:
+        """Send `task` under `name`; wait until it has `state`."""
+        with self._paused():
+            result = task.apply_async(**options)
+        return self._keep(name, result, state)
+
     def _keep(self, name: str, result: AsyncResult, state: str | None = None) -> AsyncResult:
         self.ids[name] = result.id
         if state:
-            wait_until(lambda: result.state == state, 30, f"{name} becomes {state}")
+            wait_until(lambda: result.state == state, PATIENCE, f"{name} becomes {state}")
         return result
 
     def _send_finishing(self) -> None:
-        self._keep("success", shop.add.delay(2, 3), "SUCCESS")
-        self._keep("failure", shop.fail.delay('bad "input" (1)'), "FAILURE")
-        self._keep("retried", shop.flaky.delay(2), "SUCCESS")
-        self._keep("exhausted", shop.exhaust.delay(), "FAILURE")
-        self._keep("none", shop.noop.delay(), "SUCCESS")
-        self._keep("soft_limit", shop.soft.delay(), "FAILURE")
-        self._keep("hard_limit", shop.hard.delay(), "FAILURE")
-        self._keep("rejected", shop.reject.delay())
-        self._keep("ignored", shop.ignore.delay())
+        self._send("success", shop.add.s(2, 3), "SUCCESS")
+        self._send("failure", shop.fail.s('bad "input" (1)'), "FAILURE")
+        self._send("retried", shop.flaky.s(2), "SUCCESS")
+        self._send("exhausted", shop.exhaust.s(), "FAILURE")
+        self._send("none", shop.noop.s(), "SUCCESS")
+        self._send("soft_limit", shop.soft.s(), "FAILURE")
+        self._send("hard_limit", shop.hard.s(), "FAILURE")
+        self._send("rejected", shop.reject.s())
+        self._send("ignored", shop.ignore.s())
         self._keep("unsent", self._quiet.send_task("compat.add", (40, 2)), "SUCCESS")
         for number in range(BULK):
             queue = "second" if number % 3 else "celery"
-            last = shop.nap.apply_async((0.01 * (number % 5),), queue=queue)
-            self._keep(f"bulk{number}", last)
-        self._keep("last_bulk", shop.add.apply_async((1, 1), queue="second"), "SUCCESS")
+            self._send(f"bulk{number}", shop.nap.s(0.01 * (number % 5)), queue=queue)
+        self._send("last_bulk", shop.add.s(1, 1), "SUCCESS", queue="second")
 
     def _send_texts(self) -> None:
         """Arguments and results that are hard to print, quote and search."""
-        self._keep(
-            "unicode", shop.echo.delay("Grüße, 花瓶 (“quoted”) 🌷", note='it\'s "so" (really)'), "SUCCESS"
-        )
-        self._keep("pairs", shop.echo.delay(order=17, customer="Zoë", tags=["a", "b"], flag=True), "SUCCESS")
-        self._keep("markup", shop.echo.delay("<b>&amp;</b>", note="</script>", path="a\\b\nc"), "SUCCESS")
-        self._keep("long", shop.echo.delay("x" * 3000, ["y" * 50] * 40), "SUCCESS")
-        self._keep(
-            "printed",
-            shop.echo.apply_async((1, 2), argsrepr="(hidden)", kwargsrepr="{'a': '***'}"),
-            "SUCCESS",
-        )
+        unicode = shop.echo.s("Grüße, 花瓶 (“quoted”) 🌷", note='it\'s "so" (really)')
+        self._send("unicode", unicode, "SUCCESS")
+        self._send("pairs", shop.echo.s(order=17, customer="Zoë", tags=["a", "b"], flag=True), "SUCCESS")
+        self._send("markup", shop.echo.s("<b>&amp;</b>", note="</script>", path="a\\b\nc"), "SUCCESS")
+        self._send("long", shop.echo.s("x" * 3000, ["y" * 50] * 40), "SUCCESS")
+        self._send("printed", shop.echo.s(1, 2), "SUCCESS", argsrepr="(hidden)", kwargsrepr="{'a': '***'}")
 
     def _send_families(self) -> None:
-        parent = self._keep("parent", shop.spawn.delay(2), "SUCCESS")
+        parent = self._send("parent", shop.spawn.s(2), "SUCCESS")
         for number, child in enumerate(parent.get()):
             self._keep(f"child{number}", AsyncResult(child, app=shop.app), "SUCCESS")
-        self._keep("chain", chain(shop.add.s(1, 2), shop.add.s(3), shop.noop.si()).delay(), "SUCCESS")
-        results = group(shop.add.s(number, number) for number in range(3)).delay()
+        self._send("chain", chain(shop.add.s(1, 2), shop.add.s(3), shop.noop.si()), "SUCCESS")
+        with self._paused():
+            results = group(shop.add.s(number, number) for number in range(3)).apply_async()
         for number, result in enumerate(results):
             self._keep(f"group{number}", result, "SUCCESS")
-        self._keep("chord", chord([shop.add.s(1, 1), shop.add.s(2, 2)])(shop.total.s()), "SUCCESS")
+        self._send("chord", chord([shop.add.s(1, 1), shop.add.s(2, 2)], shop.total.s()), "SUCCESS")
 
     def _send_odd(self) -> None:
-        self._keep("unregistered", shop.app.send_task("compat.unknown", ("no such task",)))
-        self._keep("orphan", shop.app.send_task("compat.nowhere", (1,), queue="nobody"))
-        self._keep(
-            "expired",
-            shop.add.apply_async((6, 6), expires=datetime.now(UTC) - timedelta(seconds=5)),
-            "REVOKED",
+        past, unknown = (
+            datetime.now(UTC) - timedelta(seconds=5),
+            signature("compat.unknown", ("no such",), app=shop.app),
         )
-        revoked = self._keep("revoked", shop.add.apply_async((7, 7), countdown=2))
+        self._send("unregistered", unknown)
+        self._send("orphan", signature("compat.nowhere", (1,), app=shop.app), queue="nobody")
+        self._send("expired", shop.add.s(6, 6), "REVOKED", expires=past)
+        revoked = self._send("revoked", shop.add.s(7, 7), countdown=2)
         revoked.revoke()
-        self._keep("progress", shop.progress.delay(), "SUCCESS")
-        wait_until(lambda: revoked.state == "REVOKED", 30, "revoked")
+        self._send("progress", shop.progress.s(), "SUCCESS")
+        wait_until(lambda: revoked.state == "REVOKED", PATIENCE, "revoked")
 
     def _send_lasting(self) -> None:
         """Tasks that stay as they are until the end of the run."""
-        self._keep("waiting", shop.postpone.delay(), "RETRY")
-        self._keep("eta", shop.add.apply_async((9, 9), eta=datetime.now(UTC) + timedelta(hours=2)))
-        self._keep("countdown", shop.add.apply_async((8, 8), countdown=7200, queue="second", expires=9000))
-        self._keep("held", shop.hold.delay(3600), "STARTED")
-        stopped = self._keep("terminated", shop.hold.apply_async((3600,), queue="second"), "STARTED")
+        self._send("waiting", shop.postpone.s(), "RETRY")
+        self._send("eta", shop.add.s(9, 9), eta=datetime.now(UTC) + timedelta(hours=2))
+        self._send("countdown", shop.add.s(8, 8), countdown=7200, queue="second", expires=9000)
+        self._send("held", shop.hold.s(3600), "STARTED")
+        stopped = self._send("terminated", shop.hold.s(3600), "STARTED", queue="second")
         stopped.revoke(terminate=True)
-        wait_until(lambda: stopped.state == "REVOKED", 30, "terminated")
+        wait_until(lambda: stopped.state == "REVOKED", PATIENCE, "terminated")
+
+
+def send_farewells(url: str, queues: Sequence[str]) -> None:
+    """Have the worker of each queue do one task; none of them is sent with an event."""
+    shop.app.conf.update(broker_url=url, result_backend=url.replace("/0", "/1"))
+    for queue in queues:
+        shop.add.apply_async((1, 1), queue=queue).get(timeout=60)
 
 
 def main() -> None:
-    """Send everything to the broker named by the first argument; write {name: task id} to the second."""
-    producer = Producer(sys.argv[1])
+    """Arguments: `all`, broker, file for {name: task id}, worker processes; or `farewell`, broker, queues."""
+    if sys.argv[1] == "farewell":
+        send_farewells(sys.argv[2], sys.argv[3:])
+        return
+    producer = Producer(sys.argv[2], [int(pid) for pid in sys.argv[4:]])
     producer.send_all()
-    Path(sys.argv[2]).write_text(json.dumps(producer.ids))
+    Path(sys.argv[3]).write_text(json.dumps(producer.ids))
 
 
 if __name__ == "__main__":

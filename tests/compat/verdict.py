@@ -33,6 +33,8 @@ class Allowance:
     flower: str
     umbel: str
     reason: str
+    #: Of nearly every answer, so that the table only mentions it once.
+    everywhere: bool
 
     def covers(self, case: Case, difference: Difference) -> bool:
         """Tell whether this difference of this case is meant."""
@@ -67,6 +69,7 @@ def read_allowances(path: Path = ALLOWED) -> tuple[Allowance, ...]:
             flower=entry["flower"],
             umbel=entry["umbel"],
             reason=entry["reason"],
+            everywhere=entry.get("everywhere", False),
         )
         for entry in entries
     )

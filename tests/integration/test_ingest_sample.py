@@ -1,0 +1,37 @@
+"""A small run of the ingest benchmark, for correctness only: everything that was sent is stored and counted."""
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from benchmarks.event_stream import EventStream
+from benchmarks.ingest import Run
+
+
+@pytest.mark.timeout(120)
+def test_a_burst_is_stored_to_the_last_event_and_nothing_is_lost(tmp_path: Path) -> None:
+    run = Run("umbel", tmp_path)
+    try:
+        for _ in range(2):
+            measurement = run.take_burst(4_000)
+            assert measurement.lost == 0
+            assert measurement.events >= 4_000
+    finally:
+        run.stop()
+
+
+def test_the_stream_depends_on_its_seed_only_and_has_every_kind_of_event() -> None:
+    streams = [list(islice(EventStream(1e9, seed=seed), 6_000)) for seed in (1, 1, 2)]
+    assert streams[0] == streams[1] != streams[2]
+    events = [event for message in streams[0] for event in message.events]
+    kinds = {event["type"] for event in events}
+    assert kinds == {
+        *("worker-heartbeat", "task-sent", "task-received", "task-started"),
+        *("task-succeeded", "task-failed", "task-retried"),
+    }
+    assert [event["clock"] for event in events if event["hostname"] == "celery@worker-0003"] == sorted(
+        event["clock"] for event in events if event["hostname"] == "celery@worker-0003"
+    )
+    sizes = {len(message.events) for message in streams[0] if message.routing_key == "task.multi"}
+    assert sizes == {1, 2, 3}
