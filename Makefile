@@ -7,7 +7,7 @@ PY := .venv/bin/python
 WORKERS ?= 2
 TESTS ?= tests
 
-.PHONY: help demo test prove check bench docs fmt clean servers ui-test
+.PHONY: help demo test prove check bench bench-ingest docs fmt clean servers ui-test
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -36,6 +36,11 @@ bench:  ## Measure what the README claims (results in benchmarks/)
 	@scripts/install test
 	@scripts/install-servers
 	@$(PY) -m benchmarks $(ARGS)
+
+bench-ingest:  ## Measure ingest beside Flower 2.2.0 only
+	@scripts/install test
+	@scripts/install-servers
+	@$(PY) -m benchmarks.ingest $(ARGS)
 
 docs:  ## Build the documentation into site/
 	@scripts/install test
