@@ -6,7 +6,7 @@ The browser lives no longer than a file because Playwright's event loop would st
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import UmbelFactory
 from tests.servers import find_program
@@ -41,6 +41,7 @@ def page(browser: Browser, umbel_server: UmbelFactory) -> Iterator[Page]:
     """
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(15_000)
+    expect.set_options(timeout=15_000)
     page = context.new_page()
     complaints: list[str] = []
 
