@@ -142,14 +142,16 @@ class StoreContract:
             teller.tell(
                 succeeded(f"u{n}", at=EPOCH + 700 * n, worker=f"celery@{n % 3}", runtime=0.05 * (n + 1))
             )
-        assert reader.fetch_counters() == {CounterKey(*k): n for k, n in teller.tally.counters.items()}
+        assert reader.fetch_counters() == {
+            CounterKey(*k): n for k, n in teller.tally.totals().counters.items()
+        }
         runtimes = reader.fetch_runtimes()
         assert sum(sum(found.buckets) for found in runtimes.values()) == 30
         assert sum(found.sum for found in runtimes.values()) == pytest.approx(
             sum(0.05 * n for n in range(1, 31))
         )
         assert all(len(found.buckets) == len(BUCKETS) + 1 for found in runtimes.values())
-        for key, expected in with_longer_spans(teller.tally.rollups).items():
+        for key, expected in with_longer_spans(teller.tally.totals().rollups).items():
             [(found_key, found)] = reader.fetch_rollups(
                 kind=key.kind, label=key.label, span=key.span, start=key.start, end=key.start + key.span
             )

@@ -44,11 +44,12 @@ class Teller:
 
 def changes_of(tasks: list[TaskChange], tally: Tally) -> Changes:
     """The changes of one chunk, histogram included."""
+    totals = tally.totals()
     return Changes(
         tasks=tasks,
-        counters={CounterKey(*key): count for key, count in tally.counters.items()},
-        runtimes={key: histogram(seen) for key, seen in tally.runtimes.items()},
-        rollups=tally.rollups,
+        counters={CounterKey(*key): count for key, count in totals.counters.items()},
+        runtimes={key: histogram(seen) for key, seen in totals.runtimes.items()},
+        rollups=totals.rollups,
     )
 
 

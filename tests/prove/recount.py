@@ -17,7 +17,7 @@ import msgspec
 
 from tests.prove.ledger import Mark
 from umbel.model.fold import project
-from umbel.model.rollup import Rollup, RollupKey, Tally
+from umbel.model.rollup import Rollup, RollupKey, Tally, Totals
 from umbel.model.task import LOST, Record, Task, TaskError
 from umbel.store.packing import unpack
 from umbel.store.rows import TASK_FIELDS, task_of
@@ -62,9 +62,10 @@ def _recount(history: sqlite3.Connection) -> Recount:
     tally = Tally()
     for record in records:
         tally.add_transition(None, record)
-    counters = _compare_counters(history, tally, differences)
-    rollups = _compare_rollups(history, tally, differences)
-    _compare_runtimes(history, tally, differences)
+    totals = tally.totals()
+    counters = _compare_counters(history, totals, differences)
+    rollups = _compare_rollups(history, totals, differences)
+    _compare_runtimes(history, totals, differences)
     facets = _compare_facets(history, rows, differences)
     marks = {(r.uuid, mark.type, mark.time) for r in records for mark in r.marks if not mark.flags & LOST}
     return Recount(
@@ -105,23 +106,23 @@ def _compare(
     ]
 
 
-def _compare_counters(history: sqlite3.Connection, tally: Tally, differences: list[str]) -> int:
+def _compare_counters(history: sqlite3.Connection, totals: Totals, differences: list[str]) -> int:
     """task-* counters; those of worker events have no rows to be counted from."""
     stored: dict[tuple[str, str, str], int] = {}
     for worker, task, type_, count in history.execute("SELECT worker, task, type, n FROM counters"):
         if type_.startswith("task-"):
             stored[worker, task, type_] = count
-    _compare("counter", stored, tally.counters, differences)
+    _compare("counter", stored, totals.counters, differences)
     return sum(stored.values())
 
 
-def _compare_rollups(history: sqlite3.Connection, tally: Tally, differences: list[str]) -> int:
+def _compare_rollups(history: sqlite3.Connection, totals: Totals, differences: list[str]) -> int:
     stored = {}
     for kind, label, span, start, data in history.execute(
         "SELECT kind, label, span, start, data FROM rollups"
     ):
         stored[RollupKey(kind, label, span, start)] = _plain(msgspec.msgpack.decode(data, type=Rollup))
-    counted = {key: _plain(bucket) for key, bucket in with_longer_spans(tally.rollups).items() if bucket}
+    counted = {key: _plain(bucket) for key, bucket in with_longer_spans(totals.rollups).items() if bucket}
     _compare("rollup", stored, counted, differences)
     return len(stored)
 
@@ -134,8 +135,8 @@ def _plain(bucket: Rollup) -> tuple[object, ...]:
     return (sorted(bucket.counts.items()), *sketches)
 
 
-def _compare_runtimes(history: sqlite3.Connection, tally: Tally, differences: list[str]) -> None:
-    counted = {key: sum(times.values()) for key, times in tally.runtimes.items()}
+def _compare_runtimes(history: sqlite3.Connection, totals: Totals, differences: list[str]) -> None:
+    counted = {key: sum(times.values()) for key, times in totals.runtimes.items()}
     stored: Counter[tuple[str, str]] = Counter()
     for worker, task, data in history.execute("SELECT worker, task, data FROM runtimes"):
         buckets, _ = _runtimes(data)

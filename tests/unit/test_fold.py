@@ -9,27 +9,20 @@ from hypothesis import strategies as st
 from tests.unit.histories import EPOCH, Life, event, lives
 from umbel.model.event import REDACTED, Event
 from umbel.model.fold import KEEP_FIRST, KEEP_LAST, attempts, fold, join, lost, project, record_of
-from umbel.model.rollup import Tally
+from umbel.model.rollup import Tally, Totals
 from umbel.model.task import Record
 
 
-def tally(steps: Sequence[tuple[Record | None, Record]]) -> Tally:
-    total = Tally()
+def tally(steps: Sequence[tuple[Record | None, Record]]) -> Totals:
+    """The totals of these transitions, sums rounded: adding floats in another order moves the last bits."""
+    gathered = Tally()
     for before, after in steps:
-        total.add_transition(before, after)
-    return clean(total)
-
-
-def clean(total: Tally) -> Tally:
-    """`total` without what came to nothing, sums rounded (adding floats in another order moves the last bits)."""
-    for key in [key for key, rollup in total.rollups.items() if not rollup]:
-        del total.rollups[key]
-    for rollup in total.rollups.values():
+        gathered.add_transition(before, after)
+    totals = gathered.totals()
+    for rollup in totals.rollups.values():
         rollup.runtime.sum = round(rollup.runtime.sum, 6)
         rollup.wait.sum = round(rollup.wait.sum, 6)
-    for pair in [pair for pair, observed in total.runtimes.items() if not observed]:
-        del total.runtimes[pair]
-    return total
+    return totals
 
 
 @st.composite
@@ -113,12 +106,12 @@ def test_a_task_with_endless_retries_keeps_its_first_and_last_marks(
 def test_totals_stay_when_old_marks_are_dropped() -> None:
     events = [event("task-retried", EPOCH + t, "celery@a", 1, name="n") for t in range(80)]
     record: Record | None = None
-    total = Tally()
+    steps: list[tuple[Record | None, Record]] = []
     for single in events:
         after = fold(record, [single])
-        total.add_transition(record, after)
+        steps.append((record, after))
         record = after
-    assert total.counters == {("celery@a", "n", "task-retried"): 80}
+    assert tally(steps).counters == {("celery@a", "n", "task-retried"): 80}
 
 
 def test_a_name_that_comes_late_moves_its_counts() -> None:

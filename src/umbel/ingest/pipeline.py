@@ -172,7 +172,8 @@ class Pipeline:
 
     def _write(self, tasks: Sequence[TaskChange], tally: Tally, *, with_workers: bool) -> None:
         """One transaction; afterwards its rows are remembered as stored."""
-        counters = {CounterKey(*key): count for key, count in tally.counters.items()}
+        totals = tally.totals()
+        counters = {CounterKey(*key): count for key, count in totals.counters.items()}
         workers, removed = self._workers.get_changes() if with_workers else ([], [])
         if with_workers:
             for key, count in self._counters.items():
@@ -184,8 +185,8 @@ class Pipeline:
                 workers=workers,
                 workers_removed=removed,
                 counters=counters,
-                runtimes={key: self._runtimes(seen) for key, seen in tally.runtimes.items()},
-                rollups=tally.rollups,
+                runtimes={key: self._runtimes(seen) for key, seen in totals.runtimes.items()},
+                rollups=totals.rollups,
             )
         )
         self._adapt(len(tasks), time.perf_counter() - begun)
@@ -259,5 +260,6 @@ def fold_change(
     after = fold(record, events)
     if record is not None and len(after.marks) == len(record.marks) and after == record:
         return None
-    tally.add_transition(record, after)
-    return TaskChange(before, project(after), after)
+    runs = attempts(after.marks)
+    tally.add_transition(record, after, runs)
+    return TaskChange(before, project(after, runs), after)

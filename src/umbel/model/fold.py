@@ -5,7 +5,7 @@ the sorted marks. Nothing here does I/O, reads a clock or logs. Called by `inges
 The rules are drawn in `docs/explanation/task-lifecycle.md`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from umbel.model.event import Event
@@ -236,9 +236,12 @@ def _state(marks: Iterable[Mark]) -> str:
     return STATES.get(mark.rank) or mark.type.upper()
 
 
-def project(record: Record) -> Task:
-    """The task that a record tells of: every shown field is a function of its marks, registers and errors."""
-    runs = attempts(record.marks)
+def project(record: Record, runs: Sequence[Attempt] | None = None) -> Task:
+    """The task that a record tells of: every shown field is a function of its marks, registers and errors.
+
+    `runs` are its attempts, if they are known already.
+    """
+    runs = attempts(record.marks) if runs is None else runs
     last = runs[-1] if runs else None
     error = record.errors[-1] if record.errors else None
     task = Task(

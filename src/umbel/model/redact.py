@@ -7,6 +7,8 @@ before them or by their own shape. Called by `ingest.pipeline`.
 import re
 from collections.abc import Iterable, Iterator
 
+from ahocorasick_rs import AhoCorasick
+
 from umbel.model.event import REDACTED, Event
 
 #: What a masked value is shown as.
@@ -48,7 +50,12 @@ class Redactor:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._assigned = re.compile(_ASSIGNED)
-        self._shapes = [(hints, re.compile(shape, re.DOTALL), mask) for hints, shape, mask in SECRET_SHAPES]
+        shapes = [(hints, re.compile(shape, re.DOTALL), mask) for hints, shape, mask in SECRET_SHAPES]
+        # index of a word in the automaton -> the shape that it hints at; names come first and have none
+        self._hinted = [None] * len(SECRET_NAMES) + [
+            (shape, mask) for hints, shape, mask in shapes for _ in hints
+        ]
+        self._words = AhoCorasick([*SECRET_NAMES, *(hint for hints, _, _ in shapes for hint in hints)])
         words = "|".join(f"(?:{name})" for name in names)
         self._more = re.compile(words, re.IGNORECASE) if words else None
 
@@ -65,13 +72,14 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """`text` with every secret in it masked, or `text` itself; masking twice changes nothing more."""
-        lowered = _lower(text)
-        for hints, shape, mask in self._shapes:
-            if any(hint in lowered for hint in hints):
-                clean = shape.sub(mask, text)
-                if clean != text:
-                    text, lowered = clean, _lower(clean)
-        spans = list(self._find_assigned(text, lowered))
+        found = self._find_words(text)
+        if not found and self._more is None:
+            return text
+        for shape, mask in {hinted for index, _, _ in found if (hinted := self._hinted[index]) is not None}:
+            clean = shape.sub(mask, text)
+            if clean != text:
+                text, found = clean, self._find_words(clean)
+        spans = list(self._find_assigned(text, found))
         if not spans:
             return text
         parts, end = [], 0
@@ -81,27 +89,25 @@ class Redactor:
                 end = stop
         return "".join([*parts, text[end:]])
 
-    def _find_assigned(self, text: str, lowered: str) -> Iterator[tuple[int, int, str]]:
+    def _find_words(self, text: str) -> list[tuple[int, int, int]]:
+        """(index of the word, start, end) of every secret name and hint. One pass over the text for all of them."""
+        return self._words.find_matches_as_indexes(_lower(text), overlapping=True)
+
+    def _find_assigned(
+        self, text: str, found: Iterable[tuple[int, int, int]]
+    ) -> Iterator[tuple[int, int, str]]:
         """Start and end of each value that follows a secret's name, and what is to stand there."""
-        for place in self._find_names(text, lowered):
+        names = len(SECRET_NAMES)
+        places = [end for index, _, end in found if index < names]
+        if self._more is not None:
+            places += [match.end() for match in self._more.finditer(text)]
+        for place in places:
             match = self._assigned.match(text, place)
             if match is None:
                 continue
             value = match["value"]
             if MASK[:-1] not in value and value not in _NOT_SECRET:
                 yield match.start("value"), match.end("value"), _mask_of(value)
-
-    def _find_names(self, text: str, lowered: str) -> Iterator[int]:
-        """Where each secret name ends. Searching words beats one large pattern by a factor of forty."""
-        for name in SECRET_NAMES:
-            place = lowered.find(name)
-            while place >= 0:
-                place += len(name)
-                yield place
-                place = lowered.find(name, place)
-        if self._more is not None:
-            for match in self._more.finditer(text):
-                yield match.end()
 
 
 def _lower(text: str) -> str:

@@ -5,14 +5,14 @@ Every contribution is a pure function of the record, so that totals are sums ove
 same totals. Sketches hold counts per logarithmic bucket (DDSketch's mapping), which can be subtracted as well.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from math import ceil, log
 from typing import Literal, Self, TypeVar
 
 import msgspec
 
 from umbel.model.fold import attempts
-from umbel.model.task import LOST, SENT, STARTED, SUCCEEDED, Mark, Record
+from umbel.model.task import LOST, RECEIVED, SENT, STARTED, SUCCEEDED, Attempt, Mark, Record
 
 #: Relative accuracy of a percentile: a value and its bucket's middle differ by at most 1 %.
 ACCURACY = 0.01
@@ -121,57 +121,99 @@ class Rollup(msgspec.Struct):
         return bool(self.counts or self.runtime.buckets or self.wait.buckets)
 
 
-class Tally(msgspec.Struct):
-    """Differences to add to the totals, gathered over one chunk of a flush."""
+class Totals(msgspec.Struct, frozen=True):
+    """Differences to add to the stored totals."""
 
     #: (worker, task, "task-<type>") -> difference.
-    counters: dict[tuple[str, str, str], int] = msgspec.field(default_factory=dict)
+    counters: dict[tuple[str, str, str], int]
     #: (worker, task) -> {run time in seconds: times observed}.
-    runtimes: dict[tuple[str, str], dict[float, int]] = msgspec.field(default_factory=dict)
+    runtimes: dict[tuple[str, str], dict[float, int]]
     #: Minute buckets; the store derives hours and days.
-    rollups: dict[RollupKey, Rollup] = msgspec.field(default_factory=dict)
+    rollups: dict[RollupKey, Rollup]
 
-    def add_transition(self, before: Record | None, after: Record) -> None:
-        """Add what the step from `before` to `after` changes.
+
+class Tally:
+    """Gathers what the transitions of one chunk change. Each mark is one addition; `totals` spreads the sums."""
+
+    def __init__(self) -> None:
+        #: (worker, task, minute, mark type, rank) -> difference.
+        self._marks: dict[tuple[str, str, int, str, int], int] = {}
+        #: (worker, task, minute, seconds) -> difference.
+        self._runtimes: dict[tuple[str, str, int, float], int] = {}
+        self._waits: dict[tuple[str, str, int, float], int] = {}
+
+    def add_transition(
+        self, before: Record | None, after: Record, runs: Sequence[Attempt] | None = None
+    ) -> None:
+        """Add what the step from `before` to `after` changes; `runs` are the attempts of `after`, if known.
 
         Marks that `after` no longer holds (see `fold.KEEP_LAST`) stay counted.
         """
-        if before is not None:
-            held = set(after.marks)
-            marks = tuple(mark for mark in before.marks if mark in held)
-            if len(marks) == len(held) and _name(before) == _name(after):
-                return
-            self._add(marks, _name(before), -1)
-        self._add(after.marks, _name(after), 1)
+        name = _name(after)
+        runs = attempts(after.marks) if runs is None else runs
+        if before is None:
+            self._add_marks(after.marks, name, 1)
+            self._add_waits(runs, name, 1)
+            return
+        known = before.marks
+        if name == _name(before) and after.marks[: len(known)] == known:
+            # the usual case: later marks only, so what was counted stays as it is
+            new = after.marks[len(known) :]
+            self._add_marks(new, name, 1)
+            self._add_waits(runs, name, 1, only=new)
+            return
+        held = set(after.marks)
+        kept = tuple(mark for mark in known if mark in held)
+        self._add_marks(kept, _name(before), -1)
+        self._add_waits(attempts(kept), _name(before), -1)
+        self._add_marks(after.marks, name, 1)
+        self._add_waits(runs, name, 1)
 
-    def _add(self, marks: tuple[Mark, ...], name: str, sign: int) -> None:
-        counters = self.counters
+    def _add_marks(self, marks: Iterable[Mark], name: str, sign: int) -> None:
         for mark in marks:
             if mark.flags & LOST:
                 continue
-            _bump(counters, (mark.hostname, name, "task-" + mark.type), sign)
-            rollups = self._rollups(mark, name)
-            for rollup in rollups:
-                _bump(rollup.counts, mark.type, sign)
+            minute = int(mark.time // 60) * 60
+            _bump(self._marks, (mark.hostname, name, minute, mark.type, mark.rank), sign)
             if mark.rank == SUCCEEDED and mark.runtime:
-                _bump(self.runtimes.setdefault((mark.hostname, name), {}), mark.runtime, sign)
-                for rollup in rollups:
-                    rollup.runtime.observe(mark.runtime, sign)
-        for attempt in attempts(marks):
-            if attempt.received is None or attempt.started is None or attempt.eta:
-                continue
-            wait = max(0.0, attempt.started - attempt.received)
-            started = next(mark for mark in attempt.marks if mark.rank == STARTED)
-            for rollup in self._rollups(started, name):
-                rollup.wait.observe(wait, sign)
+                _bump(self._runtimes, (mark.hostname, name, minute, mark.runtime), sign)
 
-    def _rollups(self, mark: Mark, name: str) -> list[Rollup]:
-        """The minute buckets that a mark belongs to: its task's, and its worker's unless a client made it."""
-        start = int(mark.time // 60) * 60
-        keys = [RollupKey("task", name, 60, start)]
-        if mark.rank != SENT:
-            keys.append(RollupKey("worker", mark.hostname, 60, start))
-        return [self.rollups.setdefault(key, Rollup()) for key in keys]
+    def _add_waits(
+        self, runs: Iterable[Attempt], name: str, sign: int, *, only: Sequence[Mark] | None = None
+    ) -> None:
+        """Waits of attempts; with `only`, of those that one of these marks received or started."""
+        if only is not None and not any(mark.rank in (RECEIVED, STARTED) for mark in only):
+            return
+        for run in runs:
+            if run.received is None or run.started is None or run.eta:
+                continue
+            if only is not None and not any(mark in only for mark in run.marks if mark.rank <= STARTED):
+                continue
+            minute = int(run.started // 60) * 60
+            _bump(self._waits, (run.worker, name, minute, max(0.0, run.started - run.received)), sign)
+
+    def totals(self) -> Totals:
+        """The sums, as the store keeps them."""
+        counters: dict[tuple[str, str, str], int] = {}
+        runtimes: dict[tuple[str, str], dict[float, int]] = {}
+        rollups: dict[RollupKey, Rollup] = {}
+        for (worker, task, minute, type_, rank), count in self._marks.items():
+            _bump(counters, (worker, task, "task-" + type_), count)
+            # what a client sends is no worker's doing
+            for key in _keys(worker, task, minute)[: 1 if rank == SENT else 2]:
+                _bump(rollups.setdefault(key, Rollup()).counts, type_, count)
+        for (worker, task, minute, seconds), count in self._runtimes.items():
+            _bump(runtimes.setdefault((worker, task), {}), seconds, count)
+            for key in _keys(worker, task, minute):
+                rollups.setdefault(key, Rollup()).runtime.observe(seconds, count)
+        for (worker, task, minute, seconds), count in self._waits.items():
+            for key in _keys(worker, task, minute):
+                rollups.setdefault(key, Rollup()).wait.observe(seconds, count)
+        return Totals(counters, runtimes, rollups)
+
+
+def _keys(worker: str, task: str, minute: int) -> tuple[RollupKey, RollupKey]:
+    return RollupKey("task", task, 60, minute), RollupKey("worker", worker, 60, minute)
 
 
 def _bump(totals: dict[_K, int], key: _K, by: int) -> None:
