@@ -8,9 +8,7 @@ import hashlib
 import logging
 import math
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,6 +24,7 @@ from umbel.config import Config
 from umbel.control.inspect import Inspector
 from umbel.control.roster import grace_of
 from umbel.errors import ConfigError, StoreLocked
+from umbel.ingest.collector import run as run_collector
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
 from umbel.store.place import Place, broker_identity, history_place, remove_place
@@ -108,17 +107,10 @@ def refuse_another_broker(place: Place, reader: SQLiteReader, url: str) -> None:
 
 
 def collect(config: Config, app: Celery) -> int:
-    """Collect events without pages until SIGINT or SIGTERM."""
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    """Collect events in this process, without pages, until SIGINT or SIGTERM."""
     with history(config, app) as place:
-        collector = CollectorProcess(collector_settings(config, app, place))
-        collector.start()
         logger.info("Collecting into %s", place.path)
-        stopped.wait()
-        collector.stop()
-    return 0
+        return run_collector(collector_settings(config, app, place))
 
 
 def prune(config: Config, app: Celery, dry_run: bool) -> int:
@@ -184,7 +176,7 @@ def collector_settings(config: Config, app: Celery, place: Place) -> CollectorSe
         max_workers=config.max_workers,
         queue_expires=config.event_queue_expires,
         queue_max_bytes=config.event_queue_bytes,
-        log_level="DEBUG" if config.debug else "INFO",
+        log_level="DEBUG" if config.debug or config.logging == "debug" else "INFO",
     )
 
 

@@ -17,7 +17,7 @@ from typing import IO
 
 import msgspec
 
-from umbel.errors import SourceError, StoreError
+from umbel.errors import SourceError, StoreError, StoreLocked
 from umbel.ingest.buffer import Buffer
 from umbel.ingest.decode import Decoder
 from umbel.ingest.gaps import GapBook
@@ -38,6 +38,8 @@ _log = logging.getLogger("umbel.ingest.collector")
 
 #: Seconds between two written statuses: what a `kill -9` can cost the record of when we were last alive.
 STATUS_INTERVAL = 1.0
+#: How a log line goes to the parent, which logs it again in its own way (`supervise`).
+LOG_FORMAT = "%(levelname)s %(message)s"
 #: Seconds between attempts to open or write a store that refuses.
 STORE_RETRY = 1.0
 #: Events in one flush from which on flushes are spaced as in busy times.
@@ -82,6 +84,7 @@ class Collector:
         self._started = clock()
         self._stop = threading.Event()
         self._store_error = ""
+        self._standby = False
         self._parts: _Parts | None = None
         self._buffer = Buffer(settings.buffer_bytes, clock=clock)
         self._next_status = 0.0
@@ -115,10 +118,11 @@ class Collector:
                 self._store.open()
                 self._parts = self._make_parts()
             except StoreError as error:
+                self._standby = isinstance(error, StoreLocked)
                 self._note_store_error(error, "opened")
                 self._stop.wait(STORE_RETRY)
             else:
-                self._store_error = ""
+                self._store_error, self._standby = "", False
                 return True
         return False
 
@@ -214,11 +218,12 @@ class Collector:
     def get_status(self) -> CollectorStatus:
         """What the collector says of itself now. From any thread."""
         parts = self._parts
+        state = SourceState.STOPPED if self._stop.is_set() else SourceState.CONNECTING
         common = CollectorStatus(
             pid=os.getpid(),
             time=self._clock(),
             started=self._started,
-            state=str(SourceState.STOPPED if self._stop.is_set() else SourceState.CONNECTING),
+            state="standby" if self._standby else str(state),
             broker=self._broker,
             error=self._store_error,
             dropped=self._buffer.dropped,
@@ -245,14 +250,16 @@ class Collector:
 
 def main() -> int:
     """Run one collector as told on stdin; the end of stdin ends it."""
-    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=CollectorSettings)
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # unbuffered: a buffer's lock, held by the thread that reads commands, would crash the interpreter's exit
+    stdin = io.FileIO(sys.stdin.fileno(), closefd=False)
+    settings = msgspec.json.decode(stdin.readline(), type=CollectorSettings)
+    logging.basicConfig(stream=sys.stderr, format=LOG_FORMAT)
     logging.getLogger("umbel").setLevel(settings.log_level)
-    return run(settings, commands=sys.stdin.buffer, statuses=sys.stdout.buffer)
+    return run(settings, commands=stdin, statuses=sys.stdout.buffer)
 
 
 def run(
-    settings: CollectorSettings, *, commands: IO[bytes] | None = None, statuses: IO[bytes] | None = None
+    settings: CollectorSettings, *, commands: io.FileIO | None = None, statuses: IO[bytes] | None = None
 ) -> int:
     """Collect in this process until SIGTERM, SIGINT or the end of `commands`; return the exit code.
 

@@ -21,6 +21,8 @@ _log = logging.getLogger("umbel.ingest.supervise")
 
 #: Seconds before the first and the latest restart; a run of HEALTHY_RUN seconds starts from the first again.
 FIRST_WAIT, LAST_WAIT, HEALTHY_RUN = 0.5, 30.0, 30.0
+#: First word of a log line (`collector.LOG_FORMAT`) -> its level.
+_LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 #: A status older than this many seconds is no sign of life.
 STALE = 5.0
 #: Seconds given to a collector to store what it holds when it is asked to stop.
@@ -109,8 +111,11 @@ class CollectorProcess:
             [sys.executable, "-m", "umbel.ingest.collector"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        relay = threading.Thread(target=_relay, args=(process.stderr,), name="umbel-relay", daemon=True)
+        relay.start()
         with self._lock:
             self._process = process
         try:
@@ -148,3 +153,13 @@ class CollectorProcess:
             process.wait(STOP_TIME)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def _relay(stderr: IO[bytes]) -> None:
+    """Log the collector's lines as our own, so that level, format and file are the same for both processes."""
+    level = logging.INFO
+    for line in stderr:
+        first, _, rest = line.decode("utf-8", "replace").rstrip("\n").partition(" ")
+        known = _LEVELS.get(first)
+        level = level if known is None else known  # a traceback's lines follow their message
+        _log.log(level, "%s", f"{first} {rest}" if known is None else rest)

@@ -112,7 +112,8 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     #: When this was written.
     time: float
     started: float
-    #: "connecting" | "connected" | "blind" (connected, but no proof of life) | "stopped"
+    #: "connecting" | "connected" | "blind" (connected, but no proof of life) | "stopped" | "standby" (another
+    #: process writes this history)
     state: str
     #: Broker URL without password.
     broker: str = ""

@@ -44,9 +44,11 @@ class Present:
         """The collector's word: live while that is fresh, else the newer of it and what was last stored (by a
         collector of another process, perhaps)."""
         live = self._deps.status()
-        if live is not None and self._deps.now() - live.time < STATUS_FRESH and live.state != "stopped":
+        if live is not None and self._deps.now() - live.time < STATUS_FRESH and live.state not in ("stopped", "standby"):
             return live
         stored = self._deps.reader.fetch_status()
+        if live is not None and live.state == "standby" and stored is not None:
+            return stored
         return max(
             (word for word in (live, stored) if word is not None), key=lambda word: word.time, default=None
         )
