@@ -158,8 +158,9 @@ class CollectorProcess:
 def _relay(stderr: IO[bytes]) -> None:
     """Log the collector's lines as our own, so that level, format and file are the same for both processes."""
     level = logging.INFO
-    for line in stderr:
-        first, _, rest = line.decode("utf-8", "replace").rstrip("\n").partition(" ")
-        known = _LEVELS.get(first)
-        level = level if known is None else known  # a traceback's lines follow their message
-        _log.log(level, "%s", f"{first} {rest}" if known is None else rest)
+    with stderr:
+        for line in stderr:
+            first, _, rest = line.decode("utf-8", "replace").rstrip("\n").partition(" ")
+            known = _LEVELS.get(first)
+            level = level if known is None else known  # a traceback's lines follow their message
+            _log.log(level, "%s", f"{first} {rest}" if known is None else rest)
