@@ -96,6 +96,32 @@ def make_death_watch(sent: signal.Signals) -> Callable[[], None] | None:
     return watch
 
 
+class Janitor:
+    """A helper process that ends the groups it was told of and removes the folder if we are killed outright."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it; it notices our end by the end of its input."""
+        command = [sys.executable, "-I", str(Path(__file__).with_name("janitor.py"))]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, text=True)
+        self._tell(str(folder))
+
+    def watch(self, child: Child) -> None:
+        """Have the group of `child` ended with us."""
+        self._tell(str(child.pid))
+
+    def dismiss(self) -> None:
+        """End it; what it was told of has to be over already."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait()
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+
+
 def stop_all(children: Sequence[Child], patience: float) -> None:
     """Stop `children` together: ask, wait `patience` seconds in all, then kill what remains."""
     for child in children:

@@ -20,10 +20,10 @@ from types import FrameType
 from typing import Self
 
 from umbel.demo.broker import SETTINGS_MODULE, start_broker
-from umbel.demo.process import Child, stop_all
+from umbel.demo.process import Child, Janitor, stop_all
 from umbel.errors import UmbelError
 
-#: Seconds for the monitor's first answer; a cold start on a small machine takes about 5.
+#: Seconds until the monitor hears events; a cold start on a small machine takes about 5.
 START_PATIENCE = 60.0
 #: Seconds that children have to end by themselves.
 STOP_PATIENCE = 6.0
@@ -46,7 +46,8 @@ def main(port: int = 5555, address: str = "127.0.0.1", open_browser: bool = Fals
     """
     with StopSignals() as signals:
         folder = Path(tempfile.mkdtemp(prefix="umbel-demo-"))
-        demo = Demo(folder, signals)
+        janitor = Janitor(folder)
+        demo = Demo(folder, signals, janitor)
         try:
             return demo.run(port, address, open_browser)
         except (UmbelError, OSError) as error:
@@ -55,6 +56,7 @@ def main(port: int = 5555, address: str = "127.0.0.1", open_browser: bool = Fals
         finally:
             demo.stop()
             shutil.rmtree(folder, ignore_errors=True)
+            janitor.dismiss()
 
 
 class StopSignals:
@@ -100,8 +102,9 @@ class StopSignals:
 class Demo:
     """The processes of one demo, in the order in which they were started."""
 
-    def __init__(self, folder: Path, signals: StopSignals) -> None:
+    def __init__(self, folder: Path, signals: StopSignals, janitor: Janitor) -> None:
         self._folder = folder
+        self._janitor = janitor
         self._signals = signals
         self._environment = make_environment(folder)
         self._broker: Child | None = None
@@ -115,6 +118,8 @@ class Demo:
             say(f"Port {port} is taken, so the page will be on port {chosen}.")
         broker = start_broker(self._folder, self._environment)
         self._broker = broker.child
+        if broker.child:
+            self._janitor.watch(broker.child)
         say(f"Broker: {broker.label}.")
         self._start_cluster(chosen, address)
         url = f"http://{show_host(address)}:{chosen}/"
@@ -138,25 +143,30 @@ class Demo:
             )
         self._start("beat", "beat", "-s", str(self._folder / "schedule"), "--pidfile=", "-l", "WARNING")
         load = [sys.executable, "-m", "umbel.demo.load"]
-        self._children.append(Child("customers", load, folder=self._folder, environment=self._environment))
+        self._add(Child("customers", load, folder=self._folder, environment=self._environment))
 
     def _start(self, name: str, *arguments: str, stop_signal: signal.Signals = signal.SIGTERM) -> None:
         command = [sys.executable, "-m", "celery", "-q", "-A", "umbel.demo.shop", *arguments]
         child = Child(
             name, command, folder=self._folder, environment=self._environment, stop_signal=stop_signal
         )
+        self._add(child)
+
+    def _add(self, child: Child) -> None:
         self._children.append(child)
+        self._janitor.watch(child)
 
     def _wait_for_page(self, url: str) -> bool:
-        """Wait for the monitor's answer; False when told to stop, when a process died or time is up."""
+        """Wait until the monitor hears events; False when told to stop, when a process died or time is up."""
         deadline = time.monotonic() + START_PATIENCE
         while time.monotonic() < deadline:
             if self._signals.count or self._report_dead(must_live=True):
                 return False
-            if answers(f"{url}healthcheck"):
+            if answers(f"{url}health/ready"):
                 return True
             self._signals.wait(0.2)
-        say(f"The page did not answer within {START_PATIENCE:.0f} s.")
+        say(f"The monitor was not ready within {START_PATIENCE:.0f} s. The end of its log:")
+        say("\n".join(f"    {line}" for line in self._children[0].read_last_lines()))
         return False
 
     def _watch(self) -> int:
@@ -207,7 +217,8 @@ def make_environment(folder: Path) -> dict[str, str]:
     """Return the children's environment: ours without other clusters' settings, with the shop's."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     path = os.pathsep.join(filter(None, (str(folder), own.get("PYTHONPATH"))))
-    return {**own, "PYTHONPATH": path, "UMBEL_DEMO_SETTINGS": SETTINGS_MODULE, "PYTHONUNBUFFERED": "1"}
+    shop = {"PYTHONPATH": path, "UMBEL_DEMO_SETTINGS": SETTINGS_MODULE, "PYTHONUNBUFFERED": "1"}
+    return {**own, **shop, "TMPDIR": str(folder)}  # a killed worker leaves its temporary files behind
 
 
 def find_port(address: str, wanted: int) -> int:
