@@ -137,5 +137,5 @@ def test_a_second_collector_waits_for_the_first_and_does_not_read_events(
         RunningCollector(redis_url, tmp_path, connect=False) as second,
     ):
         status = second.wait_for(lambda status: status.store_error != "", 40.0)
-        assert status.state == "connecting"
+        assert status.state == "standby"
         assert first.process.healthy
