@@ -191,6 +191,8 @@ def _judge(
         is_whole=lambda told: everything or all(safe(moment) for moment in heard[told.uuid]),
     )
     lost = {mark: moment for mark, moment in events.items() if mark not in final.marks}
+    for faults in (verdict.missing, verdict.wrong):
+        faults[:] = [f"{fault} ({_tell(fault[:36], events, lost, downs)})" for fault in faults]
     return Outcome(
         downs=downs, verdict=verdict, differences=final.differences, events=len(events), lost=len(lost),
         cost=_measure_cost(lost, downs),
@@ -199,6 +201,13 @@ def _judge(
         unlisted=[down for down in downs if not any(_tells_of(gap, down) for gap in gaps)],
         lossy_gaps=sum(gap["lossy"] for gap in gaps), seconds=seconds,
     )  # fmt: skip
+
+
+def _tell(uuid: str, events: dict[Mark, float], lost: dict[Mark, float], downs: list[Down]) -> str:
+    """A task's events as they were heard, in seconds from the nearest kill; ! marks what the history lacks."""
+    own = sorted((heard, mark) for mark, heard in events.items() if mark[0] == uuid)
+    near = min((down.killed for down in downs), key=lambda killed: abs(killed - own[0][0]), default=0.0)
+    return ", ".join(f"{'!' if mark in lost else ''}{mark[1]} {heard - near:+.2f}" for heard, mark in own)
 
 
 def _measure_cost(lost: dict[Mark, float], downs: list[Down]) -> float:

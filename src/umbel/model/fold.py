@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from umbel.model.event import Event
 from umbel.model.task import (
+    CANCELLED,
     CUSTOM,
     FAILED,
     FINAL_STATES,
@@ -126,17 +127,19 @@ def _earliest(a: float, b: float) -> float:
 class _Open:
     """An attempt while its marks are being dealt out."""
 
-    __slots__ = ("end", "marks", "received", "run", "started")
+    __slots__ = ("end", "marks", "received", "retries", "run", "started")
 
     def __init__(self, run: tuple[str, int]) -> None:
         self.run = run
         self.marks: list[Mark] = []
         self.received = False
         self.started = False
+        self.retries = -1
         self.end: Mark | None = None
 
     def take(self, mark: Mark) -> None:
         self.marks.append(mark)
+        self.retries = max(self.retries, mark.retries)
         if mark.rank == RECEIVED:
             self.received = True
         elif mark.rank == STARTED:
@@ -150,9 +153,10 @@ class _Open:
 def attempts(marks: Iterable[Mark]) -> list[Attempt]:
     """The attempts that sorted marks tell of, in the order in which they opened; `sent` belongs to none.
 
-    `received` and `started` open an attempt unless one of the same worker run is open and lacks them; an end
-    goes to the earliest open attempt of its run that was started, for a retry's new message can be received
-    before the old attempt says that it ended.
+    `received` and `started` open an attempt unless one of the same worker run is open and lacks them. A retry
+    ends the earliest open attempt of its run that was started, for the new message can be received before the
+    old attempt says that it ended. Everything else is the newest message's: an older attempt that is still open
+    has only lost the event that said that it was retried.
     """
     opened: list[_Open] = []
     for mark in marks:
@@ -182,14 +186,33 @@ def _find(opened: list[_Open], mark: Mark) -> _Open | None:
     alive = [attempt for attempt in mine if attempt.end is None]
     if mark.rank == RECEIVED:
         return next((a for a in alive if not a.received), None)
+    if not _continues(mark):
+        alive = _of_newest_message(opened, alive)
+    if not alive or mark.flags & LOST:
+        latest = (mine or opened)[-1]
+        return None if _begins_next(latest, mark) else latest
     if mark.rank == STARTED:
         return next((a for a in alive if not a.started), None)
-    started = next((a for a in alive if a.started), None)
-    if started is not None:
-        return started
-    if alive:
-        return alive[0]
-    return mine[-1] if mine else opened[-1]
+    return next((a for a in alive if a.started), alive[0])
+
+
+def _of_newest_message(opened: list[_Open], alive: list[_Open]) -> list[_Open]:
+    """The open attempts that may still go on: those with fewer retries were retried, and the event of it lost.
+
+    Attempts with the same retry count are one message, delivered twice.
+    """
+    most = max(attempt.retries for attempt in opened)
+    alive = [attempt for attempt in alive if not 0 <= attempt.retries < most]
+    if alive and alive[-1].retries < 0:
+        return alive[-1:]
+    return [attempt for attempt in alive if attempt.retries == alive[-1].retries]
+
+
+def _begins_next(latest: _Open, mark: Mark) -> bool:
+    """The mark is all that is known of another attempt: the events that should have opened it were lost."""
+    if mark.rank == STARTED:
+        return True
+    return mark.rank > CANCELLED and latest.end is not None and _continues(latest.end)
 
 
 def _continues(end: Mark) -> bool:
