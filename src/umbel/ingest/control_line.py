@@ -78,13 +78,13 @@ class ControlLine:
             headers={"clock": 0, "expires": 0}, serializer=mailbox.serializer or "json", retry=False,
         )  # fmt: skip
 
-    def fetch_presence(self, online: Collection[str], silent: Collection[str]) -> Presence:
+    def fetch_presence(self, silent: Collection[str]) -> Presence:
         """What the broker knows of the silent workers' control subscriptions."""
         driver = self.driver
         if driver == "amqp":
             return self._presence_of_queues(silent)
         if driver == "redis":
-            return self._presence_by_count(online, silent)
+            return self._count_subscriptions(silent)
         return Presence(known=False)
 
     def _presence_of_queues(self, silent: Collection[str]) -> Presence:
@@ -108,8 +108,8 @@ class ControlLine:
             (present if found else absent).add(hostname)
         return Presence(known=True, present=frozenset(present), absent=frozenset(absent))
 
-    def _presence_by_count(self, online: Collection[str], silent: Collection[str]) -> Presence:
-        """Redis only tells how many subscriptions a publication reached, so all or none can be told, not which."""
+    def _count_subscriptions(self, silent: Collection[str]) -> Presence:
+        """Redis only tells how many subscriptions a publication reached: `ingest.census` makes something of it."""
         channel: Any = self._open().default_channel
         mailbox = self._app.control.mailbox
         topic = channel._get_publish_topic(mailbox.exchange.name, "")
@@ -121,11 +121,7 @@ class ControlLine:
         channel._inplace_augment_message(message, mailbox.exchange.name, "")
         with channel.conn_or_acquire() as client:
             reached = client.publish(topic, json.dumps(message))
-        if reached >= len(online) + len(silent):
-            return Presence(known=True, present=frozenset(silent))
-        if reached <= len(online):
-            return Presence(known=True, absent=frozenset(silent))
-        return Presence(known=False)
+        return Presence(known=False, reached=reached, silent=frozenset(silent))
 
     def close(self) -> None:
         """Close what is open; never raises, and may block for a second on a broker that is silent."""

@@ -16,6 +16,7 @@ import msgspec
 from umbel.errors import DecodeError
 from umbel.ingest.redis_line import NOT_AN_ENVELOPE
 from umbel.model.event import REPAIRED, TRUNCATED, Event
+from umbel.model.task import RANKS
 
 #: Timestamps outside 2000-01-01 .. 2100-01-01 are not times.
 EARLIEST, LATEST = 946684800.0, 4102444800.0
@@ -149,6 +150,12 @@ class Decoder:
         return event
 
 
+#: Celery's own types of event, which need no look at their spelling.
+_KNOWN_TYPES = frozenset(
+    {*(f"task-{type_}" for type_ in RANKS), "worker-online", "worker-heartbeat", "worker-offline"}
+)
+
+
 def _check(event: Event) -> bool:
     """Whether it is an event for us; raises DecodeError where it pretends to be one."""
     type_ = event.type
@@ -161,7 +168,7 @@ def _check(event: Event) -> bool:
         raise DecodeError("timestamp", f"time {event.timestamp!r} is no date of this century")
     if not event.hostname or len(event.hostname) > _MAX_ID:
         raise DecodeError("not-an-event", f"{type_[:80]} without a sender")
-    if not _TYPE.match(type_):
+    if type_ not in _KNOWN_TYPES and not _TYPE.match(type_):
         raise DecodeError("not-an-event", f"type {type_[:80]!r}")
     if not (-_INT_MAX <= event.clock <= _INT_MAX and -_INT_MAX <= event.pid <= _INT_MAX):
         raise DecodeError("type", "clock or pid out of range")

@@ -342,9 +342,9 @@ class KombuSource(Source):
         with self._control() as control:
             control.broadcast("heartbeat", hostnames)
 
-    def fetch_presence(self, online: Collection[str], silent: Collection[str]) -> Presence:
+    def fetch_presence(self, silent: Collection[str]) -> Presence:
         with self._control() as control:
-            return control.fetch_presence(online, silent)
+            return control.fetch_presence(silent)
 
     @contextmanager
     def _control(self) -> Iterator[ControlLine]:

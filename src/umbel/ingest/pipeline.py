@@ -103,6 +103,7 @@ class Pipeline:
         for error in errors:
             self._count_malformed(error, message)
         redactor = self._redactor
+        heard: Event | None = None
         for event in events:
             self.events += 1
             uuid = event.uuid
@@ -113,7 +114,14 @@ class Pipeline:
             else:
                 key = CounterKey(event.hostname, "", event.type)
                 self._counters[key] = self._counters.get(key, 0) + 1
-            self._workers.hear(event)
+                self._workers.hear(event)
+                continue
+            # a worker's buffered events come in one message: the last one says all that they say of it
+            if heard is not None and (heard.hostname, heard.pid) != (event.hostname, event.pid):
+                self._workers.hear(heard)
+            heard = event
+        if heard is not None:
+            self._workers.hear(heard)
         if events:
             self._newest = self.last_event_at = message.received_at
         if message.tag is not None:

@@ -67,6 +67,9 @@ class Presence(msgspec.Struct, frozen=True):
     present: frozenset[str] = frozenset()
     #: Hostnames for which it is certainly gone.
     absent: frozenset[str] = frozenset()
+    #: Where the broker only counts (Redis): the control subscriptions of all workers, and about whom it was asked.
+    reached: int | None = None
+    silent: frozenset[str] = frozenset()
 
 
 class Source(ABC):
@@ -102,6 +105,5 @@ class Source(ABC):
         reply queue is needed. Raises SourceError."""
 
     @abstractmethod
-    def fetch_presence(self, online: Collection[str], silent: Collection[str]) -> Presence:
-        """What the broker knows of `silent` workers' control subscriptions, given those known to be `online`.
-        Raises SourceError."""
+    def fetch_presence(self, silent: Collection[str]) -> Presence:
+        """What the broker knows of `silent` workers' control subscriptions. Raises SourceError."""

@@ -28,7 +28,6 @@ class Watch:
         self._settings = settings
         self._clock = clock
         self._lock = threading.Lock()
-        self._online: list[str] = []
         self._silent: list[str] = []
         self._to_call: list[str] = []
         self._found: list[tuple[Presence, float]] = []
@@ -46,10 +45,10 @@ class Watch:
     def stop(self) -> None:
         self._stopped.set()
 
-    def set_workers(self, *, online: list[str], silent: list[str], to_call: list[str]) -> None:
-        """Who is known: the online ones, the silent ones, and those who should be asked for a heartbeat."""
+    def set_workers(self, *, silent: list[str], to_call: list[str]) -> None:
+        """The silent ones, and those who should be asked for a heartbeat."""
         with self._lock:
-            self._online, self._silent, self._to_call = online, silent, to_call
+            self._silent, self._to_call = silent, to_call
 
     def take_presence(self) -> list[tuple[Presence, float]]:
         """What the broker said since the last call, with the time at which it was asked."""
@@ -88,11 +87,11 @@ class Watch:
 
     def _ask_for_silent(self) -> None:
         with self._lock:
-            online, silent, to_call = self._online, self._silent, self._to_call
+            silent, to_call = self._silent, self._to_call
         if to_call:
             self._source.call_heartbeats(to_call)
         if silent:
             asked = self._clock()
-            presence = self._source.fetch_presence(online, silent)
+            presence = self._source.fetch_presence(silent)
             with self._lock:
                 self._found.append((presence, asked))

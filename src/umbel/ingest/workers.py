@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from umbel.ingest.census import Census
 from umbel.ingest.source import Presence
 from umbel.model.event import Event
 from umbel.model.liveness import (
@@ -52,6 +53,7 @@ class WorkerBook:
         self._pids: dict[str, dict[int, float]] = {}
         self._duplicates: set[str] = set()
         self._absent: dict[str, float] = {}
+        self._census = Census()
         self._busy: set[str] = set()
         self._ended: dict[str, EndedRun] = {}
         for worker in self.rows.values():
@@ -122,6 +124,8 @@ class WorkerBook:
 
     def take_presence(self, presence: Presence, asked: float) -> None:
         """What the broker said of silent workers at time `asked`."""
+        if presence.reached is not None:
+            self._census.add(presence.reached, presence.silent, asked=asked)
         for hostname in presence.present:
             worker = self.rows.get(hostname)
             if worker is not None and worker.stopped_at is None:
@@ -141,12 +145,10 @@ class WorkerBook:
 
     def judge_all(self, *, now: float, connected_at: float | None) -> None:
         """Give every row its status; let those go whose grace period is over, and the oldest beyond the limit."""
+        for presence, asked in self._census.weigh(self.rows.values(), is_gone=self._is_absent):
+            self.take_presence(presence, asked)
         for worker in self.rows.values():
-            told = self._absent.get(worker.hostname)
-            evidence = Evidence(
-                absent=told is not None and told > worker.heard + MARGIN,
-                busy=worker.hostname in self._busy,
-            )
+            evidence = Evidence(absent=self._is_absent(worker), busy=worker.hostname in self._busy)
             status = judge(worker, evidence, now=now, connected_at=connected_at)
             if status is WorkerStatus.LOST and worker.lost_at is None:
                 worker.lost_at = now
@@ -155,6 +157,11 @@ class WorkerBook:
                 worker.status = status
                 self._changed.add(worker.hostname)
         self._let_go(now)
+
+    def _is_absent(self, worker: Worker) -> bool:
+        """The broker said, well after the worker's last word, that it is not there."""
+        told = self._absent.get(worker.hostname)
+        return told is not None and told > worker.heard + MARGIN
 
     def _let_go(self, now: float) -> None:
         ended = [w for w in self.rows.values() if w.status in (WorkerStatus.LOST, WorkerStatus.STOPPED)]
@@ -170,10 +177,6 @@ class WorkerBook:
             for memory in (self._skews, self._pids, self._absent):
                 memory.pop(hostname, None)
             self._duplicates.discard(hostname)
-
-    def get_online(self) -> list[str]:
-        """Names judged online."""
-        return [name for name, worker in self.rows.items() if worker.status is WorkerStatus.ONLINE]
 
     def get_silent(self, *, now: float, connected_at: float) -> list[str]:
         """Names whose silence is longer than normal and who are not known to have ended."""

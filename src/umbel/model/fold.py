@@ -44,6 +44,10 @@ FIELDS = (
     "queue", "exchange", "routing_key", "result",
 )  # fmt: skip
 
+#: Ranks whose events describe the task, with or without its name.
+_DESCRIBING = frozenset({SENT, RECEIVED, CUSTOM})
+_RESULT = ("result",)
+
 #: Rank -> the field of `Task` that shows the latest mark of that rank.
 _LATEST = {
     SENT: "sent", RECEIVED: "received", STARTED: "started", RETRIED: "retried", REJECTED: "rejected",
@@ -55,31 +59,7 @@ _T = TypeVar("_T", Mark, TaskError)
 
 def record_of(event: Event) -> Record:
     """The record that one task event alone makes. `event.uuid` must be set."""
-    assert event.uuid is not None
-    type_ = event.type[5:]
-    rank = RANKS.get(type_, CUSTOM)
-    retries = event.retries
-    flags = 0
-    if rank == REJECTED and event.requeue:
-        flags = REQUEUE
-    elif rank == RECEIVED and event.eta:
-        flags = HAS_ETA
-    time = event.timestamp
-    mark = Mark(
-        time, rank, type_, event.hostname, event.pid, event.clock,
-        -1 if retries is None else retries, flags, event.runtime or 0.0,
-    )  # fmt: skip
-    fields: dict[str, tuple[float, int, str | int | float]] = {}
-    for field in FIELDS:
-        value = getattr(event, field)
-        if value is not None:
-            fields[field] = (time, rank, value)
-    if rank == SENT:
-        fields["client"] = (time, rank, event.hostname)
-    errors: tuple[TaskError, ...] = ()
-    if event.exception is not None or event.traceback is not None:
-        errors = (TaskError(time, rank, event.exception or "", event.traceback or ""),)
-    return Record(event.uuid, (mark,), fields, errors, event.received_at, event.origin)
+    return fold(None, (event,))
 
 
 def join(a: Record, b: Record) -> Record:
@@ -101,13 +81,61 @@ def join(a: Record, b: Record) -> Record:
 
 def fold(prior: Record | None, events: Iterable[Event]) -> Record:
     """`prior` joined with the records of `events`, all of one task; at least one event without `prior`."""
-    record = prior
+    marks: list[Mark] = []
+    errors: list[TaskError] = []
+    fields = {} if prior is None else dict(prior.fields)
+    first_seen = 0.0 if prior is None else prior.first_seen
+    origin = 0 if prior is None else prior.origin
+    uuid: str | None = None
     for event in events:
-        single = record_of(event)
-        record = single if record is None else join(record, single)
-    if record is None:
+        uuid = event.uuid
+        mark = _mark_of(event)
+        marks.append(mark)
+        _register(fields, event, mark.rank)
+        if event.exception is not None or event.traceback is not None:
+            errors.append(TaskError(mark.time, mark.rank, event.exception or "", event.traceback or ""))
+        first_seen = _earliest(first_seen, event.received_at)
+        origin |= event.origin
+    if prior is not None:
+        merged = _union(prior.errors, tuple(errors)) if errors else prior.errors
+        return Record(prior.uuid, _union(prior.marks, tuple(marks)), fields, merged, first_seen, origin)
+    if uuid is None:
         raise ValueError("nothing to fold")
-    return record
+    return Record(uuid, _union((), tuple(marks)), fields, _union((), tuple(errors)), first_seen, origin)
+
+
+def _mark_of(event: Event) -> Mark:
+    type_ = event.type[5:]
+    rank = RANKS.get(type_, CUSTOM)
+    retries = event.retries
+    flags = 0
+    if rank == REJECTED and event.requeue:
+        flags = REQUEUE
+    elif rank == RECEIVED and event.eta:
+        flags = HAS_ETA
+    return Mark(
+        event.timestamp, rank, type_, event.hostname, event.pid, event.clock,
+        -1 if retries is None else retries, flags, event.runtime or 0.0,
+    )  # fmt: skip
+
+
+def _register(fields: dict[str, tuple[float, int, str | int | float]], event: Event, rank: int) -> None:
+    """Let the values that this event carries win the registers that they are greater in."""
+    time = event.timestamp
+    # without a name Celery's events of an execution carry a result at most
+    names = _RESULT if event.name is None and rank not in _DESCRIBING else FIELDS
+    for field in names:
+        value = getattr(event, field)
+        if value is not None:
+            stamped = (time, rank, value)
+            known = fields.get(field)
+            if known is None or stamped > known:
+                fields[field] = stamped
+    if rank == SENT:
+        stamped = (time, rank, event.hostname)
+        known = fields.get("client")
+        if known is None or stamped > known:
+            fields["client"] = stamped
 
 
 def _union(a: tuple[_T, ...], b: tuple[_T, ...]) -> tuple[_T, ...]:

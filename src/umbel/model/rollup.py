@@ -44,9 +44,9 @@ class Sketch(msgspec.Struct, array_like=True):
                 buckets.pop(index, None)
         self.sum += sign * other.sum
 
-    def observe(self, value: float, count: int = 1) -> None:
-        """Count `value` seconds `count` times (negative to take back)."""
-        index = bucket_of(value)
+    def observe(self, value: float, count: int = 1, *, index: int | None = None) -> None:
+        """Count `value` seconds `count` times (negative to take back); `index` is its bucket, if known."""
+        index = bucket_of(value) if index is None else index
         total = self.buckets.get(index, 0) + count
         if total:
             self.buckets[index] = total
@@ -204,11 +204,13 @@ class Tally:
                 _bump(rollups.setdefault(key, Rollup()).counts, type_, count)
         for (worker, task, minute, seconds), count in self._runtimes.items():
             _bump(runtimes.setdefault((worker, task), {}), seconds, count)
+            index = bucket_of(seconds)
             for key in _keys(worker, task, minute):
-                rollups.setdefault(key, Rollup()).runtime.observe(seconds, count)
+                rollups.setdefault(key, Rollup()).runtime.observe(seconds, count, index=index)
         for (worker, task, minute, seconds), count in self._waits.items():
+            index = bucket_of(seconds)
             for key in _keys(worker, task, minute):
-                rollups.setdefault(key, Rollup()).wait.observe(seconds, count)
+                rollups.setdefault(key, Rollup()).wait.observe(seconds, count, index=index)
         return Totals(counters, runtimes, rollups)
 
 
