@@ -7,7 +7,9 @@ import { DEFAULT_WORKER_SORT } from "../components/workers/columns";
 import { NoWorkers } from "../components/workers/NoWorkers";
 import { StatusFilter } from "../components/workers/StatusFilter";
 import { SummaryCards } from "../components/workers/SummaryCards";
+import { WorkerCards } from "../components/workers/WorkerCards";
 import { WorkersTable } from "../components/workers/WorkersTable";
+import { useNarrow } from "../hooks/useNarrow";
 import { useTitle } from "../hooks/useTitle";
 import { ApiError } from "../services/client";
 import { statesQuery, statusQuery, workersQuery } from "../services/queries";
@@ -48,6 +50,7 @@ function Dashboard(props: DashboardSearch) {
   const navigate = useNavigate();
   const set = (change: DashboardSearch) =>
     void navigate({ to: ".", search: (old: DashboardSearch) => ({ ...old, ...change }), replace: true });
+  const Workers = useNarrow() ? WorkerCards : WorkersTable;
   useTitle("Dashboard");
 
   if (workers.error && !workers.data) {
@@ -88,7 +91,7 @@ function Dashboard(props: DashboardSearch) {
               />
             </div>
           </div>
-          <WorkersTable
+          <Workers
             workers={items}
             search={search}
             status={status}

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { useLocalStorage, useMediaQuery } from "@mantine/hooks";
+import { useLocalStorage } from "@mantine/hooks";
 import { IconListSearch, IconPlayerPause, IconPlayerPlay } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createRoute, useLocation, useNavigate } from "@tanstack/react-router";
@@ -17,6 +17,7 @@ import { StateFilter } from "../components/tasks/StateFilter";
 import { TaskCards } from "../components/tasks/TaskCards";
 import { TasksTable } from "../components/tasks/TasksTable";
 import classes from "../components/tasks/TasksTable.module.css";
+import { useNarrow } from "../hooks/useNarrow";
 import { useTitle } from "../hooks/useTitle";
 import type { TaskPage } from "../model/task";
 import { ApiError } from "../services/client";
@@ -48,7 +49,8 @@ function Tasks() {
   const { data: states = [] } = useQuery(statesQuery);
   const columns = useColumns(search.columns);
   const { narrow, turn } = useTurns(search);
-  const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
+  const isNarrow = useNarrow();
+  const onSort = (sort: string) => narrow({ sort: sort === DEFAULT_SORT ? undefined : sort });
   useTitle("Tasks");
 
   const error = tasks.error instanceof ApiError ? tasks.error : null;
@@ -91,13 +93,13 @@ function Tasks() {
             {tasks.data.items.length === 0 ? (
               <NoTasks filtered={Boolean(query.search || query.state || query.worker || query.name)} />
             ) : isNarrow ? (
-              <TaskCards tasks={tasks.data.items} />
+              <TaskCards tasks={tasks.data.items} sort={query.sort} onSort={onSort} />
             ) : (
               <TasksTable
                 tasks={tasks.data.items}
                 columns={columnsOf(columns.ids)}
                 sort={query.sort}
-                onSort={(sort) => narrow({ sort: sort === DEFAULT_SORT ? undefined : sort })}
+                onSort={onSort}
                 listId={JSON.stringify(query)}
               />
             )}

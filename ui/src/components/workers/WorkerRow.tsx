@@ -1,10 +1,9 @@
 import { memo } from "react";
-import { formatCount } from "../../model/number";
 import type { Worker, WorkerTotals } from "../../model/worker";
-import { TasksLink, WorkerLink } from "../Links";
+import { WorkerLink } from "../Links";
 import { WorkerBadge } from "../state/Badge";
-import { Unknown } from "../time/Time";
 import { COUNT_COLUMNS } from "./columns";
+import { CountLink, LoadAverage, workerCount } from "./WorkerFigures";
 import classes from "./WorkersTable.module.css";
 
 /** One worker. Renders again only when the worker itself changed. */
@@ -18,26 +17,18 @@ export const WorkerRow = memo(function WorkerRow(props: { worker: Worker }) {
       <td>
         <WorkerBadge status={worker.status} reason={worker.statusReason} />
       </td>
-      {COUNT_COLUMNS.map(({ field, state, tone }) => {
-        const value = worker[field];
-        return (
-          <td key={field} data-align="right" data-tone={value ? tone : undefined} className={classes.count}>
-            {value === null ? (
-              <Unknown title="no heartbeat has told it" />
-            ) : (
-              <TasksLink worker={worker.hostname} state={state || undefined}>
-                {formatCount(value)}
-              </TasksLink>
-            )}
-          </td>
-        );
-      })}
+      {COUNT_COLUMNS.map((column) => (
+        <td
+          key={column.field}
+          data-align="right"
+          data-tone={worker[column.field] ? column.tone : undefined}
+          className={classes.count}
+        >
+          <CountLink column={column} of={worker} hostname={worker.hostname} />
+        </td>
+      ))}
       <td data-align="right" className={classes.load}>
-        {worker.loadavg === null ? (
-          <Unknown title="no heartbeat has told it" />
-        ) : (
-          worker.loadavg.map((load) => load.toFixed(2)).join("  ")
-        )}
+        <LoadAverage value={worker.loadavg} />
       </td>
     </tr>
   );
@@ -46,25 +37,21 @@ export const WorkerRow = memo(function WorkerRow(props: { worker: Worker }) {
 /** Sums over the rows shown. */
 export function TotalsRow(props: { totals: WorkerTotals; all: number }) {
   const { totals, all } = props;
-  const count =
-    totals.workers === all ? formatCount(all) : `${formatCount(totals.workers)} of ${formatCount(all)}`;
   return (
     <tfoot>
       <tr>
         <th scope="row" className={classes.name}>
           Total
         </th>
-        <td className={classes.total}>
-          {count} {all === 1 ? "worker" : "workers"}
-        </td>
-        {COUNT_COLUMNS.map(({ field, state, tone }) => (
+        <td className={classes.total}>{workerCount(totals.workers, all)}</td>
+        {COUNT_COLUMNS.map((column) => (
           <td
-            key={field}
+            key={column.field}
             data-align="right"
-            data-tone={totals[field] ? tone : undefined}
+            data-tone={totals[column.field] ? column.tone : undefined}
             className={classes.count}
           >
-            <TasksLink state={state || undefined}>{formatCount(totals[field])}</TasksLink>
+            <CountLink column={column} of={totals} />
           </td>
         ))}
         <td />

@@ -16,3 +16,11 @@ export const COUNT_COLUMNS: CountColumn[] = [
 ];
 
 export const DEFAULT_WORKER_SORT = "status";
+
+/** What the workers can be sorted by, where there are no headers to click. */
+export const WORKER_SORTS = [
+  { field: "status", label: "Status" },
+  { field: "hostname", label: "Worker" },
+  ...COUNT_COLUMNS.map(({ field, label }) => ({ field, label, descendingFirst: true })),
+  { field: "loadavg", label: "Load average", descendingFirst: true },
+];
