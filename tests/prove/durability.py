@@ -212,8 +212,12 @@ def _tell(uuid: str, events: dict[Mark, float], lost: dict[Mark, float], downs: 
 
 def _measure_cost(lost: dict[Mark, float], downs: list[Down]) -> float:
     """How many seconds before its kill the earliest lost event was heard; 0 where none was."""
+    ups = [0.0, *(down.ready for down in downs)]
     before = [
-        down.killed - heard for down in downs for heard in lost.values() if 0 < down.killed - heard < 30
+        down.killed - heard
+        for up, down in zip(ups, downs, strict=False)
+        for heard in lost.values()
+        if up < heard < down.killed
     ]
     return max(before, default=0.0)
 
