@@ -165,6 +165,10 @@ class _Open:
         self.retries = -1
         self.end: Mark | None = None
 
+    def has(self, rank: int) -> bool:
+        """It was received, or started, already."""
+        return (rank == RECEIVED and self.received) or (rank == STARTED and self.started)
+
     def take(self, mark: Mark) -> None:
         self.marks.append(mark)
         self.retries = max(self.retries, mark.retries)
@@ -210,6 +214,10 @@ def _find(opened: list[_Open], mark: Mark) -> _Open | None:
     if not opened:
         return None
     run = (mark.hostname, mark.pid)
+    only = opened[0]
+    # most tasks have one attempt, whose marks need no choice
+    if len(opened) == 1 and only.end is None and only.run == run and not only.has(mark.rank):
+        return only
     mine = [attempt for attempt in opened if attempt.run == run]
     alive = [attempt for attempt in mine if attempt.end is None]
     if mark.rank == RECEIVED:
@@ -265,7 +273,7 @@ def _attempt(number: int, opened: _Open, *, redelivered: bool) -> Attempt:
         runtime = max(0.0, end.time - started)
     return Attempt(
         number=number,
-        state=_state(opened.marks),
+        state=_state(opened),
         worker=opened.run[0],
         pid=opened.run[1],
         received=received,
@@ -279,9 +287,9 @@ def _attempt(number: int, opened: _Open, *, redelivered: bool) -> Attempt:
     )
 
 
-def _state(marks: Iterable[Mark]) -> str:
+def _state(opened: _Open) -> str:
     """The state that the marks of one attempt end in: rank decides, then time."""
-    mark = max(marks, key=lambda m: (m.rank, m.time))
+    mark = opened.end or max(opened.marks, key=lambda m: (m.rank, m.time))
     if mark.flags & LOST:
         return UNKNOWN
     return STATES.get(mark.rank) or mark.type.upper()
@@ -330,8 +338,9 @@ def _wait(attempt: Attempt) -> float | None:
 
 def _is_final(attempt: Attempt) -> bool:
     """Nothing more is to be expected of a task whose last attempt this is."""
-    end = max(attempt.marks, key=lambda m: (m.rank, m.time))
-    return attempt.state in FINAL_STATES and not _continues(end)
+    if attempt.state == STATES[REJECTED]:
+        return not any(mark.flags & REQUEUE for mark in attempt.marks if mark.rank == REJECTED)
+    return attempt.state in FINAL_STATES
 
 
 def lost(record: Record, time: float) -> Record:
