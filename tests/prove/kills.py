@@ -52,8 +52,10 @@ def run_kills(
         stack.callback(monitor.close)
         for number in range(kills):
             _start(monitor, found, patience)
-            # anywhere between the first answer and some flushes later
-            time.sleep(rng.uniform(0.0, 2.5))
+            # half of the kills hit a monitor that collects, half one that is still starting
+            if number % 2:
+                monitor.wait_until_collecting(60)
+            time.sleep(rng.uniform(0.0, 2.0))
             assert load.is_running(), load.log()
             monitor.kill9()
             found.kills += 1
