@@ -83,7 +83,7 @@ def test_filters_select_tasks(web: WebServer, query: str, expected: list[str]) -
         ("rollups?kind=queue", "kind", "task, worker"),
         ("rollups?start=0&end=9999999999", "start", "10000"),
         ("workers?x=1", "x", "none"),
-        ("facets?x=", "x", "none"),
+        ("facets?x=", "x", "name, worker"),
     ],
 )
 def test_a_bad_parameter_is_a_problem_that_names_it_and_what_is_allowed(
@@ -143,6 +143,25 @@ def test_each_facet_equals_its_filtered_list(web: WebServer) -> None:
         for facet in facets[field]:
             total = web.get(f"/api/v1/tasks?{parameter}={facet['value']}").json()["total"]
             assert total == {"value": facet["count"], "exact": True}
+
+
+def test_facets_of_one_name_or_worker_equal_its_lists(web: WebServer) -> None:
+    every = web.get("/api/v1/facets").json()
+    narrowings = [f"name={facet['value']}" for facet in every["names"]]
+    narrowings += [f"worker={facet['value'].upper()}" for facet in every["workers"]]
+    narrowings += [
+        f"name={every['names'][0]['value']}&worker={every['workers'][0]['value']}",
+        "name=nope",
+        "worker=",
+    ]
+    for narrowing in narrowings:
+        facets = web.get(f"/api/v1/facets?{narrowing}").json()
+        total = web.get(f"/api/v1/tasks?{narrowing}").json()["total"]
+        assert total == {"value": facets["total"], "exact": True}, narrowing
+        for state in every["states"]:
+            count = {facet["value"]: facet["count"] for facet in facets["states"]}.get(state["value"], 0)
+            total = web.get(f"/api/v1/tasks?{narrowing}&state={state['value']}").json()["total"]
+            assert total == {"value": count, "exact": True}, f"{narrowing} {state}"
 
 
 def test_rollups_count_by_bucket(web: WebServer) -> None:

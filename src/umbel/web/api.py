@@ -73,8 +73,8 @@ class V1:
         return await _answer(lambda: wire.task_detail_out(detail))
 
     async def get_facets(self, request: Request) -> Response:
-        _no_query(request)
-        return await _answer(self._present.fetch_facets)
+        asked = query.decode(request.query_params, query.FacetQuery)
+        return await _answer(lambda: self._present.fetch_facets(name=asked.name, worker=asked.worker))
 
     async def list_workers(self, request: Request) -> Response:
         _no_query(request)

@@ -33,7 +33,10 @@ OPERATIONS = (
         path="/tasks/{uuid}", name="getTask", summary="Everything kept of one task",
         answers=(schema.TaskDetailOut,), path_parameters={"uuid": "Task id."},
     ),
-    Operation(path="/facets", name="getFacets", summary="Tasks by state, name and worker", answers=(schema.Facets,)),
+    Operation(
+        path="/facets", name="getFacets", summary="Tasks by state, name and worker", answers=(schema.Facets,),
+        query=query.FacetQuery,
+    ),
     Operation(path="/workers", name="listWorkers", summary="Workers and totals", answers=(schema.WorkerList,)),
     Operation(
         path="/workers/{hostname}", name="getWorker", summary="One worker", answers=(schema.WorkerOut,),

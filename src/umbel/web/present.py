@@ -30,9 +30,13 @@ class Present:
         running = running_by_worker(reader.fetch_running())
         return worker_list(self.fetch_listed(), counts, running)
 
-    def fetch_facets(self) -> schema.Facets:
-        """Stored tasks by state, name and worker."""
-        facets = self._deps.reader.fetch_facets()
+    def fetch_facets(self, *, name: str | None = None, worker: str | None = None) -> schema.Facets:
+        """Stored tasks by state, name and worker: all of them, or those of one name or worker in any case."""
+        facets = [
+            facet
+            for facet in self._deps.reader.fetch_facets()
+            if _is_same(facet.name, name) and _is_same(facet.worker, worker)
+        ]
         return schema.Facets(
             total=sum(facet.count for facet in facets),
             states=facet_counts(facets, "state"),
@@ -44,7 +48,8 @@ class Present:
         """The collector's word: live while that is fresh, else the newer of it and what was last stored (by a
         collector of another process, perhaps)."""
         live = self._deps.status()
-        if live is not None and self._deps.now() - live.time < STATUS_FRESH and live.state not in ("stopped", "standby"):
+        idle = live is None or live.state in ("stopped", "standby")
+        if not idle and live is not None and self._deps.now() - live.time < STATUS_FRESH:
             return live
         stored = self._deps.reader.fetch_status()
         if live is not None and live.state == "standby" and stored is not None:
@@ -86,6 +91,11 @@ class Present:
             stored_bytes=size,
             notices=_notices(seen, reasons),
         )
+
+
+def _is_same(value: str, wanted: str | None) -> bool:
+    """As the list's filters: exact but for the case; an unknown name or worker is never meant."""
+    return wanted is None or (value != "" and value.casefold() == wanted.casefold())
 
 
 def _notices(status: CollectorStatus, reasons: list[str]) -> list[schema.Notice]:

@@ -65,6 +65,13 @@ class TaskListQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = None
 
 
+class FacetQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which tasks to count. Filters are combined with AND and mean the same as those of the list."""
+
+    name: Annotated[str | None, Meta(description="Task name: exact, any case.")] = None
+    worker: Annotated[str | None, Meta(description="Worker's host name: exact, any case.")] = None
+
+
 class RollupQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which time buckets. The default is the last hour in minutes."""
 

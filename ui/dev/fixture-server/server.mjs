@@ -35,9 +35,13 @@ const totals = () => ({
   ),
 });
 const workers = () => ({ items: world.workers, totals: totals() });
-const facets = (key) => {
+const facets = (key, query = new URLSearchParams()) => {
   const counts = new Map();
-  for (const task of world.tasks.values()) counts.set(task[key], (counts.get(task[key]) ?? 0) + 1);
+  const [name, worker] = [query.get("name"), query.get("worker")];
+  for (const task of world.tasks.values()) {
+    if ((name && task.name !== name) || (worker && task.worker !== worker)) continue;
+    counts.set(task[key], (counts.get(task[key]) ?? 0) + 1);
+  }
   return [...counts].filter(([value]) => value !== null).map(([value, count]) => ({ value, count }));
 };
 const status = () => ({
@@ -165,7 +169,7 @@ function answer(path, query) {
   if (path === "facets")
     return {
       total: world.tasks.size,
-      states: facets("state"),
+      states: facets("state", query),
       names: facets("name"),
       workers: facets("worker"),
     };

@@ -4,7 +4,8 @@ import type { Link } from "../model/status";
 import { LiveUpdates } from "../services/live";
 import { settingsQuery } from "../services/queries";
 
-const LiveContext = createContext<Link>("connecting");
+const LinkContext = createContext<Link>("connecting");
+const LiveContext = createContext<LiveUpdates | null>(null);
 
 /** Runs the one event stream of this tab while it is mounted. */
 export function LiveProvider(props: { children: ReactNode }) {
@@ -16,10 +17,23 @@ export function LiveProvider(props: { children: ReactNode }) {
   const isKnown = settings.data !== undefined || settings.isError;
   useEffect(() => (isKnown && !isOff ? live.start() : undefined), [live, isKnown, isOff]);
   const link = useSyncExternalStore(live.subscribe, live.getLink);
-  return <LiveContext value={isOff ? "off" : link}>{props.children}</LiveContext>;
+  return (
+    <LiveContext value={live}>
+      <LinkContext value={isOff ? "off" : link}>{props.children}</LinkContext>
+    </LiveContext>
+  );
 }
 
 /** How the page is connected to its server. */
 export function useLink(): Link {
-  return useContext(LiveContext);
+  return useContext(LinkContext);
+}
+
+/** Slows this tab's updates while the caller is mounted: seconds between them, 0 for none, null for all. */
+export function usePace(pace: number | null): void {
+  const live = useContext(LiveContext);
+  useEffect(() => {
+    live?.setPace(pace);
+    return () => live?.setPace(null);
+  }, [live, pace]);
 }

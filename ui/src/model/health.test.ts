@@ -14,6 +14,12 @@ it("tells a page without answers from a monitor without a broker", () => {
   expect(healthOf("polling", makeStatus()).word).toBe("Reconnecting");
 });
 
+it("does not call a page live that was asked to stand still", () => {
+  expect(healthOf("held", makeStatus()).word).toBe("Paused");
+  expect(healthOf("paced", makeStatus()).word).toBe("Live, slowed");
+  expect(healthOf("paced", makeStatus({ state: "blind", ready: false })).word).toBe("Blind");
+});
+
 it("passes the monitor's own reason on", () => {
   const health = healthOf("live", makeStatus({ state: "stopped", error: "It was killed." }));
   expect(health.sentence).toContain("It was killed.");

@@ -19,6 +19,13 @@ export function healthOf(link: Link, status: Status | undefined): Health {
         "The monitor does not answer; what you see is old. Check that it runs; the page keeps trying.",
     };
   }
+  if (link === "held") {
+    return {
+      level: "waiting",
+      word: "Paused",
+      sentence: "The address asks for no updates (autorefresh=0). Reload the page for newer data.",
+    };
+  }
   if (link === "connecting" || !status) {
     return { level: "waiting", word: "Connecting", sentence: "Opening the live stream from the monitor." };
   }
@@ -28,7 +35,8 @@ export function healthOf(link: Link, status: Status | undefined): Health {
     return {
       level: "waiting",
       word: "Reconnecting",
-      sentence: "The live stream is interrupted; the page asks again every few seconds instead.",
+      sentence:
+        "The live stream is interrupted; the page opens it again and asks every few seconds meanwhile.",
     };
   }
   if (link === "off") {
@@ -37,6 +45,14 @@ export function healthOf(link: Link, status: Status | undefined): Health {
       word: "Not live",
       sentence:
         "Live updates are off (--auto_refresh=False, or a hidden tab). Reload the page for newer data.",
+    };
+  }
+  if (link === "paced") {
+    return {
+      level: "good",
+      word: "Live, slowed",
+      sentence:
+        "The address asks for few updates (autorefresh=, in seconds); between them the page stands still.",
     };
   }
   return {

@@ -48,8 +48,8 @@ export interface Settings {
   broker: string;
 }
 
-/** How the page is connected to its own server. */
-export type Link = "connecting" | "live" | "polling" | "down" | "off";
+/** How the page is connected to its own server; `paced` and `held`: its address asks for few updates, or for none. */
+export type Link = "connecting" | "live" | "polling" | "paced" | "held" | "down" | "off";
 
 const CAUSES: Record<string, string> = {
   "monitor-down": "the monitor was not running",

@@ -9,22 +9,26 @@ import { StatusFilter } from "../components/workers/StatusFilter";
 import { SummaryCards } from "../components/workers/SummaryCards";
 import { WorkerCards } from "../components/workers/WorkerCards";
 import { WorkersTable } from "../components/workers/WorkersTable";
+import { usePace } from "../hooks/LiveContext";
 import { useNarrow } from "../hooks/useNarrow";
 import { useTitle } from "../hooks/useTitle";
 import { ApiError } from "../services/client";
 import { statesQuery, statusQuery, workersQuery } from "../services/queries";
 import page from "../styles/page.module.css";
 import { rootRoute } from "./root";
-import { textOf } from "./searchParams";
+import { paceOf, textOf } from "./searchParams";
 
 interface DashboardSearch {
   search?: string;
   status?: string;
   sort?: string;
+  /** Flower's: seconds between updates, 0 for none. */
+  autorefresh?: string;
 }
 
 function validateSearch(raw: Record<string, unknown>): DashboardSearch {
-  return { search: textOf(raw, "search"), status: textOf(raw, "status"), sort: textOf(raw, "sort") };
+  const keys = ["search", "status", "sort", "autorefresh"] as const;
+  return Object.fromEntries(keys.map((key) => [key, textOf(raw, key)]));
 }
 
 export const dashboardRoute = createRoute({
@@ -51,6 +55,7 @@ function Dashboard(props: DashboardSearch) {
   const set = (change: DashboardSearch) =>
     void navigate({ to: ".", search: (old: DashboardSearch) => ({ ...old, ...change }), replace: true });
   const Workers = useNarrow() ? WorkerCards : WorkersTable;
+  usePace(paceOf(props.autorefresh));
   useTitle("Dashboard");
 
   if (workers.error && !workers.data) {

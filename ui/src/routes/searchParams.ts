@@ -18,3 +18,10 @@ export function textOf(raw: Record<string, unknown>, key: string): string | unde
   const value = raw[key];
   return typeof value === "string" && value !== "" ? value : undefined;
 }
+
+/** Seconds of an `autorefresh` parameter, 0 for never; null (as updates come) where it is absent or no number. */
+export function paceOf(text: string | undefined): number | null {
+  const seconds = Number(text ?? Number.NaN);
+  if (!Number.isFinite(seconds) || seconds < 0) return null;
+  return seconds === 0 ? 0 : Math.min(Math.max(seconds, 1), 86_400);
+}

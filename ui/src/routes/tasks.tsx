@@ -19,9 +19,15 @@ import { TasksTable } from "../components/tasks/TasksTable";
 import classes from "../components/tasks/TasksTable.module.css";
 import { useNarrow } from "../hooks/useNarrow";
 import { useTitle } from "../hooks/useTitle";
-import type { TaskPage } from "../model/task";
+import type { StateCount, TaskPage, TaskQuery } from "../model/task";
 import { ApiError } from "../services/client";
-import { pausedTasksQuery, settingsQuery, statesQuery, tasksQuery } from "../services/queries";
+import {
+  narrowedStatesQuery,
+  pausedTasksQuery,
+  settingsQuery,
+  statesQuery,
+  tasksQuery,
+} from "../services/queries";
 import page from "../styles/page.module.css";
 import { rootRoute } from "./root";
 import { DEFAULT_LIMIT, DEFAULT_SORT, pageOf, queryOf, type TasksSearch, validateSearch } from "./tasksView";
@@ -46,7 +52,7 @@ function Tasks() {
   const [pausedAt, setPausedAt] = useState(0);
   const cache = useQueryClient();
   const tasks = useQuery(pausedAt ? pausedTasksQuery(query, pausedAt, cache) : tasksQuery(query));
-  const { data: states = [] } = useQuery(statesQuery);
+  const { states, counts } = useStates(query);
   const columns = useColumns(search.columns);
   const { narrow, turn } = useTurns(search);
   const isNarrow = useNarrow();
@@ -83,7 +89,7 @@ function Tasks() {
       </div>
       <StateFilter
         states={states}
-        counted={!query.search && !query.worker && !query.name}
+        counts={counts}
         value={query.state}
         onChange={(state) => narrow({ state: state || undefined })}
       />
@@ -122,6 +128,18 @@ function Tasks() {
       </div>
     </div>
   );
+}
+
+/** The states there are, and how many tasks of this list are in each; null where a search makes that unknown. */
+function useStates(query: TaskQuery): { states: StateCount[]; counts: StateCount[] | null } {
+  const { name, worker, search } = query;
+  const isNarrowed = Boolean(name || worker);
+  const { data: states = [] } = useQuery(statesQuery);
+  const { data: narrowed = null } = useQuery({
+    ...narrowedStatesQuery({ name, worker }),
+    enabled: isNarrowed && !search,
+  });
+  return { states, counts: search ? null : isNarrowed ? narrowed : states };
 }
 
 type Narrow = (change: TasksSearch) => void;

@@ -21,12 +21,15 @@ const LIVE_KEYS = [KEYS.status, KEYS.gaps, KEYS.workers, KEYS.states, KEYS.tasks
 /**
  * Keeps the query cache current from the server's event stream, and polls while there is none.
  *
- * The stream is closed while the tab is hidden and resumed with `Last-Event-ID`. Nothing else in the page
- * knows whether an answer came by the stream or by a request.
+ * The stream is closed while the tab is hidden and resumed with `Last-Event-ID`. With a pace (`setPace`) there is
+ * no stream: everything is asked for again at that pace, or never. Nothing else in the page knows whether an answer
+ * came by the stream or by a request.
  */
 export class LiveUpdates {
   private readonly listeners = new Set<() => void>();
   private link: Link = "connecting";
+  private pace: number | null = null;
+  private isStarted = false;
   private lastId = "";
   private failures = 0;
   private running: AbortController | null = null;
@@ -42,11 +45,22 @@ export class LiveUpdates {
   start(): () => void {
     const onVisibility = () => (document.hidden ? this.pause() : this.resume());
     document.addEventListener("visibilitychange", onVisibility);
+    this.isStarted = true;
     onVisibility();
     return () => {
+      this.isStarted = false;
       document.removeEventListener("visibilitychange", onVisibility);
       this.pause();
     };
+  }
+
+  /** Seconds between updates: null takes them as they come, 0 takes none. */
+  setPace(pace: number | null): void {
+    if (this.pace === pace) return;
+    this.pace = pace;
+    if (!this.isStarted || document.hidden) return;
+    this.pause();
+    this.resume();
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -73,9 +87,34 @@ export class LiveUpdates {
 
   private resume(): void {
     if (this.running) return;
+    if (this.pace === 0) {
+      this.setLink("held");
+      return;
+    }
     this.running = new AbortController();
     this.setLink("connecting");
-    void this.run(this.running.signal);
+    void (this.pace ? this.askEvery(this.pace, this.running.signal) : this.run(this.running.signal));
+  }
+
+  /** Asks for everything every `seconds` until `signal`. */
+  private async askEvery(seconds: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.askAgain();
+      if (signal.aborted) return;
+      this.setLink(this.isUnanswered() ? "down" : "paced");
+      await rest(seconds * 1000, signal);
+    }
+  }
+
+  private async askAgain(): Promise<void> {
+    const asked = LIVE_KEYS.map((queryKey) =>
+      this.cache.invalidateQueries({ queryKey }, { cancelRefetch: false }),
+    );
+    await Promise.all(asked);
+  }
+
+  private isUnanswered(): boolean {
+    return Boolean(this.cache.getQueryState(KEYS.status)?.error);
   }
 
   /** Opens the stream again and again until `signal`. */
@@ -89,9 +128,9 @@ export class LiveUpdates {
       if (signal.aborted) return;
       this.failures += 1;
       if (this.failures >= POLL_AFTER) this.poll(signal);
-      else this.setLink("connecting");
+      else this.setLink(this.lastId ? "polling" : "connecting");
       const wait = BACKOFF_MS[Math.min(this.failures, BACKOFF_MS.length) - 1];
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await rest(wait ?? POLL_MS, signal);
     }
   }
 
@@ -124,13 +163,14 @@ export class LiveUpdates {
     }
   }
 
+  /** Asks for everything every few seconds until the stream is back. */
   private poll(signal: AbortSignal): void {
     window.clearTimeout(this.pollTimer);
     const tick = async () => {
       if (signal.aborted) return;
-      await Promise.all(LIVE_KEYS.map((queryKey) => this.cache.invalidateQueries({ queryKey })));
+      await this.askAgain();
       if (signal.aborted || this.failures < POLL_AFTER) return;
-      this.setLink(this.cache.getQueryState(KEYS.status)?.error ? "down" : "polling");
+      this.setLink(this.isUnanswered() ? "down" : "polling");
       this.pollTimer = window.setTimeout(tick, POLL_MS);
     };
     void tick();
@@ -175,11 +215,28 @@ export class LiveUpdates {
       this.changed.clear();
       void this.cache.invalidateQueries({ queryKey: KEYS.tasks });
       void this.cache.invalidateQueries({
+        queryKey: KEYS.states,
+        predicate: ({ queryKey }) => queryKey.length > KEYS.states.length,
+      });
+      void this.cache.invalidateQueries({
         queryKey: KEYS.task,
         predicate: ({ queryKey }) => manyChanged || changed.has(String(queryKey[1])),
       });
     }, wait);
   }
+}
+
+/** Resolves after `ms`, or at once when `signal` aborts. */
+function rest(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      window.clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = window.setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
 }
 
 function mergeWorkers(list: WorkerList, delta: Wire["Delta"]): WorkerList {

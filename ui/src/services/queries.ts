@@ -47,12 +47,21 @@ export const workersQuery = queryOptions<WorkerList>({
   queryFn: async ({ signal }) => workerListFrom(await fetchJson<Wire["WorkerList"]>("workers", {}, signal)),
 });
 
-/** How many stored tasks are in each state. */
+/** How many stored tasks are in each state; the stream fills this. */
 export const statesQuery = queryOptions<StateCount[]>({
   queryKey: KEYS.states,
   queryFn: async ({ signal }) =>
     stateCountsFrom((await fetchJson<Wire["Facets"]>("facets", {}, signal)).states),
 });
+
+/** The same for the tasks of one name, one worker or both; the stream only tells when to ask again. */
+export function narrowedStatesQuery(narrowing: { name: string; worker: string }) {
+  return queryOptions<StateCount[]>({
+    queryKey: [...KEYS.states, narrowing],
+    queryFn: async ({ signal }) =>
+      stateCountsFrom((await fetchJson<Wire["Facets"]>("facets", narrowing, signal)).states),
+  });
+}
 
 async function fetchTasks(query: TaskQuery, signal: AbortSignal): Promise<TaskPage> {
   return taskPageFrom(await fetchJson<Wire["TaskList"]>("tasks", { ...query }, signal));

@@ -661,7 +661,12 @@ export interface operations {
     };
     getFacets: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Task name: exact, any case. */
+                name?: string;
+                /** @description Worker's host name: exact, any case. */
+                worker?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;

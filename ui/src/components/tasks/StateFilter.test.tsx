@@ -10,14 +10,14 @@ const STATES = [
 ];
 
 it("has Flower's buttons and every other state that some task is in", async () => {
-  await renderInPage(<StateFilter states={STATES} counted value="" onChange={() => undefined} />);
+  await renderInPage(<StateFilter states={STATES} counts={STATES} value="" onChange={() => undefined} />);
   const labels = screen.getAllByRole("button").map((button) => button.textContent);
   expect(labels).toEqual(["All1,203", "Started0", "Succeeded1,200", "Failed0", "Retried0", "PROGRESS3"]);
 });
 
 it("shows no numbers while they would not equal the filtered list", async () => {
   await renderInPage(
-    <StateFilter states={STATES} counted={false} value="SUCCESS" onChange={() => undefined} />,
+    <StateFilter states={STATES} counts={null} value="SUCCESS" onChange={() => undefined} />,
   );
   expect(screen.getByRole("button", { name: "Succeeded" })).toHaveAttribute("aria-pressed", "true");
   expect(screen.queryByText("1,200")).not.toBeInTheDocument();
@@ -25,7 +25,7 @@ it("shows no numbers while they would not equal the filtered list", async () => 
 
 it("tells the state that was chosen", async () => {
   const onChange = vi.fn();
-  await renderInPage(<StateFilter states={STATES} counted value="" onChange={onChange} />);
+  await renderInPage(<StateFilter states={STATES} counts={STATES} value="" onChange={onChange} />);
   await userEvent.click(screen.getByRole("button", { name: /Failed/ }));
   expect(onChange).toHaveBeenCalledWith("FAILURE");
 });
