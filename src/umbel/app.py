@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,7 @@ from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
 from umbel.control.inspect import Inspector
 from umbel.control.roster import grace_of
-from umbel.errors import ConfigError, StoreLocked
+from umbel.errors import ConfigError, StoreError, StoreLocked
 from umbel.ingest.collector import run as run_collector
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
@@ -37,6 +38,9 @@ from umbel.web.deps import Deps
 from umbel.web.server import listening, port_of, run
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that the first request waits for the history at most; a store in trouble is told on the page.
+HISTORY_PATIENCE = 5.0
 
 #: The page, built into the package by `hatch_build.py`.
 UI_FOLDER = Path(umbel.__file__).parent / "ui_dist"
@@ -64,8 +68,29 @@ def serve(config: Config, app: Celery) -> int:
             stack.callback(service.stop)
         for line in banner.lines(config, port_of(sockets), banner.masked(broker_url(app)), app.tasks):
             logger.info("%s", line)
+        wait_for_history(reader)
         run(web, config, sockets, on_stop=web.close_streams)
+    leave_waiting_threads()
     return 0
+
+
+def wait_for_history(reader: SQLiteReader) -> None:
+    """Let the collector make the history before the first request is answered, unless that takes long."""
+    until = time.monotonic() + HISTORY_PATIENCE
+    while time.monotonic() < until:
+        try:
+            reader.open()
+        except StoreError:
+            time.sleep(0.05)
+        else:
+            return
+
+
+def leave_waiting_threads() -> None:
+    """End the process now if a thread still waits for a broker or a backend: a stop must not wait with it."""
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
+        logging.shutdown()
+        os._exit(0)
 
 
 def deps_of(

@@ -37,6 +37,8 @@ FULL = (
 
 #: Seconds between two looks at the history's workers.
 FOLLOW_EVERY = 2.0
+#: Seconds given to a broker beside the time in which workers may reply.
+CONNECT_PATIENCE = 5.0
 #: Seconds before a worker that did not answer is asked again.
 RETRY_AFTER = 30.0
 
@@ -99,9 +101,13 @@ class Inspector:
         """Ask all workers (brief) or one (everything) and wait for it; joins a run that is under way already.
 
         Raises:
-            InspectError: Nobody could be asked: no broker.
+            InspectError: Nobody could be asked: no broker, or one that does not answer.
         """
-        self.request(hostname).result()
+        patience = self._timeout + CONNECT_PATIENCE
+        try:
+            self.request(hostname).result(patience)
+        except TimeoutError as exc:
+            raise InspectError(f"the broker gave no answer within {patience:g} s") from exc
 
     def request(self, hostname: str | None = None) -> Future[None]:
         """Like `refresh`, without waiting."""
@@ -143,6 +149,9 @@ class Inspector:
             "interval_start": 0,
             "interval_step": 0.2,
             "interval_max": 0.2,
+            # Redis only: a frozen server would hold the thread for as long as it is frozen
+            "socket_timeout": self._timeout + CONNECT_PATIENCE,
+            "socket_connect_timeout": CONNECT_PATIENCE,
         }
         try:
             with self._app.connection_for_write(connect_timeout=2, transport_options=options) as connection:
