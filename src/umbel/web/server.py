@@ -7,9 +7,11 @@ import socket
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import uvicorn
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from umbel.errors import ConfigError
 
@@ -64,7 +66,7 @@ def port_of(sockets: Sequence[socket.socket]) -> int:
 
 
 def run(
-    app: Any,
+    app: ASGIApp,
     settings: ServerSettings,
     sockets: list[socket.socket],
     on_stop: Callable[[], None],
@@ -72,8 +74,9 @@ def run(
     """Serve until SIGINT or SIGTERM. `on_stop` is called when the stop begins, from the event loop."""
     secure = bool(settings.certfile) and not settings.unix_socket
     config = uvicorn.Config(
-        app,
+        RealAddress(app) if settings.xheaders else app,
         log_config=None,
+        log_level="debug" if settings.debug else "warning",
         access_log=settings.debug,
         lifespan="on",
         proxy_headers=settings.xheaders,
@@ -86,6 +89,23 @@ def run(
         ssl_ca_certs=settings.ca_certs if secure else None,
     )
     _Server(config, on_stop).run(sockets)
+
+
+class RealAddress:
+    """Believes X-Real-Ip and X-Scheme, which beat the X-Forwarded-* headers that uvicorn reads, as in Flower."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            address, scheme = headers.get("x-real-ip"), headers.get("x-scheme")
+            if address:
+                scope = {**scope, "client": (address, 0)}
+            if scheme in ("http", "https"):
+                scope = {**scope, "scheme": scheme}
+        await self._app(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
