@@ -1,6 +1,6 @@
 """What the monitor says of real workers that idle, block, stop, die and come back: labels over time, and their limits.
 
-The limits are those of `docs/explanation/worker-liveness.md`. One worker per cell, all at once on one Redis, each with
+The limits are those of `docs/explanation/worker-liveness.md`. One worker per cell, all on one broker, each with
 a queue of its own.
 """
 
@@ -14,8 +14,8 @@ import msgspec
 from celery import Celery
 
 from tests.prove.page import fetch_api
-from tests.prove.stage import QuietWorker
-from tests.servers import RedisServer, UmbelServer, free_port, wait_for
+from tests.prove.stage import Broker, QuietWorker, make_broker
+from tests.servers import UmbelServer, free_port, wait_for
 
 Pool = Literal["prefork", "threads", "gevent", "solo"]
 Case = Literal["idle", "blocked", "without-heartbeat", "SIGTERM", "SIGKILL", "restart"]
@@ -102,28 +102,31 @@ class LabelWatch:
 
 
 class _Stage:
-    """The Redis, the monitor and the workers of one matrix."""
+    """The broker, the monitor and the workers of one matrix."""
 
-    def __init__(self, stack: ExitStack, cells: Sequence[Cell]) -> None:
-        self._redis = stack.enter_context(RedisServer())
-        self._app = Celery("caller", broker=self._redis.url, set_as_current=False)
+    def __init__(self, stack: ExitStack, cells: Sequence[Cell], broker: Broker) -> None:
+        self._broker = make_broker(broker)
+        stack.enter_context(self._broker)
+        self._app = Celery("caller", broker=self._broker.url, set_as_current=False)
         environment = {
-            "PROVE_BROKER": self._redis.url,
-            "PROVE_LEDGER": str(self._redis.folder / "ledger.jsonl"),
+            "PROVE_BROKER": self._broker.url,
+            "PROVE_LEDGER": str(self._broker.folder / "ledger.jsonl"),
         }
         self.workers: dict[str, QuietWorker] = {}
         for cell in cells:
             arguments = ["--loglevel=WARNING", "-Q", cell.queue]
             arguments += ["--without-heartbeat"] if cell.case == "without-heartbeat" else []
             worker = QuietWorker(
-                self._redis.url, app="tests.prove.shop", pool=cell.pool, hostname=cell.hostname,
+                self._broker.url, app="tests.prove.shop", pool=cell.pool, hostname=cell.hostname,
                 arguments=arguments, environment=environment,
             )  # fmt: skip
             stack.callback(worker.close)
             self.workers[cell.hostname] = worker
         self._start_all()
         # the monitor comes last: an idle worker without heartbeats is found by the roll call at its connection
-        self.monitor = stack.enter_context(UmbelServer(self._redis.url, arguments=(f"--port={free_port()}",)))
+        self.monitor = stack.enter_context(
+            UmbelServer(self._broker.url, arguments=(f"--port={free_port()}",))
+        )
         self.monitor.wait_until_collecting()
 
     def _start_all(self) -> None:
@@ -141,24 +144,38 @@ class _Stage:
         self._app.send_task("prove.block", args=(seconds,), queue=cell.queue)
 
 
-def run_matrix(cells: Sequence[Cell], *, block: int) -> None:
-    """Do to each cell's worker what its case says, block for `block` seconds, and judge all labels."""
+def run_matrix(cells: Sequence[Cell], *, block: int, broker: Broker = "redis") -> None:
+    """Do to each cell's worker what its case says, block for `block` seconds, and judge all labels.
+
+    On Redis the workers that are killed die first: who dies and who blocks in the same half minute can't be told
+    apart there, as `docs/explanation/worker-liveness.md` says.
+    """
     with ExitStack() as stack:
-        stage = _Stage(stack, cells)
+        stage = _Stage(stack, cells, broker)
         stack.enter_context(LabelWatch(stage.monitor, cells))
         wait_for(
             lambda: all(cell.label == "online" for cell in cells), 15,
             message=lambda: f"not online: {[cell.hostname for cell in cells if cell.label != 'online']}",
         )  # fmt: skip
-        for cell in cells:
-            _act(stage, cell, block)
-        time.sleep(max(0.0, max(cell.until for cell in cells) + ONLINE_WITHIN + 1.0 - time.time()))
         killed = [cell for cell in cells if cell.case == "SIGKILL"]
-        deadline = time.time() + LOST_WITHIN
-        while any(cell.label != "lost" for cell in killed) and time.time() < deadline:
-            time.sleep(0.2)
+        for cell in killed:
+            _act(stage, cell, block)
+        if broker == "redis":
+            _wait_until_lost(killed)
+        for cell in cells:
+            if cell not in killed:
+                _act(stage, cell, block)
+        time.sleep(max(0.0, max(cell.until for cell in cells) + ONLINE_WITHIN + 1.0 - time.time()))
+        _wait_until_lost(killed)
     for cell in cells:
         _judge(cell)
+
+
+def _wait_until_lost(cells: Sequence[Cell]) -> None:
+    """Wait until all are called lost, or should be."""
+    deadline = time.time() + LOST_WITHIN
+    while any(cell.label != "lost" for cell in cells) and time.time() < deadline:
+        time.sleep(0.2)
 
 
 def _act(stage: _Stage, cell: Cell, block: int) -> None:

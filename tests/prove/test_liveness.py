@@ -6,15 +6,17 @@ from tests.prove.churn import run_churn
 from tests.prove.figures import table
 from tests.prove.liveness import CASES, POOLS, Cell, describe, run_matrix
 from tests.prove.report import describe_churn
+from tests.prove.stage import Broker
 
 pytestmark = pytest.mark.prove
 
 
 @pytest.mark.timeout(900)
-def test_every_pool_and_fate_gets_the_documented_label_in_time() -> None:
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_every_pool_and_fate_gets_the_documented_label_in_time(broker: Broker) -> None:
     cells = [Cell(pool, case) for pool in POOLS for case in CASES]
-    run_matrix(cells, block=300)
-    print(table("labels, from the fact on", describe(cells)))
+    run_matrix(cells, block=300, broker=broker)
+    print(table(f"labels on {broker}, from the fact on", describe(cells)))
     assert not [fault for cell in cells for fault in cell.faults]
 
 
