@@ -14,9 +14,9 @@ TIMES = ("received", "started", "succeeded")
 def told(server: UmbelServer, uuid: str) -> dict[str, float]:
     """What Flower's API says of the task once it has succeeded."""
 
-    def look() -> dict[str, float] | None:
+    def look() -> dict[str, float]:
         answer = server.get(f"/api/task/info/{uuid}")
-        return answer.json() if answer.status == 200 and answer.json()["state"] == "SUCCESS" else None
+        return answer.json() if answer.status == 200 and answer.json()["state"] == "SUCCESS" else {}
 
     return wait_for(look, 20)
 
