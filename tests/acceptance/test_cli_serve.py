@@ -58,8 +58,8 @@ def test_the_seeds_command_starts_word_for_word(
     assert server.get("/", auth=("admin", "s3cret")).status == 200
     assert server.get("/", auth=("admin", "wrong")).status == 401
     assert server.get("/").status == 401
-    for family, kind, _, _, address in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM):
-        with socket.socket(family, kind) as client:
+    for family, type_, _, _, address in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM):
+        with socket.socket(family, type_) as client:
             client.connect(address)
     log = server.log()
     assert not [secret for secret in (password, "s3cret", "m4nage") if secret in log]
