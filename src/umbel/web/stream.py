@@ -29,6 +29,9 @@ KEEP_ALIVE = 15.0
 #: Messages that may wait for one slow client before it gets a fresh snapshot instead.
 BACKLOG = 8
 
+#: Seconds that a new client waits for the background task to have a state; then it is told why there is none.
+PATIENCE = 5.0
+
 _KEEP_ALIVE = b": keep-alive\n\n"
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -45,6 +48,8 @@ class Stream:
         self._state = LiveState(deps, present)
         self._mailboxes: set[Mailbox] = set()
         self._somebody = anyio.Event()
+        #: Set while the background task has a state that deltas are made from.
+        self._ready = anyio.Event()
         self._closed = False
 
     async def handle(self, request: Request) -> ASGIApp:
@@ -64,6 +69,7 @@ class Stream:
     def close(self) -> None:
         """End every stream at once. Safe to call twice; from the event loop."""
         self._closed = True
+        self._ready.set()
         for mailbox in self._mailboxes:
             mailbox.close()
 
@@ -76,6 +82,7 @@ class Stream:
                 if not ready:
                     await run_sync(self._state.reset)
                     ready = True
+                    self._ready.set()
                 turn += 1
                 delta = await run_sync(self._state.fetch_delta, turn % THOROUGH == 0)
             except StoreError as exc:
@@ -89,6 +96,8 @@ class Stream:
                 for mailbox in self._mailboxes:
                     mailbox.put(delta.feed, message)
             await anyio.sleep(TICK)
+        if not self._closed:
+            self._ready = anyio.Event()
 
     async def _serve(self, last_id: int | None, scope: Scope, receive: Receive, send: Send) -> None:
         """One client's whole stream."""
@@ -96,6 +105,9 @@ class Stream:
         self._mailboxes.add(mailbox)
         self._somebody.set()
         try:
+            # a first message older than the state that deltas begin from would leave out what came between
+            with anyio.move_on_after(PATIENCE):
+                await self._ready.wait()
             first = await self._first(last_id)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             async with anyio.create_task_group() as tasks:
