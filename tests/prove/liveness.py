@@ -33,6 +33,8 @@ ONLINE_WITHIN = 1.0 + SLACK
 STOPPED_WITHIN = 1.0 + SLACK
 BUSY_WITHIN = 15.0 + SLACK
 LOST_WITHIN = 30.0 + SLACK
+#: Seconds in which everybody else has spoken, so that a count on Redis proves who is gone.
+PROVED_WITHIN = 20.0
 
 
 class Cell(msgspec.Struct):
@@ -144,24 +146,27 @@ class _Stage:
         self._app.send_task("prove.block", args=(seconds,), queue=cell.queue)
 
 
-def run_matrix(cells: Sequence[Cell], *, block: int, broker: Broker = "redis") -> None:
+def run_matrix(
+    cells: Sequence[Cell], *, block: int, broker: Broker = "redis", settle: float = PROVED_WITHIN
+) -> None:
     """Do to each cell's worker what its case says, block for `block` seconds, and judge all labels.
 
-    On Redis the workers that are killed die first: who dies and who blocks in the same half minute can't be told
+    On Redis the workers that are killed die first, `settle` seconds before all else: who dies and who blocks in the same minute can't be told
     apart there, as `docs/explanation/worker-liveness.md` says.
     """
     with ExitStack() as stack:
         stage = _Stage(stack, cells, broker)
         stack.enter_context(LabelWatch(stage.monitor, cells))
         wait_for(
-            lambda: all(cell.label == "online" for cell in cells), 15,
+            lambda: all(cell.label == "online" for cell in cells), 70,
             message=lambda: f"not online: {[cell.hostname for cell in cells if cell.label != 'online']}",
         )  # fmt: skip
         killed = [cell for cell in cells if cell.case == "SIGKILL"]
         for cell in killed:
             _act(stage, cell, block)
-        if broker == "redis":
+        if broker == "redis" and killed:
             _wait_until_lost(killed)
+            time.sleep(settle)
         for cell in cells:
             if cell not in killed:
                 _act(stage, cell, block)

@@ -247,3 +247,11 @@ def test_the_rule_needs_nothing_but_its_arguments() -> None:
     worker = Worker(hostname="celery@a", heard=T0, freq=2.0, status=ONLINE)
     assert judge(worker, Evidence(), now=T0 + 1, connected_at=T0) is ONLINE
     assert judge(worker, Evidence(absent=True), now=T0 + 30, connected_at=T0) is LOST
+
+
+def test_a_worker_lost_for_its_silence_is_asked_about_until_its_absence_is_proved() -> None:
+    book = Book(beat(0))
+    assert book.status_at(LOST_AFTER + 1) is LOST
+    assert book.get_unproven() == ["celery@a"]
+    book.take_presence(Presence(known=True, absent=frozenset({"celery@a"})), T0 + LOST_AFTER + 5)
+    assert book.get_unproven() == []

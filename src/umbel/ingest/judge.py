@@ -62,7 +62,7 @@ class Judge:
         silent = [] if connected_at is None else book.get_silent(now=now, connected_at=connected_at)
         book.set_busy([name for name in silent if self._is_busy(name)])
         book.judge_all(now=now, connected_at=connected_at)
-        self._watch.set_workers(silent=silent, to_call=book.get_to_call(now=now))
+        self._watch.set_workers(silent=[*silent, *book.get_unproven()], to_call=book.get_to_call(now=now))
         self.notices = book.get_notices(now=now, enable_events=self._settings.enable_events)
         self._pipeline.write_workers()
 

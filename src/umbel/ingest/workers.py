@@ -188,6 +188,14 @@ class WorkerBook:
             and silence(worker, now=now, connected_at=connected_at) > patience(worker)
         ]
 
+    def get_unproven(self) -> list[str]:
+        """Names called lost for their silence alone: nobody has yet said that they are gone."""
+        return [
+            name
+            for name, worker in self.rows.items()
+            if worker.lost_at is not None and worker.stopped_at is None and not self._is_absent(worker)
+        ]
+
     def get_to_call(self, *, now: float) -> list[str]:
         """Names to ask for a heartbeat: silent ones, and those that send none of their own before they seem silent."""
         return [
