@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 import { precompress } from "./scripts/precompress";
+import { stampSources } from "./scripts/stamp";
 
 const THEME_BOOT = fileURLToPath(new URL("./src/theme-boot.js", import.meta.url));
 
@@ -37,7 +38,7 @@ function devPlaceholders(): Plugin {
 
 export default defineConfig({
   base: "./",
-  plugins: [react(), themeBoot(), devPlaceholders(), precompress()],
+  plugins: [react(), themeBoot(), devPlaceholders(), precompress(), stampSources()],
   build: {
     outDir: process.env.UMBEL_UI_OUT ?? "../src/umbel/ui_dist",
     emptyOutDir: true,

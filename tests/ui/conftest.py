@@ -14,6 +14,7 @@ from celery import Celery
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.apps.tasks import make_app
+from tests.conftest import UmbelFactory
 from tests.servers import CeleryWorker, RedisServer, UmbelServer, find_program
 
 #: Chromium of its own accord calls home, which a closed network makes slow.
@@ -91,8 +92,11 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
-    """An empty tab with a profile of its own; anything it prints as an error fails the test."""
+def page(browser: Browser, complaints: list[str], umbel_server: UmbelFactory) -> Iterator[Page]:
+    """An empty tab with a profile of its own; anything it prints as an error fails the test.
+
+    It asks for the factory of single tests' monitors to be closed before they are.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(15_000)
     expect.set_options(timeout=15_000)
