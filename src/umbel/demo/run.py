@@ -125,6 +125,7 @@ class Demo:
         url = f"http://{show_host(address)}:{chosen}/"
         if not self._wait_for_page(url):
             return 0 if self._signals.count else 1
+        self._start_load()
         say(f"\n    Umbel is watching a small web shop:  {url}\n")
         say(f"Logs: {self._folder}. Stop with Ctrl-C; nothing stays behind.")
         if open_browser:
@@ -141,6 +142,9 @@ class Demo:
                 *("worker", "-n", f"{name}@%h", "-Q", queues, "-c", "3", "-E", "-l", "WARNING"),
                 stop_signal=signal.SIGQUIT,  # cold: nobody waits for a slow task when the demo ends
             )
+
+    def _start_load(self) -> None:
+        """Let orders come in, once the monitor hears of each from its beginning."""
         self._start("beat", "beat", "-s", str(self._folder / "schedule"), "--pidfile=", "-l", "WARNING")
         load = [sys.executable, "-m", "umbel.demo.load"]
         self._add(Child("customers", load, folder=self._folder, environment=self._environment))

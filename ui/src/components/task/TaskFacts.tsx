@@ -52,7 +52,7 @@ export function TaskPlaces(props: { task: TaskDetail }) {
               <WorkerLink hostname={task.worker} />
             ),
           Queue: words(task.queue),
-          Exchange: words(task.exchange),
+          Exchange: task.exchange === "" ? "(default)" : words(task.exchange),
           "Routing key": words(task.routingKey),
           Retries: task.retries === null ? <Unknown /> : formatCount(task.retries),
           Attempts: formatCount(task.attempts),
