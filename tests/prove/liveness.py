@@ -14,7 +14,7 @@ import msgspec
 from celery import Celery
 
 from tests.prove.page import fetch_api
-from tests.prove.stage import Broker, QuietWorker, make_broker
+from tests.prove.stage import Broker, QuietWorker, Recorder, make_broker
 from tests.servers import UmbelServer, free_port, wait_for
 
 Pool = Literal["prefork", "threads", "gevent", "solo"]
@@ -33,6 +33,8 @@ ONLINE_WITHIN = 1.0 + SLACK
 STOPPED_WITHIN = 1.0 + SLACK
 BUSY_WITHIN = 15.0 + SLACK
 LOST_WITHIN = 30.0 + SLACK
+#: Seconds for which RabbitMQ keeps the connection of a worker that sends no AMQP heartbeats (Celery's default: 120 s).
+DROPPED_AFTER = 120.0
 #: Seconds in which everybody else has spoken, so that a count on Redis proves who is gone.
 PROVED_WITHIN = 20.0
 
@@ -54,6 +56,8 @@ class Cell(msgspec.Struct):
     #: (time, label) at each change; "absent" where the worker was not listed.
     labels: list[tuple[float, str]] = msgspec.field(default_factory=list)
     runs: int = 0
+    #: Its worker-offline event reached the broker.
+    said_goodbye: bool = False
     faults: list[str] = msgspec.field(default_factory=list)
     #: Seconds from the fact to the label that it must lead to.
     delay: float | None = None
@@ -114,6 +118,7 @@ class _Stage:
     def __init__(self, stack: ExitStack, cells: Sequence[Cell], broker: Broker) -> None:
         self._broker = make_broker(broker)
         stack.enter_context(self._broker)
+        self._recorder = stack.enter_context(Recorder(self._broker.url))
         self._app = Celery("caller", broker=self._broker.url, set_as_current=False)
         environment = {
             "PROVE_BROKER": self._broker.url,
@@ -135,6 +140,12 @@ class _Stage:
             UmbelServer(self._broker.url, arguments=(f"--port={free_port()}",))
         )
         self.monitor.wait_until_collecting()
+
+    def read_goodbyes(self) -> str:
+        """Every worker-offline event that reached the broker."""
+        self._recorder.terminate()
+        lines = self._recorder.file.read_text().splitlines()
+        return "\n".join(line for line in lines if '"worker-offline"' in line)
 
     def _start_all(self) -> None:
         """Four at a time: the machine is small, and a start costs a second of it."""
@@ -175,8 +186,10 @@ def run_matrix(cells: Sequence[Cell], *, block: int, broker: Broker) -> None:
                 _act(stage, cell, block)
         time.sleep(max(0.0, max(cell.until for cell in cells) + ONLINE_WITHIN + 1.0 - time.time()))
         _wait_until_lost(killed)
+        offline = stage.read_goodbyes()
     for cell in cells:
-        _judge(cell)
+        cell.said_goodbye = f'"{cell.hostname}"' in offline
+        _judge(cell, broker)
 
 
 def _wait_until_lost(cells: Sequence[Cell]) -> None:
@@ -207,16 +220,32 @@ def _act(stage: _Stage, cell: Cell, block: int) -> None:
             cell.since = time.time()
 
 
-def _judge(cell: Cell) -> None:
+def _judge_blocked(cell: Cell, broker: Broker) -> None:
+    """Busy-silent to the end; on RabbitMQ as long as that keeps the connection, whose loss is made good afterwards."""
+    dropped = cell.since + DROPPED_AFTER if broker == "rabbitmq" else cell.until
+    before = [entry for entry in cell.labels_after(cell.since) if entry[0] < dropped]
+    _expect(cell, cell.since, "busy-silent", BUSY_WITHIN, before={"online"})
+    cell.faults += [
+        f"{said} after {at - cell.since:.1f} s"
+        for at, said in before
+        if said not in ("online", "busy-silent")
+    ]
+    during = {"busy-silent"} if broker == "redis" else {"busy-silent", "lost", "stopped"}
+    _expect(cell, cell.until, "online", ONLINE_WITHIN, before=during, is_the_point=False)
+
+
+def _judge(cell: Cell, broker: Broker) -> None:
     match cell.case:
         case "idle" | "without-heartbeat":
             _expect_only(cell, cell.since, {"online"})
         case "blocked" if cell.pool not in DEAF:
             _expect_only(cell, cell.since, {"online"})
         case "blocked":
-            _expect(cell, cell.since, "busy-silent", BUSY_WITHIN, before={"online"})
-            _expect_only(cell, cell.since, {"online", "busy-silent"})
-            _expect(cell, cell.until, "online", ONLINE_WITHIN, before={"busy-silent"}, is_the_point=False)
+            _judge_blocked(cell, broker)
+        case "SIGTERM" if not cell.said_goodbye:
+            # nobody can know more than that it is gone
+            _expect(cell, cell.since, "lost", LOST_WITHIN, before={"online", "busy-silent"})
+            _expect_last(cell, "lost")
         case "SIGTERM":
             _expect(cell, cell.since, "stopped", STOPPED_WITHIN, before={"online"})
             _expect_last(cell, "stopped")
@@ -264,5 +293,7 @@ def describe(cells: Sequence[Cell]) -> dict[str, str]:
     for cell in cells:
         said = " → ".join(label for _, label in cell.labels_after(cell.since))
         delay = "" if cell.delay is None else f" after {cell.delay:.1f} s"
+        if cell.case == "SIGTERM" and not cell.said_goodbye:
+            delay += " (no goodbye reached the broker)"
         rows[cell.hostname] = f"{said}{delay}" + "".join(f"; WRONG: {fault}" for fault in cell.faults)
     return rows
