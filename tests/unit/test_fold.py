@@ -322,3 +322,35 @@ def test_what_was_done_to_an_event_stays_known() -> None:
 def test_folding_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to fold"):
         fold(None, [])
+
+
+def test_a_start_told_after_the_next_message_was_received_is_the_first_attempts() -> None:
+    record = fold(
+        None,
+        [
+            event("task-received", EPOCH, "celery@a", 1, retries=0),
+            event("task-started", EPOCH + 1, "celery@a", 1),
+            event("task-received", EPOCH + 2, "celery@a", 1, retries=1),
+            event("task-retried", EPOCH + 2.1, "celery@a", 1, exception="E"),
+            event("task-received", EPOCH + 3.0, "celery@a", 1, retries=2),
+            event("task-started", EPOCH + 3.1, "celery@a", 1),
+            event("task-retried", EPOCH + 3.2, "celery@a", 1, exception="E"),
+            event("task-started", EPOCH + 4, "celery@a", 1),
+            event("task-succeeded", EPOCH + 5, "celery@a", 1),
+        ],
+    )
+    runs = attempts(record.marks)
+    assert [(run.state, run.retries) for run in runs] == [("RETRY", 0), ("RETRY", 1), ("SUCCESS", 2)]
+
+
+def test_retries_are_counted_by_what_messages_said_not_by_when() -> None:
+    record = fold(
+        None,
+        [
+            event("task-received", EPOCH, "celery@a", 1, retries=0),
+            event("task-started", EPOCH, "celery@a", 1),
+            event("task-received", EPOCH + 1, "celery@a", 1, retries=1),
+            event("task-sent", EPOCH + 2, "gen7@web", 7, retries=0),
+        ],
+    )
+    assert project(record).retries == 1

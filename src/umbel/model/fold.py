@@ -40,7 +40,7 @@ KEEP_LAST = 60
 
 #: Event fields kept as registers: the value of the greatest (time, rank, value) wins.
 FIELDS = (
-    "name", "args", "kwargs", "root_id", "parent_id", "retries", "eta", "expires",
+    "name", "args", "kwargs", "root_id", "parent_id", "eta", "expires",
     "queue", "exchange", "routing_key", "result",
 )  # fmt: skip
 
@@ -222,13 +222,14 @@ def _find(opened: list[_Open], mark: Mark) -> _Open | None:
     alive = [attempt for attempt in mine if attempt.end is None]
     if mark.rank == RECEIVED:
         return next((a for a in alive if not a.received), None)
+    if mark.rank == STARTED:
+        # the first that waits for it: a worker may say so only after it received the next message
+        return next((a for a in alive if not a.started), None)
     if not _continues(mark):
         alive = _of_newest_message(opened, alive)
     if not alive or mark.flags & LOST:
         latest = (mine or opened)[-1]
         return None if _begins_next(latest, mark) else latest
-    if mark.rank == STARTED:
-        return next((a for a in alive if not a.started), None)
     return next((a for a in alive if a.started), alive[0])
 
 
@@ -246,8 +247,6 @@ def _of_newest_message(opened: list[_Open], alive: list[_Open]) -> list[_Open]:
 
 def _begins_next(latest: _Open, mark: Mark) -> bool:
     """The mark is all that is known of another attempt: the events that should have opened it were lost."""
-    if mark.rank == STARTED:
-        return True
     return mark.rank > CANCELLED and latest.end is not None and _continues(latest.end)
 
 
@@ -326,6 +325,9 @@ def project(record: Record, runs: Sequence[Attempt] | None = None) -> Task:
             task.runtime = mark.runtime
     for field, stamped in record.fields.items():
         setattr(task, field, stamped[2])
+    # counted by what the messages said, not by when: a client may tell of its message after it was retried
+    retries = max(mark.retries for mark in record.marks)
+    task.retries = None if retries < 0 else retries
     return task
 
 
