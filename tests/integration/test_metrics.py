@@ -180,3 +180,10 @@ def test_liveness_and_flowers_healthcheck_do_not_depend_on_the_broker(web: WebSe
         "OK",
         "text/html; charset=UTF-8",
     )
+
+
+def test_what_a_former_collector_said_last_does_not_make_ready(history: ToldHistory, tmp_path: Path) -> None:
+    history.tell_status()
+    with serving(make_deps(history.reader, tmp_path, status=lambda: None)) as web:
+        answer = web.get("/health/ready")
+    assert (answer.status, answer.json()["ready"]) == (503, False)

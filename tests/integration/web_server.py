@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
 from umbel.control.inspect import Inspector
-from umbel.store.base import HistoryReader
+from umbel.errors import StoreError
+from umbel.store.base import CollectorStatus, HistoryReader
 from umbel.web.application import WebApplication, build
 from umbel.web.deps import Deps
 
@@ -26,9 +28,17 @@ def ignore_evidence(_: Collection[str]) -> None:
     """Nobody counts it here."""
 
 
+def fetch_told_status(reader: HistoryReader) -> CollectorStatus | None:
+    """What a test told as the collector: the live status of its one process."""
+    try:
+        return reader.fetch_status()
+    except StoreError:
+        return None
+
+
 def make_deps(
     reader: HistoryReader, ui_folder: Path, *, app: Celery | None = None, environ: dict[str, str] | None = None,
-    status: Callable[[], Any] = lambda: None, format_task: Any = None, inspector: Inspector | None = None,
+    status: Callable[[], Any] | None = None, format_task: Any = None, inspector: Inspector | None = None,
     **settings: Any,
 ) -> Deps:  # fmt: skip
     """What the composition root would hand over; `settings` are options of `Config`."""
@@ -37,7 +47,7 @@ def make_deps(
     return Deps(
         config=config,
         reader=reader,
-        status=status,
+        status=status or partial(fetch_told_status, reader),
         inspector=inspector
         or Inspector(app, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence),
         brokers=make_inspector(app, config.broker_api),

@@ -19,7 +19,7 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
 
     config: Config
     reader: HistoryReader
-    #: The collector's live status; None when it can't be had, then the stored one is used.
+    #: The collector's live status; None until it has said anything.
     status: Callable[[], CollectorStatus | None]
     inspector: Inspector
     #: None: this broker's queues can't be read.

@@ -1,5 +1,7 @@
 """What the v1 API and the stream both show of the present: workers, facets, status. Blocking: call in a thread."""
 
+import msgspec
+
 from umbel.control.roster import grace_of, listed
 from umbel.errors import StoreError
 from umbel.metrics.readiness import STATUS_FRESH, reasons_not_ready
@@ -45,18 +47,19 @@ class Present:
         )
 
     def fetch_collector(self) -> CollectorStatus | None:
-        """The collector's word: live while that is fresh, else the newer of it and what was last stored (by a
-        collector of another process, perhaps)."""
+        """The collector's word. While ours stands by, that of the one that writes. Until ours has said anything, or
+        once it fell silent, what was stored last, but as the word of one that is not connected: the collector that
+        said it may be dead."""
         live = self._deps.status()
-        idle = live is None or live.state in ("stopped", "standby")
-        if not idle and live is not None and self._deps.now() - live.time < STATUS_FRESH:
+        fresh = live is not None and self._deps.now() - live.time < STATUS_FRESH
+        if live is not None and fresh and live.state not in ("stopped", "standby"):
             return live
         stored = self._deps.reader.fetch_status()
-        if live is not None and live.state == "standby" and stored is not None:
+        if stored is None:
+            return live
+        if live is not None and fresh and live.state == "standby":
             return stored
-        return max(
-            (word for word in (live, stored) if word is not None), key=lambda word: word.time, default=None
-        )
+        return msgspec.structs.replace(live or stored, state="connecting", proof_at=None)
 
     def fetch_status(self) -> schema.Status:
         """Whether what is shown is true and current, and what to do when it is not. Answers without a history, too."""
