@@ -28,4 +28,4 @@ def test_a_frozen_broker_turns_readiness_red_and_events_resume_when_it_thaws() -
 
 @pytest.mark.timeout(60)
 def test_a_monitor_started_before_its_broker_answers_at_once_and_collects_later() -> None:
-    assert run_before_broker("redis")["page answered after (s)"] < 10
+    assert run_before_broker("redis")["page answered after (s)"] < 20
