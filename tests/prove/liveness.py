@@ -4,6 +4,7 @@ The limits are those of `docs/explanation/worker-liveness.md`. One worker per ce
 a queue of its own.
 """
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -56,8 +57,8 @@ class Cell(msgspec.Struct):
     #: (time, label) at each change; "absent" where the worker was not listed.
     labels: list[tuple[float, str]] = msgspec.field(default_factory=list)
     runs: int = 0
-    #: Its worker-offline event reached the broker.
-    said_goodbye: bool = False
+    #: Event type -> time of the last one that reached the broker.
+    last_words: dict[str, float] = msgspec.field(default_factory=dict)
     faults: list[str] = msgspec.field(default_factory=list)
     #: Seconds from the fact to the label that it must lead to.
     delay: float | None = None
@@ -74,6 +75,10 @@ class Cell(msgspec.Struct):
     def label(self) -> str:
         """What is said now; "" before the first look."""
         return self.labels[-1][1] if self.labels else ""
+
+    @property
+    def said_goodbye(self) -> bool:
+        return "worker-offline" in self.last_words
 
     def note(self, now: float, label: str) -> None:
         if self.label != label:
@@ -141,11 +146,14 @@ class _Stage:
         )
         self.monitor.wait_until_collecting()
 
-    def read_goodbyes(self) -> str:
-        """Every worker-offline event that reached the broker."""
+    def read_last_words(self) -> dict[str, dict[str, float]]:
+        """Hostname -> event type -> when the last of it was sent, of all events that reached the broker."""
         self._recorder.terminate()
-        lines = self._recorder.file.read_text().splitlines()
-        return "\n".join(line for line in lines if '"worker-offline"' in line)
+        words: dict[str, dict[str, float]] = {}
+        for line in self._recorder.file.read_text().splitlines():
+            event = json.loads(line)
+            words.setdefault(event["hostname"], {})[event["type"]] = event["timestamp"]
+        return words
 
     def _start_all(self) -> None:
         """Four at a time: the machine is small, and a start costs a second of it."""
@@ -186,9 +194,9 @@ def run_matrix(cells: Sequence[Cell], *, block: int, broker: Broker) -> None:
                 _act(stage, cell, block)
         time.sleep(max(0.0, max(cell.until for cell in cells) + ONLINE_WITHIN + 1.0 - time.time()))
         _wait_until_lost(killed)
-        offline = stage.read_goodbyes()
+        words = stage.read_last_words()
     for cell in cells:
-        cell.said_goodbye = f'"{cell.hostname}"' in offline
+        cell.last_words = words.get(cell.hostname, {})
         _judge(cell, broker)
 
 
@@ -287,13 +295,20 @@ def _expect_last(cell: Cell, label: str) -> None:
         cell.faults.append(f"{cell.label} in the end instead of {label}")
 
 
+def _describe_end(cell: Cell) -> str:
+    if not cell.said_goodbye:
+        return " (no goodbye reached the broker)"
+    straggled = cell.last_words.get("worker-heartbeat", 0.0) - cell.last_words["worker-offline"]
+    return f" (a heartbeat came {straggled:.1f} s after the goodbye)" if straggled > 0 else ""
+
+
 def describe(cells: Sequence[Cell]) -> dict[str, str]:
     """Worker -> its labels in order, the delay of the one that counts, and its faults."""
     rows = {}
     for cell in cells:
         said = " → ".join(label for _, label in cell.labels_after(cell.since))
         delay = "" if cell.delay is None else f" after {cell.delay:.1f} s"
-        if cell.case == "SIGTERM" and not cell.said_goodbye:
-            delay += " (no goodbye reached the broker)"
+        if cell.case == "SIGTERM":
+            delay += _describe_end(cell)
         rows[cell.hostname] = f"{said}{delay}" + "".join(f"; WRONG: {fault}" for fault in cell.faults)
     return rows

@@ -255,3 +255,14 @@ def test_a_worker_lost_for_its_silence_is_asked_about_until_its_absence_is_prove
     assert book.get_unproven() == ["celery@a"]
     book.take_presence(Presence(known=True, absent=frozenset({"celery@a"})), T0 + LOST_AFTER + 5)
     assert book.get_unproven() == []
+
+
+def test_a_heartbeat_that_straggles_behind_the_goodbye_does_not_bring_the_worker_back() -> None:
+    book = Book(beat(0), event("worker-offline", 2), beat(2.5))
+    assert book.status_at(20) is STOPPED
+    book.take(event("worker-online", 21), beat(21.1))
+    assert book.status_at(22) is ONLINE
+
+
+def test_heartbeats_long_after_a_goodbye_are_those_of_a_worker_that_lives() -> None:
+    assert Book(beat(0), event("worker-offline", 2), beat(6)).status_at(7) is ONLINE

@@ -12,6 +12,8 @@ from umbel.model.event import Event
 from umbel.model.task import RANKS
 from umbel.model.worker import Worker, WorkerStatus
 
+#: Seconds after its goodbye in which a worker's timer may still send a heartbeat (gevent); it stays stopped.
+STRAGGLING = 3.0
 #: Seconds of slack beside two heartbeats before a worker counts as silent.
 MARGIN = 5.0
 #: Seconds of silence allowed to a worker without regular heartbeats: it is called from CALL_AFTER on.
@@ -81,7 +83,8 @@ def _hear_worker(worker: Worker, event: Event) -> None:
     if event.type not in ("worker-heartbeat", "worker-online"):
         return
     if worker.stopped_at is not None:
-        if event.timestamp <= worker.stopped_at:
+        straggles = event.type == "worker-heartbeat" and event.timestamp <= worker.stopped_at + STRAGGLING
+        if straggles or event.timestamp <= worker.stopped_at:
             return
         worker.stopped_at = None
     worker.heartbeats = [*worker.heartbeats, event.received_at][-_HEARTBEATS_KEPT:]
