@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -40,10 +40,11 @@ class RunningSource:
     def __exit__(self, *exc: object) -> None:
         self.source.stop()
 
-    def _take(self, message: Message) -> bool:
-        if self.room:
-            self.messages.append(message)
-        return self.room
+    def _take(self, messages: Sequence[Message]) -> int:
+        if not self.room:
+            return 0
+        self.messages += messages
+        return len(messages)
 
     @property
     def health(self) -> SourceHealth:

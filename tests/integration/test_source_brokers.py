@@ -10,6 +10,7 @@ from tests.servers import RabbitServer, RedisServer
 from tests.servers.process import wait_for
 from umbel.errors import SourceError
 from umbel.ingest.kombu_line import queue_name
+from umbel.ingest.redis_line import HiredisReplies, RedisPyReplies
 
 
 @pytest.fixture(params=["redis", "rabbitmq", "filesystem"])
@@ -155,3 +156,27 @@ def test_our_queue_on_rabbitmq_is_bounded_and_expires(
         ).json()
     assert queue["durable"] and not queue["auto_delete"]
     assert queue["arguments"] == {"x-expires": 120_000, "x-max-length-bytes": 2**20}
+
+
+@pytest.mark.parametrize("kind", [HiredisReplies, RedisPyReplies])
+def test_redis_is_read_with_and_without_hiredis(
+    redis_server: RedisServer, kind: type[HiredisReplies] | type[RedisPyReplies]
+) -> None:
+    with redis_server.client(0) as client, client.pubsub() as subscription:
+        subscription.psubscribe("/0.test/*")
+        replies = kind(subscription.connection)
+        found: list[list[bytes]] = []
+
+        def read_until(count: int) -> bool:
+            found.extend(replies.read(0.1))
+            return len(found) >= count
+
+        wait_for(lambda: read_until(1), 5)
+        assert replies.read(0.01) == []
+
+        for number in range(700):
+            client.publish("/0.test/key", b"%d" % number)
+
+        wait_for(lambda: read_until(701), 5)
+        assert [found[0][0], found[1][0], found[1][2]] == [b"psubscribe", b"pmessage", b"/0.test/key"]
+        assert [reply[3] for reply in found[1:]] == [b"%d" % number for number in range(700)]

@@ -60,7 +60,7 @@ class ToldHistory:
         }
         if uuid is not None:
             event["uuid"] = uuid
-        self._buffer.put(Message(msgspec.json.encode(event), "application/json", time.time()))
+        self._buffer.put([Message(msgspec.json.encode(event), "application/json", time.time())])
         self.pipeline.flush()
 
     def tell_worker(self, hostname: str = W1, **fields: Any) -> None:

@@ -42,7 +42,7 @@ class Run:
 
     def put(self, *events: dict[str, Any], tag: int | None = None) -> None:
         body = json.dumps(list(events) if len(events) > 1 else events[0]).encode()
-        assert self.buffer.put(Message(body, "application/json", NOW, tag))
+        assert self.buffer.put([Message(body, "application/json", NOW, tag)])
 
     def state(self, uuid: str) -> str:
         return self.history.tasks[uuid][0].state
@@ -141,8 +141,8 @@ def test_a_store_that_refuses_loses_nothing_and_nothing_is_acknowledged() -> Non
 def test_unreadable_messages_are_counted_acknowledged_and_sampled(caplog: pytest.LogCaptureFixture) -> None:
     run = Run()
     for number in range(50):
-        run.buffer.put(Message(b"{broken", "application/json", NOW, number))
-    run.buffer.put(Message(b"x", "application/x-python-serialize", NOW, 50))
+        run.buffer.put([Message(b"{broken", "application/json", NOW, number)])
+    run.buffer.put([Message(b"x", "application/x-python-serialize", NOW, 50)])
     run.pipeline.flush()
     assert run.pipeline.malformed == {"json": 50, "content-type": 1}
     assert run.acknowledged == [50]

@@ -6,7 +6,7 @@ counted, for it comes again. Used by `ingest.collector` and `ingest.pipeline`.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from umbel.ingest.source import Message
 
@@ -41,35 +41,60 @@ class Buffer:
         return dict(self._dropped)
 
     @property
+    def oldest(self) -> float | None:
+        """Receipt of what has waited longest, epoch seconds UTC; None when nothing waits."""
+        try:
+            return self._messages[0].received_at
+        except IndexError:
+            return None
+
+    @property
     def half_full(self) -> bool:
         """Time to flush early."""
         return self._size * 2 >= self._limit
 
-    def put(self, message: Message) -> bool:
-        """Take a message; False when there is no room for it. From the source's thread; never waits."""
-        cost = len(message.body) + _OVERHEAD
-        size = self._size + cost
-        if size * 10 > self._limit * 9 and self._messages:
-            if size > self._limit:
-                return self._refuse(message, "overload")
-            if len(message.body) < _HEARTBEAT_SIZE and b'"worker-heartbeat"' in message.body:
-                return self._refuse(message, "overload-heartbeat")
+    def put(self, messages: Sequence[Message]) -> int:
+        """Take messages; return how many are dealt with, taken or dropped and counted. From the source's thread.
+
+        Fewer than all were dealt with when there is no room for one that its broker keeps for us. Never waits.
+        """
+        size = self._size + _cost_of(messages)
+        if size * 10 <= self._limit * 9 or not self._messages:
+            self._extend(messages)
+            return len(messages)
+        for number, message in enumerate(messages):
+            cause = self._refusal(message)
+            if not cause:
+                self._extend((message,))
+            elif message.tag is not None:
+                return number
+            else:
+                self._drop(message, cause)
+        return len(messages)
+
+    def _extend(self, messages: Sequence[Message]) -> None:
         with self._lock:
-            self._messages.append(message)
-            self._size += cost
+            self._messages.extend(messages)
+            self._size += _cost_of(messages)
         if not self._filled.is_set():
             self._filled.set()
-        return True
 
-    def _refuse(self, message: Message, cause: str) -> bool:
-        if message.tag is not None:
-            self._filled.set()
-            return False
+    def _refusal(self, message: Message) -> str:
+        """Why there is no room for this message; "" where there is."""
+        size = self._size + _cost_of((message,))
+        if size * 10 <= self._limit * 9 or not self._messages:
+            return ""
+        if size > self._limit:
+            return "overload"
+        if len(message.body) < _HEARTBEAT_SIZE and b'"worker-heartbeat"' in message.body:
+            return "overload-heartbeat"
+        return ""
+
+    def _drop(self, message: Message, cause: str) -> None:
         now = self._clock()
         with self._lock:
             self._dropped[cause] = self._dropped.get(cause, 0) + max(1, message.body.count(b'"type"'))
             self._overload = [self._overload[0] if self._overload else now, now]
-        return False
 
     def wait(self, timeout: float) -> bool:
         """Wait until something is there; True when it is."""
@@ -80,7 +105,7 @@ class Buffer:
         with self._lock:
             messages = self._messages
             taken = [messages.popleft() for _ in range(min(limit, len(messages)))]
-            self._size -= sum(len(message.body) for message in taken) + _OVERHEAD * len(taken)
+            self._size -= _cost_of(taken)
             if not messages:
                 self._filled.clear()
         return taken
@@ -93,3 +118,7 @@ class Buffer:
             start, end = self._overload
             self._overload = []
             return start, end
+
+
+def _cost_of(messages: Sequence[Message]) -> int:
+    return sum([len(message.body) for message in messages]) + _OVERHEAD * len(messages)

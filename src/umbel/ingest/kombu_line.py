@@ -11,8 +11,9 @@ from typing import Any
 from celery import Celery
 from kombu import Connection, Queue
 
-from umbel.ingest.line import PONG, Deliver, Line, connect, event_exchange
+from umbel.ingest.line import Line, connect, event_exchange
 from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.source import Message
 
 #: Unacknowledged messages RabbitMQ may hand us: some seconds at full speed.
 PREFETCH = 20_000
@@ -24,10 +25,10 @@ _HEARTBEAT = 20
 class AmqpLine(Line):
     """A durable, expiring queue on RabbitMQ, read raw and acknowledged after commit."""
 
-    def __init__(self, app: Celery, settings: CollectorSettings, deliver: Deliver) -> None:
+    def __init__(self, app: Celery, settings: CollectorSettings) -> None:
         self._app = app
         self._settings = settings
-        self._deliver = deliver
+        self._messages: list[Message] = []
         self._connection: Connection | None = None
         self._channel: Any = None
         self._queue = ""
@@ -87,14 +88,18 @@ class AmqpLine(Line):
             body = body.encode("utf-8", "surrogatepass")
         info = message.delivery_info
         content_type = message.properties.get("content_type", "application/json")
-        self._deliver(body, content_type, info["routing_key"], info["delivery_tag"])
+        self._messages.append(
+            Message(body, content_type, tag=info["delivery_tag"], routing_key=info["routing_key"])
+        )
 
-    def read(self, timeout: float) -> None:
+    def read(self, timeout: float) -> list[Message]:
         assert self._connection is not None
         try:
             self._connection.drain_events(timeout=timeout)
         except TimeoutError:
             self._connection.heartbeat_check()
+        messages, self._messages = self._messages, []
+        return messages
 
     def acknowledge(self, tag: int) -> None:
         self._channel.basic_ack(tag, multiple=True)
@@ -122,10 +127,10 @@ class AmqpLine(Line):
 class VirtualLine(Line):
     """kombu's consumer on a virtual transport (filesystem, memory and what else has fan-out)."""
 
-    def __init__(self, app: Celery, settings: CollectorSettings, deliver: Deliver) -> None:
+    def __init__(self, app: Celery, settings: CollectorSettings) -> None:
         self._app = app
         self._settings = settings
-        self._deliver = deliver
+        self._messages: list[Message] = []
         self._connection: Connection | None = None
 
     def open(self) -> None:
@@ -153,20 +158,23 @@ class VirtualLine(Line):
         if isinstance(body, str):
             body = body.encode("utf-8", "surrogatepass")
         routing_key = (message.delivery_info or {}).get("routing_key") or ""
-        self._deliver(body, message.content_type or "application/json", routing_key, None)
+        content_type = message.content_type or "application/json"
+        self._messages.append(Message(body, content_type, routing_key=routing_key))
 
-    def read(self, timeout: float) -> None:
+    def read(self, timeout: float) -> list[Message]:
         assert self._connection is not None
         try:
             self._connection.drain_events(timeout=timeout)
         except TimeoutError:
             pass  # nothing came
+        messages, self._messages = self._messages, []
+        return messages
 
     def acknowledge(self, tag: int) -> None:
         """Virtual transports keep nothing after delivery."""
 
     def ping(self) -> bool:
-        self._deliver(b"", "", PONG, None)
+        # nothing of its own can be asked: a transport that raises nothing is as alive as can be told
         return True
 
     def keep(self) -> None:

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from celery import Celery
@@ -16,11 +16,12 @@ from celery import Celery
 from umbel.errors import SourceError
 from umbel.ingest.control_line import PROBE_KEY, ControlLine, refused
 from umbel.ingest.kombu_line import AmqpLine, VirtualLine
-from umbel.ingest.line import PONG, Deliver, Line
+from umbel.ingest.line import PONG, Line
 from umbel.ingest.redis_line import RedisLine
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import (
     Message,
+    OnMessages,
     Outage,
     Presence,
     Source,
@@ -38,22 +39,25 @@ LAST_WAIT = 10.0
 #: A tag is (generation << SHIFT) + the broker's delivery tag.
 _SHIFT = 48
 
+#: What the routing keys of our own messages begin with.
+_OWN_KEYS = "umbel."
+
 #: How often a reader looks up from its socket, seconds.
 _LOOK_UP = 0.1
 
 
-def open_line(app: Celery, settings: CollectorSettings, deliver: Deliver) -> Line:
+def open_line(app: Celery, settings: CollectorSettings) -> Line:
     """The line for the app's broker; raises SourceError where its transport cannot carry events."""
     transport = app.connection_for_read().transport
     if transport.driver_type == "redis":
-        return RedisLine(app, settings, deliver)
+        return RedisLine(app, settings)
     if transport.driver_type == "amqp":
-        return AmqpLine(app, settings, deliver)
+        return AmqpLine(app, settings)
     if "fanout" not in transport.implements.exchange_type:
         raise SourceError(
             f"The {transport.driver_name} transport cannot broadcast, so workers send no events on it."
         )
-    return VirtualLine(app, settings, deliver)
+    return VirtualLine(app, settings)
 
 
 class _Generation:
@@ -104,13 +108,15 @@ class _Generation:
         self._source.wake()
 
     def _read(self) -> None:
-        line = self.line = open_line(self._source.app, self.settings, self._deliver)
+        line = self.line = open_line(self._source.app, self.settings)
         try:
             line.open()
             self.opened = True
             self._source.line_opened(self)
             while not self.over.is_set():
-                line.read(_LOOK_UP)
+                messages = line.read(_LOOK_UP)
+                if messages:
+                    self._hand_over(line, messages)
                 self._serve(line)
         finally:
             line.close()
@@ -125,28 +131,41 @@ class _Generation:
             if line.ping():
                 self._proved("ping")
 
-    def _deliver(self, body: bytes, content_type: str, routing_key: str, tag: int | None) -> None:
-        if self.over.is_set():
-            return
-        now = self._source.clock()
-        self.heard = now
-        if routing_key == PROBE_KEY:
-            if self.token.encode() in body:
-                self._proved("probe")
-        elif routing_key == PONG:
-            self._proved("ping")
-            return
+    def _hand_over(self, line: Line, messages: list[Message]) -> None:
+        """Stamp the messages, find our own among them, and offer them until they are taken."""
+        now = self.heard = self._source.clock()
+        base = self.number << _SHIFT
+        own = False
+        for message in messages:
+            message.received_at = now
+            if message.tag is not None:
+                message.tag += base
+            if message.routing_key[:6] == _OWN_KEYS:
+                own = True
+                self._note_own(message)
+        if own:
+            # a probe is handed on as well: its tag must be acknowledged in turn
+            messages = [message for message in messages if message.routing_key != PONG]
         elif self.proof == "traffic":
             self._proved("traffic")
-        # a probe is handed on as well: its tag must be acknowledged in turn
-        full_tag = None if tag is None else (self.number << _SHIFT) + tag
-        message = Message(body, content_type, now, full_tag)
-        while not self._source.on_message(message):
-            if tag is None or self.over.wait(0.05):
-                return
+        self._offer(line, messages)
+
+    def _note_own(self, message: Message) -> None:
+        if message.routing_key == PONG:
+            self._proved("ping")
+        elif message.routing_key == PROBE_KEY and self.token.encode() in message.body:
+            self._proved("probe")
+
+    def _offer(self, line: Line, messages: Sequence[Message]) -> None:
+        """Hand on what was read; what finds no room waits here, and with it the broker."""
+        taken = 0
+        while not self.over.is_set():
+            taken += self._source.on_messages(messages[taken:] if taken else messages)
+            if taken >= len(messages):
+                break
             self.holding = True
-            if self.line is not None:
-                self.line.keep()
+            line.keep()
+            self.over.wait(0.05)
         self.holding = False
 
     def acknowledge(self, tag: int) -> None:
@@ -208,7 +227,7 @@ class KombuSource(Source):
         self.settings = settings
         self.clock = clock
         self.identity = os.urandom(4).hex()
-        self.on_message: Callable[[Message], bool] = lambda message: True
+        self.on_messages: OnMessages = len
         self._on_outage: Callable[[Outage], None] = lambda outage: None
         self._generation: _Generation | None = None
         self._lock = threading.Lock()
@@ -224,8 +243,8 @@ class KombuSource(Source):
         self._connected_at: float | None = None
         self._kept = False
 
-    def start(self, on_message: Callable[[Message], bool], on_outage: Callable[[Outage], None]) -> None:
-        self.on_message = on_message
+    def start(self, on_messages: OnMessages, on_outage: Callable[[Outage], None]) -> None:
+        self.on_messages = on_messages
         self._on_outage = on_outage
         self._thread = threading.Thread(target=self._keep_connected, name="umbel-source", daemon=True)
         self._thread.start()

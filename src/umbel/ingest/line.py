@@ -5,7 +5,6 @@ reconnects. All methods but `sever` are called from the one thread that reads.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
@@ -13,11 +12,9 @@ from celery.events.event import get_exchange
 from kombu import Connection, Exchange
 
 from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.source import Message
 
-#: What a line hands over: body, content type, routing key, delivery tag (None: the broker keeps nothing).
-Deliver = Callable[[bytes, str, str, int | None], None]
-
-#: Routing key under which a line delivers the answer to its `ping`.
+#: Routing key of the empty message with which a line hands over the answer to its `ping`.
 PONG = "umbel.pong"
 
 
@@ -34,8 +31,11 @@ class Line(ABC):
         """Connect and subscribe. Raises what kombu or its drivers raise."""
 
     @abstractmethod
-    def read(self, timeout: float) -> None:
-        """Deliver what comes within `timeout` seconds; return at the latest shortly after."""
+    def read(self, timeout: float) -> list[Message]:
+        """What is there, or comes first within `timeout` seconds; nothing when the time is over.
+
+        Some hundred messages at most, so that a turn is short; `received_at` is left to the caller.
+        """
 
     @abstractmethod
     def acknowledge(self, tag: int) -> None:
@@ -43,7 +43,7 @@ class Line(ABC):
 
     @abstractmethod
     def ping(self) -> bool:
-        """Ask for a sign of life without publishing; True when it has come, False when it may come while reading."""
+        """Ask for a sign of life without publishing; True when it has come, False when `read` may bring it (PONG)."""
 
     @abstractmethod
     def keep(self) -> None:

@@ -1,33 +1,33 @@
-"""A line to Redis or Valkey: kombu makes the connection and names the channels, redis-py reads the subscription.
+"""A line to Redis or Valkey: kombu makes the connection and names the channels, hiredis reads the subscription.
 
-kombu's own consumer is skipped because its per-message work (virtual queues, two JSON decodings) is five times
-what all the rest of the pipeline costs. Nothing is declared, so nothing of ours is left behind in Redis.
+TLS, Sentinel, credentials and time-outs are redis-py's; its layers for each message are skipped, and kombu's too, whose
+work on a message (virtual queues, two JSON decodings) is ten times what all the rest of the pipeline costs. Without
+hiredis redis-py's own parser reads. Nothing is declared, so nothing of ours is left behind in Redis.
 """
 
 import socket
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from celery import Celery
 from kombu import Connection
 
-from umbel.ingest.line import PONG, Deliver, Line, connect
+from umbel.ingest.line import PONG, Line, connect
 from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.source import Message
 
-#: Messages delivered before `read` returns although more are waiting.
+#: Bytes read in one turn: some hundred messages.
+_CHUNK = 256 * 1024
+
+#: Replies that redis-py's parser reads in one turn.
 _BURST = 500
 
 #: Content type given to what is not an envelope of kombu's, so that decoding counts it as such.
 NOT_AN_ENVELOPE = "application/x-not-an-envelope"
 
 
-class _Delivery(msgspec.Struct, gc=False):
-    routing_key: str = ""
-
-
 class _Properties(msgspec.Struct, gc=False):
     body_encoding: str | None = None
-    delivery_info: _Delivery | None = None
 
 
 class _Envelope(msgspec.Struct, rename="kebab", gc=False):
@@ -46,17 +46,64 @@ class _PlainEnvelope(msgspec.Struct, rename="kebab", gc=False):
     properties: _Properties = msgspec.field(default_factory=_Properties)
 
 
+class _Replies(Protocol):
+    """Reads replies of Redis from an open connection."""
+
+    def read(self, timeout: float) -> list[Any]:
+        """What is there, or comes first within `timeout` seconds."""
+
+
+class HiredisReplies:
+    """Whatever the socket holds, parsed in C without a call for each reply's parts."""
+
+    def __init__(self, connection: Any) -> None:
+        import hiredis
+
+        self._socket: socket.socket = connection._sock
+        self._reader = hiredis.Reader()
+        self._space: Any = bytearray(_CHUNK)  # feed() takes any buffer, whatever its stub says
+
+    def read(self, timeout: float) -> list[Any]:
+        self._socket.settimeout(timeout)
+        try:
+            size = self._socket.recv_into(self._space)
+        except TimeoutError:
+            return []
+        if size == 0:
+            raise ConnectionError("Redis closed the connection")
+        reader = self._reader
+        reader.feed(self._space, 0, size)
+        replies = []
+        while (reply := reader.gets()) is not False:
+            replies.append(reply)
+        return replies
+
+
+class RedisPyReplies:
+    """redis-py's own parser. Not PubSub.parse_response: it would reconnect on its own and hide the gap."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        pushed = str(getattr(connection, "protocol", 2)) == "3"
+        self._options = {"push_request": True} if pushed else {}
+
+    def read(self, timeout: float) -> list[Any]:
+        replies: list[Any] = []
+        connection = self._connection
+        while len(replies) < _BURST and connection.can_read(timeout=0.0 if replies else timeout):
+            replies.append(connection.read_response(disconnect_on_error=False, **self._options))
+        return replies
+
+
 class RedisLine(Line):
     """A pattern subscription to the event exchange's channels."""
 
-    def __init__(self, app: Celery, settings: CollectorSettings, deliver: Deliver) -> None:
+    def __init__(self, app: Celery, settings: CollectorSettings) -> None:
         self._app = app
         self._settings = settings
-        self._deliver = deliver
         self._connection: Connection | None = None
-        self._pubsub: Any = None
         self._wire: Any = None
-        self._options: dict[str, bool] = {}
+        self._replies: _Replies | None = None
         self._decode = msgspec.json.Decoder(_Envelope).decode
         self._decode_plain = msgspec.json.Decoder(_PlainEnvelope).decode
 
@@ -64,48 +111,42 @@ class RedisLine(Line):
         self._connection = connect(self._app, self._settings)
         channel: Any = self._connection.channel()
         topic = channel._get_publish_topic(self._app.conf.event_exchange, "*")
-        self._pubsub = channel.subclient
-        self._pubsub.psubscribe(topic)
-        self._wire = self._pubsub.connection
-        if str(getattr(self._wire, "protocol", 2)) == "3":
-            self._options = {"push_request": True}
-
-    def read(self, timeout: float) -> None:
-        # PubSub.parse_response would reconnect on its own and hide the gap
-        wire = self._wire
-        if wire._sock is None:
-            raise ConnectionError("the connection to Redis was closed")
-        for _ in range(_BURST):
-            if not wire.can_read(timeout=timeout):
-                return
-            response = wire.read_response(disconnect_on_error=False, **self._options)
-            if isinstance(response, Exception):
-                raise response
-            kind = response[0] if isinstance(response, list) else response
-            if kind == b"pmessage":
-                self._hand_over(response[3])
-            elif kind == b"pong" or kind == b"PONG":
-                self._deliver(b"", "", PONG, None)
-            timeout = 0.0
-
-    def _hand_over(self, data: bytes) -> None:
+        subscription = channel.subclient
+        subscription.psubscribe(topic)
+        self._wire = subscription.connection
         try:
-            envelope: _Envelope | _PlainEnvelope = self._decode(data)
-            if envelope.properties.body_encoding != "base64":
-                envelope = self._decode_plain(data)
+            self._replies = HiredisReplies(self._wire)
+        except ImportError:  # it comes with the extra `redis`, but not with celery[redis]
+            self._replies = RedisPyReplies(self._wire)
+
+    def read(self, timeout: float) -> list[Message]:
+        if self._wire._sock is None or self._replies is None:
+            raise ConnectionError("the connection to Redis was closed")
+        messages = []
+        for reply in self._replies.read(timeout):
+            if isinstance(reply, Exception):
+                raise reply
+            kind = reply[0] if isinstance(reply, list) else reply
+            if kind == b"pmessage":
+                messages.append(self._message_of(reply[2], reply[3]))
+            elif kind == b"pong" or kind == b"PONG":
+                messages.append(Message(b"", "", routing_key=PONG))
+        return messages
+
+    def _message_of(self, channel: bytes, data: bytes) -> Message:
+        routing_key = channel[channel.rfind(b"/") + 1 :].decode("utf-8", "replace")
+        try:
+            envelope = self._decode(data)
+            if envelope.properties.body_encoding == "base64":
+                return Message(envelope.body, envelope.content_type, routing_key=routing_key)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            try:
-                envelope = self._decode_plain(data)
-            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-                self._deliver(data, NOT_AN_ENVELOPE, "", None)
-                return
-        body = (
-            envelope.body.encode("utf-8", "surrogatepass")
-            if isinstance(envelope.body, str)
-            else envelope.body
-        )
-        info = envelope.properties.delivery_info
-        self._deliver(body, envelope.content_type, "" if info is None else info.routing_key, None)
+            pass  # it is no base64, or nothing at all
+        try:
+            plain = self._decode_plain(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return Message(data, NOT_AN_ENVELOPE)
+        body = plain.body.encode("utf-8", "surrogatepass")
+        return Message(body, plain.content_type, routing_key=routing_key)
 
     def acknowledge(self, tag: int) -> None:
         """Redis keeps nothing of a publication."""

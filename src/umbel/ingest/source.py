@@ -4,22 +4,25 @@ A source owns its connection and its threads. It never decodes, folds or stores,
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 
 import msgspec
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+class Message(msgspec.Struct, gc=False):
     """One broker message: one event or a list of up to 24 (`task.multi`)."""
 
     body: bytes
     #: MIME type as declared by the sender, "application/json" as a rule.
     content_type: str
-    #: Receipt time, epoch seconds UTC.
-    received_at: float
-    #: What `Source.acknowledge` takes once the message is stored; None where the broker keeps nothing.
+    #: Receipt time, epoch seconds UTC; the source sets it.
+    received_at: float = 0.0
+    #: What `Source.acknowledge` takes once the message is stored; None where the broker keeps nothing. (A line gives
+    #: the broker's own delivery tag here, which the source makes unique among its connections.)
     tag: int | None = None
+    #: As the sender gave it: "worker.heartbeat", "task.multi", …
+    routing_key: str = ""
 
 
 class SourceState(StrEnum):
@@ -72,16 +75,20 @@ class Presence(msgspec.Struct, frozen=True):
     silent: frozenset[str] = frozenset()
 
 
+#: Takes messages out of a source; see `Source.start`.
+OnMessages = Callable[[Sequence[Message]], int]
+
+
 class Source(ABC):
     """Reads Celery events from one broker for as long as it is asked to."""
 
     @abstractmethod
-    def start(self, on_message: Callable[[Message], bool], on_outage: Callable[[Outage], None]) -> None:
+    def start(self, on_messages: OnMessages, on_outage: Callable[[Outage], None]) -> None:
         """Begin in own threads; return at once. Reconnects for ever, backoff capped at 30 s and reset on success.
 
-        `on_message` is called from the source's thread, in the broker's order, and returns at once; False when there
-        is no room: a source whose broker keeps what is unread offers the message again, any other drops it.
-        `on_outage` is called once per broken connection, when proof of life is back.
+        `on_messages` is called from the source's thread, in the broker's order, and returns at once how many of the
+        messages it has dealt with. The others, for which there is no room, the broker keeps for us: they are offered
+        again. `on_outage` is called once per broken connection, when proof of life is back.
         """
 
     @abstractmethod
