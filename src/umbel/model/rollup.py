@@ -5,14 +5,14 @@ Every contribution is a pure function of the record, so that totals are sums ove
 same totals. Sketches hold counts per logarithmic bucket (DDSketch's mapping), which can be subtracted as well.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import ceil, log
 from typing import Literal, Self, TypeVar
 
 import msgspec
 
 from umbel.model.fold import attempts
-from umbel.model.task import LOST, RECEIVED, SENT, STARTED, SUCCEEDED, Attempt, Mark, Record
+from umbel.model.task import FAILED, LOST, RECEIVED, SENT, STARTED, SUCCEEDED, Attempt, Mark, Record, Task
 
 #: Relative accuracy of a percentile: a value and its bucket's middle differ by at most 1 %.
 ACCURACY = 0.01
@@ -44,15 +44,16 @@ class Sketch(msgspec.Struct, array_like=True):
                 buckets.pop(index, None)
         self.sum += sign * other.sum
 
-    def observe(self, value: float, count: int = 1, *, index: int | None = None) -> None:
-        """Count `value` seconds `count` times (negative to take back); `index` is its bucket, if known."""
-        index = bucket_of(value) if index is None else index
-        total = self.buckets.get(index, 0) + count
-        if total:
-            self.buckets[index] = total
-        else:
-            self.buckets.pop(index, None)
-        self.sum += count * value
+    def observe(self, value: float, count: int = 1) -> None:
+        """Count `value` seconds `count` times (negative to take back)."""
+        self.observe_all({value: count})
+
+    def observe_all(self, values: Mapping[float, int]) -> None:
+        """Count each of these seconds so many times (negative to take back)."""
+        buckets = self.buckets
+        for value, count in values.items():
+            _bump(buckets, bucket_of(value), count)
+            self.sum += count * value
 
     @property
     def count(self) -> int:
@@ -132,15 +133,64 @@ class Totals(msgspec.Struct, frozen=True):
     rollups: dict[RollupKey, Rollup]
 
 
+class _Account:
+    """What one worker (or client) did with one task name in one minute."""
+
+    __slots__ = ("counts", "runtimes", "waits")
+
+    def __init__(self) -> None:
+        #: (mark type, rank) -> difference.
+        self.counts: dict[tuple[str, int], int] = {}
+        #: Seconds -> difference: exact, so that what is taken away leaves nothing behind.
+        self.runtimes: dict[float, int] = {}
+        self.waits: dict[float, int] = {}
+
+
+_SENT_MARK = ("sent", SENT)
+#: What `add_plain` counts a mark under, by the field of `Task` that holds its time.
+_PLAIN_MARKS = (
+    ("received", ("received", RECEIVED)),
+    ("started", ("started", STARTED)),
+    ("succeeded", ("succeeded", SUCCEEDED)),
+    ("failed", ("failed", FAILED)),
+)
+
+
 class Tally:
     """Gathers what the transitions of one chunk change. Each mark is one addition; `totals` spreads the sums."""
 
     def __init__(self) -> None:
-        #: (worker, task, minute, mark type, rank) -> difference.
-        self._marks: dict[tuple[str, str, int, str, int], int] = {}
-        #: (worker, task, minute, seconds) -> difference.
-        self._runtimes: dict[tuple[str, str, int, float], int] = {}
-        self._waits: dict[tuple[str, str, int, float], int] = {}
+        #: (worker, task, minute) -> account.
+        self._accounts: dict[tuple[str, str, int], _Account] = {}
+
+    def _account(self, worker: str, task: str, time: float) -> _Account:
+        key = (worker, task, int(time // 60) * 60)
+        account = self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = _Account()
+        return account
+
+    def add_plain(self, before: Task | None, after: Task) -> None:
+        """Add the step between two states of a plain life (`model.plain`), which only adds marks to it."""
+        name = after.name or ""
+        if after.sent is not None and (before is None or before.sent is None):
+            _bump(self._account(after.client or "", name, after.sent).counts, _SENT_MARK, 1)
+        worker = after.worker
+        if worker is None:
+            return
+        for field, mark in _PLAIN_MARKS:
+            time = getattr(after, field)
+            if time is None or (before is not None and getattr(before, field) is not None):
+                continue
+            account = self._account(worker, name, time)
+            counts = account.counts
+            counts[mark] = counts.get(mark, 0) + 1
+            if field == "succeeded" and after.runtime:
+                _bump(account.runtimes, after.runtime, 1)
+        if after.wait is not None and (before is None or before.wait is None):
+            started = after.started
+            assert started is not None
+            _bump(self._account(worker, name, started).waits, after.wait, 1)
 
     def add_transition(
         self, before: Record | None, after: Record, runs: Sequence[Attempt] | None = None
@@ -173,10 +223,10 @@ class Tally:
         for mark in marks:
             if mark.flags & LOST:
                 continue
-            minute = int(mark.time // 60) * 60
-            _bump(self._marks, (mark.hostname, name, minute, mark.type, mark.rank), sign)
+            account = self._account(mark.hostname, name, mark.time)
+            _bump(account.counts, (mark.type, mark.rank), sign)
             if mark.rank == SUCCEEDED and mark.runtime:
-                _bump(self._runtimes, (mark.hostname, name, minute, mark.runtime), sign)
+                _bump(account.runtimes, mark.runtime, sign)
 
     def _add_waits(
         self, runs: Iterable[Attempt], name: str, sign: int, *, only: Sequence[Mark] | None = None
@@ -189,29 +239,31 @@ class Tally:
                 continue
             if only is not None and not any(mark in only for mark in run.marks if mark.rank <= STARTED):
                 continue
-            minute = int(run.started // 60) * 60
-            _bump(self._waits, (run.worker, name, minute, max(0.0, run.started - run.received)), sign)
+            waits = self._account(run.worker, name, run.started).waits
+            _bump(waits, max(0.0, run.started - run.received), sign)
 
     def totals(self) -> Totals:
         """The sums, as the store keeps them."""
         counters: dict[tuple[str, str, str], int] = {}
         runtimes: dict[tuple[str, str], dict[float, int]] = {}
         rollups: dict[RollupKey, Rollup] = {}
-        for (worker, task, minute, type_, rank), count in self._marks.items():
-            _bump(counters, (worker, task, "task-" + type_), count)
-            # what a client sends is no worker's doing
-            for key in _keys(worker, task, minute)[: 1 if rank == SENT else 2]:
-                _bump(rollups.setdefault(key, Rollup()).counts, type_, count)
-        for (worker, task, minute, seconds), count in self._runtimes.items():
-            _bump(runtimes.setdefault((worker, task), {}), seconds, count)
-            index = bucket_of(seconds)
-            for key in _keys(worker, task, minute):
-                rollups.setdefault(key, Rollup()).runtime.observe(seconds, count, index=index)
-        for (worker, task, minute, seconds), count in self._waits.items():
-            index = bucket_of(seconds)
-            for key in _keys(worker, task, minute):
-                rollups.setdefault(key, Rollup()).wait.observe(seconds, count, index=index)
-        return Totals(counters, runtimes, rollups)
+        for (worker, task, minute), account in self._accounts.items():
+            both = [rollups.setdefault(key, Rollup()) for key in _keys(worker, task, minute)]
+            for (type_, rank), count in account.counts.items():
+                _bump(counters, (worker, task, "task-" + type_), count)
+                # what a client sends is no worker's doing
+                for rollup in both[: 1 if rank == SENT else 2]:
+                    _bump(rollup.counts, type_, count)
+            if account.runtimes:
+                seen = runtimes.setdefault((worker, task), {})
+                for seconds, count in account.runtimes.items():
+                    _bump(seen, seconds, count)
+                for rollup in both:
+                    rollup.runtime.observe_all(account.runtimes)
+            if account.waits:
+                for rollup in both:
+                    rollup.wait.observe_all(account.waits)
+        return Totals(counters, runtimes, {key: rollup for key, rollup in rollups.items() if rollup})
 
 
 def _keys(worker: str, task: str, minute: int) -> tuple[RollupKey, RollupKey]:
