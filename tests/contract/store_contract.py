@@ -56,7 +56,7 @@ class StoreContract:
             detail = reader.fetch_task(uuid)
             assert detail is not None
             assert detail.record == record
-            task, stored = writer.fetch_records([uuid])[uuid]
+            task, stored = writer.fetch_lives([uuid])[uuid]
             assert task == detail.task
             assert stored == msgspec.structs.replace(record, errors=record.errors[-1:])
         mine = [task for task in teller.tasks if task.uuid.startswith(teller.prefix)]
@@ -93,12 +93,12 @@ class StoreContract:
 
     def test_an_unknown_task_is_none(self, reader: HistoryReader, writer: HistoryWriter) -> None:
         assert reader.fetch_task("nobody") is None
-        assert writer.fetch_records(["nobody"]) == {}
+        assert writer.fetch_lives(["nobody"]) == {}
 
     def test_thousands_of_records_are_fetched_at_once(self, writer: HistoryWriter) -> None:
         teller = Teller(writer)
         teller.tell([event for n in range(1203) for event in received(f"u{n}")])
-        found = writer.fetch_records([f"u{n}" for n in range(1300)])
+        found = writer.fetch_lives([f"u{n}" for n in range(1300)])
         assert len(found) == 1203
         assert found["u7"][1] == teller.records["u7"]
 

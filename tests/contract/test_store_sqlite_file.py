@@ -88,7 +88,7 @@ def test_a_damaged_history_is_moved_aside_and_a_new_one_begun(
     Teller(writer).tell(received("new"))
     writer.close()
     writer.open()
-    assert set(writer.fetch_records(["new", "u1"])) == {"new"}
+    assert set(writer.fetch_lives(["new", "u1"])) == {"new"}
     writer.close()
     assert len(damaged_files(path)) == 1
 
@@ -103,7 +103,7 @@ def test_a_sound_history_is_opened_as_it_is(path: Path) -> None:
     fill(path)
     writer = make_writer(path)
     writer.open()
-    assert len(writer.fetch_records([f"u{n}" for n in range(1000)])) == 1000
+    assert len(writer.fetch_lives([f"u{n}" for n in range(1000)])) == 1000
     assert writer.get_notices() == []
     writer.close()
     assert path.stat().st_mode & 0o077 == 0
@@ -127,7 +127,7 @@ def test_damage_met_while_writing_is_moved_aside_once(path: Path, monkeypatch: p
             fill_other.tell([e for n in range(100) for e in succeeded(f"n{part}-{n}")])
     assert len(damaged_files(path)) == 1
     # chunks before the damage was met went aside with it; none is half there
-    found = len(writer.fetch_records([f"n{part}-{n}" for part in range(20) for n in range(100)]))
+    found = len(writer.fetch_lives([f"n{part}-{n}" for part in range(20) for n in range(100)]))
     assert found % 100 == 0
     assert found > 0
     reader = SQLiteReader(path, buckets=BUCKETS)
@@ -242,11 +242,11 @@ def test_a_full_store_refuses_whole_chunks_and_takes_them_later(path: Path) -> N
     writer.open()
     teller = Teller(writer)
     refused = tell_until_refused(teller)
-    assert writer.fetch_records(refused) == {}
+    assert writer.fetch_lives(refused) == {}
     writer.prune(now=EPOCH)
     again = Teller(writer)
     again.tell([e for uuid in refused for e in succeeded(uuid)])
-    assert len(writer.fetch_records(refused)) == 100
+    assert len(writer.fetch_lives(refused)) == 100
     reader = SQLiteReader(path, buckets=BUCKETS)
     assert_facets_exact(reader)
     reader.close()
@@ -274,7 +274,7 @@ def test_a_row_that_breaks_a_rule_is_not_taken_for_a_full_disk(path: Path) -> No
         writer.write(
             Changes(tasks=[TaskChange(None, project(good), good), TaskChange(None, without_time, bad)])
         )
-    assert writer.fetch_records(["good", "bad"]) == {}
+    assert writer.fetch_lives(["good", "bad"]) == {}
     Teller(writer).tell(received("good"))
     writer.close()
 
@@ -293,10 +293,10 @@ _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
 refused = tell_until_refused(teller)
 print("refused")
-assert writer.fetch_records(refused) == {}
+assert writer.fetch_lives(refused) == {}
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 Teller(writer).tell([e for uuid in refused for e in succeeded(uuid)])
-assert len(writer.fetch_records(refused)) == 100
+assert len(writer.fetch_lives(refused)) == 100
 writer.close()
 print("recovered")
 """
@@ -345,7 +345,7 @@ def test_a_killed_writer_loses_nothing_it_had_written(path: Path) -> None:
         child.stdout.close()
     writer = make_writer(path)
     writer.open()
-    found = writer.fetch_records(told)
+    found = writer.fetch_lives(told)
     assert len(found) == len(told) == 3 * 7 * 50
     assert all(task.state == "SUCCESS" for task, _ in found.values())
     assert writer.get_notices() == []

@@ -17,6 +17,7 @@ import msgspec
 
 from tests.prove.ledger import Mark
 from umbel.model.fold import project
+from umbel.model.plain import as_record
 from umbel.model.rollup import Rollup, RollupKey, Tally, Totals
 from umbel.model.task import LOST, Record, Task, TaskError
 from umbel.store.packing import unpack
@@ -82,7 +83,7 @@ def _read_rows(history: sqlite3.Connection, differences: list[str]) -> tuple[lis
     columns = ", ".join(TASK_FIELDS)
     for *fields, marks in history.execute(f"SELECT {columns}, marks FROM tasks"):
         task = task_of(fields)
-        record = unpack(task, marks)
+        record = as_record(task, unpack(task, marks))
         earlier = errors.pop(task.uuid, [])
         record = msgspec.structs.replace(record, errors=tuple(sorted({*earlier, *record.errors})))
         told = project(record)

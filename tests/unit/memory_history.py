@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from umbel.errors import StoreUnavailable
-from umbel.model.task import Record, Task
+from umbel.model.plain import Life
+from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store.base import (
     Changes,
@@ -19,7 +20,7 @@ class MemoryHistory(HistoryWriter):
     """Rows in dictionaries. `broken` makes every write fail as a full disk does."""
 
     def __init__(self) -> None:
-        self.tasks: dict[str, tuple[Task, Record]] = {}
+        self.tasks: dict[str, tuple[Task, Life]] = {}
         self.workers: dict[str, Worker] = {}
         self.counters: dict[CounterKey, int] = {}
         self.runtimes: dict[tuple[str, str], list[float]] = {}
@@ -39,7 +40,7 @@ class MemoryHistory(HistoryWriter):
         if self.broken:
             raise StoreUnavailable("no space left")
 
-    def fetch_records(self, uuids: Collection[str]) -> dict[str, tuple[Task, Record]]:
+    def fetch_lives(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
         self.fetched += len(uuids)
         return {uuid: self.tasks[uuid] for uuid in uuids if uuid in self.tasks}
 
@@ -51,7 +52,7 @@ class MemoryHistory(HistoryWriter):
         for change in changes.tasks:
             known = self.tasks.get(change.after.uuid)
             assert change.before == (known[0] if known else None)
-            self.tasks[change.after.uuid] = (change.after, change.record)
+            self.tasks[change.after.uuid] = (change.after, change.life)
         self.workers.update({worker.hostname: worker for worker in changes.workers})
         for name in changes.workers_removed:
             self.workers.pop(name, None)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.unit.histories import EPOCH, Life, event, lives
 from umbel.model.fold import fold, lost, project
+from umbel.model.plain import as_record, tell
 from umbel.model.task import Record
 from umbel.store.packing import pack, unpack
 from umbel.store.rows import TASK_FIELDS, insert_row, is_ascii, is_steady, task_of
@@ -15,7 +16,7 @@ def packed_and_back(record: Record) -> Record:
     task = project(record)
     row = insert_row(task, record)
     assert task_of(row) == task
-    return unpack(task, row[len(TASK_FIELDS) + 1])
+    return as_record(task, unpack(task, row[len(TASK_FIELDS) + 1]))
 
 
 @given(life=lives(skew=True), data=st.data())
@@ -44,6 +45,20 @@ def test_registers_whose_marks_are_gone_keep_their_stamps() -> None:
     record = fold(None, events)
     assert all(mark.time != record.fields["name"][0] for mark in record.marks)
     assert packed_and_back(record) == record
+
+
+def test_a_plain_life_comes_back_in_less_space() -> None:
+    events = [
+        event("task-sent", EPOCH, "gen1@web", 9, name="n", args="()", kwargs="{}", queue="q", retries=0),
+        event("task-received", EPOCH, "celery@a", 4711, name="n", args="()", kwargs="{}", retries=0),
+        event("task-started", EPOCH + 0.01, "celery@a", 4711),
+        event("task-succeeded", EPOCH + 0.05, "celery@a", 4711, runtime=0.04, result="1"),
+    ]
+    told = tell(events)
+    assert told is not None
+    row = insert_row(*told)
+    assert unpack(task_of(row), row[len(TASK_FIELDS) + 1]) == told[1]
+    assert len(row[len(TASK_FIELDS) + 1]) < 32
 
 
 def test_an_ordinary_task_takes_little_space() -> None:

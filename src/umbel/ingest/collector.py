@@ -163,6 +163,7 @@ class Collector:
             parts.watch.stop()
             parts.source.stop()
             self._finish(parts.pipeline)
+            parts.pipeline.close()
 
     def _round(self, parts: _Parts) -> None:
         begun = time.monotonic()

@@ -1,7 +1,7 @@
 """From buffered messages to stored rows: decode, redact, fold, tally, write in short transactions, acknowledge.
 
-Owned by one thread, the only one that touches the store's writer. Nothing is acknowledged, and no row is remembered as
-stored, before its transaction is committed; what cannot be written waits. Driven by `ingest.collector`.
+Owned by one thread; the transactions themselves run in another (`ingest.write_behind`). Nothing is acknowledged before
+it is committed, and what cannot be written waits. Driven by `ingest.collector`.
 """
 
 import logging
@@ -16,8 +16,10 @@ from umbel.ingest.buffer import Buffer
 from umbel.ingest.decode import Decoder
 from umbel.ingest.source import Message
 from umbel.ingest.workers import WorkerBook
+from umbel.ingest.write_behind import Chunk, WriteBehind
 from umbel.model.event import Event
 from umbel.model.fold import attempts, fold, lost, project
+from umbel.model.plain import Life, as_record, tell
 from umbel.model.redact import Redactor
 from umbel.model.rollup import Tally
 from umbel.model.task import Record, Task
@@ -31,6 +33,9 @@ LOCK_TIME = 0.05
 
 #: Messages decoded in one pass; more wait in the buffer, where they are bounded.
 PASS_MESSAGES = 8000
+
+#: Seconds after which a flush ends although the buffer has filled again: others wait for the pipeline's thread too.
+LONGEST_FLUSH = 1.0
 
 #: Unfinished tasks remembered as stored, so that their next event needs no SELECT.
 REMEMBERED = 20_000
@@ -64,68 +69,112 @@ class Pipeline:
         self._acknowledge = acknowledge
         self._clock = clock
         self._between_chunks = between_chunks
-        self._known: OrderedDict[str, tuple[Task, Record]] = OrderedDict()
-        #: uuid -> events taken from the buffer and not stored yet.
+        self._behind = WriteBehind(store, self._note_stored)
+        #: Tasks as they are stored, or will be by the chunks on their way: open ones, and those on their way.
+        self._known: OrderedDict[str, tuple[Task, Life]] = OrderedDict()
+        #: uuid -> events taken from the buffer and in no chunk yet.
         self._pending: dict[str, list[Event]] = {}
         self._counters: dict[CounterKey, int] = {}
+        #: hostname -> its latest task event, of which the worker book has not heard yet.
+        self._latest: dict[str, Event] = {}
         self._tag: int | None = None
-        self._newest = 0.0
+        #: Receipt of the oldest and the newest message that is not stored yet; 0.0 for none.
+        self._oldest = self._newest = 0.0
         self._rows = MAX_ROWS
         self._sampled = (0.0, 0)
         self.events = 0
         self.malformed: dict[str, int] = {}
         self.last_event_at: float | None = None
-        #: Seconds from receipt to commit of the newest flush.
-        self.lag = 0.0
+        self._lag = 0.0
+
+    def close(self) -> None:
+        """End the thread that writes; what it has not stored is lost with the process."""
+        self._behind.close()
+
+    @property
+    def lag(self) -> float:
+        """Seconds from receipt to commit: of the newest flush, or of what has waited longest if that is more."""
+        oldest = self._oldest or self._buffer.oldest
+        return max(self._lag, 0.0 if oldest is None else self._clock() - oldest)
 
     def flush(self) -> int:
-        """Store what the buffer holds, at most one pass of it; return how many messages were taken.
+        """Store what the buffer holds, for about LONGEST_FLUSH at most; return how many messages were taken.
 
         Raises:
             StoreUnavailable: What was not written is kept and goes first next time.
         """
-        messages: list[Message] = []
-        if not self._pending and not self._counters:
-            messages = self._buffer.take(PASS_MESSAGES)
-            for message in messages:
-                self._take(message)
-        self._write_pending()
+        if self._behind:
+            self._guarded(self._behind.retry)
+        taken = 0
+        until = time.monotonic() + LONGEST_FLUSH
+        while True:
+            if not self._pending and not self._counters:
+                taken += self._take_pass()
+            self._submit_pending()
+            if not self._buffer.size or time.monotonic() > until:
+                break
+        self._guarded(self._behind.settle)
+        self._note_all_stored()
+        return taken
+
+    def _note_all_stored(self) -> None:
         if self._tag is not None:
             self._acknowledge(self._tag)
             self._tag = None
         if self._newest:
-            self.lag = max(0.0, self._clock() - self._newest)
-            self._newest = 0.0
+            self._lag = max(0.0, self._clock() - self._newest)
+            self._oldest = self._newest = 0.0
+
+    def _take_pass(self) -> int:
+        messages = self._buffer.take(PASS_MESSAGES)
+        if messages and not self._oldest:
+            self._oldest = messages[0].received_at
+        for message in messages:
+            self._take(message)
+        for event in self._latest.values():
+            self._workers.hear(event)
+        self._latest.clear()
+        if self._redactor is not None:
+            self._redactor.forget()
         return len(messages)
 
     def _take(self, message: Message) -> None:
         events, errors = self._decoder.decode(message.body, message.content_type, message.received_at)
         for error in errors:
             self._count_malformed(error, message)
-        redactor = self._redactor
-        heard: Event | None = None
+        pending, redactor = self._pending, self._redactor
         for event in events:
-            self.events += 1
             uuid = event.uuid
-            if uuid is not None and event.type[:5] == "task-":
-                self._pending.setdefault(uuid, []).append(
-                    event if redactor is None else redactor.redact(event)
-                )
-            else:
-                key = CounterKey(event.hostname, "", event.type)
-                self._counters[key] = self._counters.get(key, 0) + 1
-                self._workers.hear(event)
+            if uuid is None or event.type[:5] != "task-":
+                self._hear(event)
                 continue
-            # a worker's buffered events come in one message: the last one says all that they say of it
-            if heard is not None and (heard.hostname, heard.pid) != (event.hostname, event.pid):
-                self._workers.hear(heard)
-            heard = event
-        if heard is not None:
-            self._workers.hear(heard)
+            if redactor is not None:
+                redactor.redact(event)
+            waiting = pending.get(uuid)
+            if waiting is None:
+                pending[uuid] = [event]
+            else:
+                waiting.append(event)
+            hostname = event.hostname
+            last = self._latest.get(hostname)
+            if last is not None and last.pid != event.pid:
+                self._workers.hear(last)
+            # of a run's task events the last one says all that they say of it
+            self._latest[hostname] = event
         if events:
+            self.events += len(events)
             self._newest = self.last_event_at = message.received_at
         if message.tag is not None:
             self._tag = message.tag
+
+    def _hear(self, event: Event) -> None:
+        """A worker's event, which comes after the task events that it sent before."""
+        key = CounterKey(event.hostname, "", event.type)
+        self._counters[key] = self._counters.get(key, 0) + 1
+        last = self._latest.pop(event.hostname, None)
+        if last is not None:
+            self._workers.hear(last)
+        self._workers.hear(event)
 
     def _count_malformed(self, error: DecodeError, message: Message) -> None:
         self.malformed[error.cause] = self.malformed.get(error.cause, 0) + 1
@@ -142,67 +191,106 @@ class Pipeline:
             )
         self._sampled = (since, shown + 1)
 
-    def _write_pending(self) -> None:
+    def _submit_pending(self) -> None:
         while self._pending or self._counters:
             chunk = list(islice(self._pending, self._rows))
             try:
-                self._write_chunk(chunk)
+                self._submit(self._make_chunk(chunk))
             except StoreError:
                 raise
             except Exception:  # one task that breaks a rule nobody thought of must not stop all others
-                _log.exception("A chunk of %d tasks could not be stored; trying them one by one.", len(chunk))
                 self._write_one_by_one(chunk)
             self._between_chunks()
 
-    def _write_chunk(self, chunk: Sequence[str]) -> None:
-        priors = self._fetch_priors(chunk)
+    def _make_chunk(self, uuids: Sequence[str]) -> Chunk:
+        """The chunk of these pending tasks; with the last of them goes all else that is to be stored."""
+        priors = self._fetch_priors(uuids)
         tally = Tally()
         changes = []
-        for uuid in chunk:
+        for uuid in uuids:
             change = fold_change(priors.get(uuid), self._pending[uuid], tally)
             if change is not None:
                 changes.append(change)
-        self._write(changes, tally, with_workers=len(chunk) == len(self._pending))
-        for uuid in chunk:
-            del self._pending[uuid]
+        return self._chunk_of(changes, tally, uuids, with_workers=len(uuids) == len(self._pending))
 
-    def _write_one_by_one(self, chunk: Sequence[str]) -> None:
-        for uuid in chunk:
-            self._known.pop(uuid, None)
-            try:
-                self._write_chunk([uuid])
-            except StoreError:
-                raise
-            except Exception:  # see above
-                _log.exception("Events of the task %s could not be stored and are left out.", uuid)
-                lost_events = self._pending.pop(uuid, [])
-                self.malformed["internal"] = self.malformed.get("internal", 0) + len(lost_events)
-
-    def _write(self, tasks: Sequence[TaskChange], tally: Tally, *, with_workers: bool) -> None:
-        """One transaction; afterwards its rows are remembered as stored."""
+    def _chunk_of(
+        self, tasks: Sequence[TaskChange], tally: Tally, uuids: Sequence[str] = (), *, with_workers: bool
+    ) -> Chunk:
         totals = tally.totals()
         counters = {CounterKey(*key): count for key, count in totals.counters.items()}
         workers, removed = self._workers.get_changes() if with_workers else ([], [])
         if with_workers:
             for key, count in self._counters.items():
                 counters[key] = counters.get(key, 0) + count
-        begun = time.perf_counter()
-        self._store.write(
-            Changes(
-                tasks=tasks,
-                workers=workers,
-                workers_removed=removed,
-                counters=counters,
-                runtimes={key: self._runtimes(seen) for key, seen in totals.runtimes.items()},
-                rollups=totals.rollups,
-            )
+        changes = Changes(
+            tasks=tasks,
+            workers=workers,
+            workers_removed=removed,
+            counters=counters,
+            runtimes={key: self._runtimes(seen) for key, seen in totals.runtimes.items()},
+            rollups=totals.rollups,
         )
-        self._adapt(len(tasks), time.perf_counter() - begun)
+        events = {uuid: self._pending.pop(uuid) for uuid in uuids}
         if with_workers:
             self._workers.set_stored()
             self._counters = {}
         for change in tasks:
-            self._remember(change.after, change.record)
+            self._remember(change.after, change.life)
+        return Chunk(changes, events)
+
+    def _submit(self, chunk: Chunk) -> None:
+        self._guarded(lambda: self._behind.submit(chunk))
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Run `act`; if the history breaks over a chunk, unmake it and those behind it and write task by task."""
+        try:
+            act()
+        except StoreError:
+            raise
+        except Exception:  # see above
+            chunks = self._behind.take_back()
+            if not chunks:
+                raise
+            for chunk in reversed(chunks):
+                self._unmake(chunk)
+            self._write_one_by_one([uuid for chunk in chunks for uuid in chunk.events])
+
+    def _unmake(self, chunk: Chunk) -> None:
+        """Let what the chunk was made of be pending again; worker rows are as good later."""
+        for uuid, events in chunk.events.items():
+            self._known.pop(uuid, None)
+            self._pending[uuid] = events + self._pending.get(uuid, [])
+        for key, count in chunk.changes.counters.items():
+            if not key.type.startswith("task-"):
+                self._counters[key] = self._counters.get(key, 0) + count
+        self._workers.put_back_changes(chunk.changes.workers, chunk.changes.workers_removed)
+
+    def _write_one_by_one(self, uuids: Sequence[str]) -> None:
+        _log.exception("A chunk of %d tasks could not be stored; trying them one by one.", len(uuids))
+        for uuid in dict.fromkeys(uuids):
+            self._known.pop(uuid, None)
+            try:
+                self._behind.submit(self._make_chunk([uuid]))
+                self._behind.settle()
+            except StoreError:
+                raise
+            except Exception:  # see above
+                _log.exception("Events of the task %s could not be stored and are left out.", uuid)
+                self._known.pop(uuid, None)
+                lost_events = self._pending.pop(uuid, [])
+                for chunk in self._behind.take_back():
+                    lost_events = chunk.events.get(uuid, lost_events)
+                self.malformed["internal"] = self.malformed.get("internal", 0) + len(lost_events)
+
+    def _note_stored(self, chunk: Chunk) -> None:
+        """A chunk is committed: finished tasks need not be known any more."""
+        self._adapt(len(chunk.changes.tasks), chunk.seconds)
+        for change in chunk.changes.tasks:
+            task = change.after
+            if task.finished:
+                known = self._known.get(task.uuid)
+                if known is not None and known[0] is task:
+                    del self._known[task.uuid]
 
     def _adapt(self, rows: int, seconds: float) -> None:
         """Keep the time for which one transaction holds the lock near LOCK_TIME."""
@@ -217,27 +305,28 @@ class Pipeline:
             counts[bisect_left(self._buckets, seconds)] += count
         return Runtimes(tuple(counts), sum(seconds * count for seconds, count in seen.items()))
 
-    def _fetch_priors(self, uuids: Collection[str]) -> dict[str, tuple[Task, Record]]:
+    def _fetch_priors(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
         known = self._known
         priors = {uuid: known[uuid] for uuid in uuids if uuid in known}
         missing = [uuid for uuid in uuids if uuid not in priors]
         if missing:
-            priors.update(self._store.fetch_records(missing))
+            priors.update(self._store.fetch_lives(missing))
         return priors
 
-    def _remember(self, task: Task, record: Record) -> None:
-        if task.finished:
-            self._known.pop(task.uuid, None)
-            return
-        self._known[task.uuid] = (task, record)
+    def _remember(self, task: Task, life: Life) -> None:
+        self._known[task.uuid] = (task, life)
         self._known.move_to_end(task.uuid)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
+    def _write(self, tasks: Sequence[TaskChange], tally: Tally, *, with_workers: bool) -> None:
+        """One transaction, now."""
+        self._submit(self._chunk_of(tasks, tally, with_workers=with_workers))
+        self._guarded(self._behind.settle)
+
     def write_workers(self) -> None:
         """Store worker rows whose status changed without an event. Raises StoreUnavailable."""
-        workers, removed = self._workers.get_changes()
-        if workers or removed:
+        if self._workers.has_changes():
             self._write((), Tally(), with_workers=True)
 
     def give_up(self, tasks: Sequence[Task], *, alive_pid: int, now: float) -> int:
@@ -248,7 +337,8 @@ class Pipeline:
         rows = self._fetch_priors([task.uuid for task in tasks if task.uuid not in self._pending])
         tally = Tally()
         changes = []
-        for before, record in rows.values():
+        for before, life in rows.values():
+            record = as_record(before, life)
             runs = attempts(record.marks)
             if before.finished or (alive_pid and runs and runs[-1].pid == alive_pid):
                 continue
@@ -260,11 +350,15 @@ class Pipeline:
         return len(changes)
 
 
-def fold_change(
-    prior: tuple[Task, Record] | None, events: Sequence[Event], tally: Tally
-) -> TaskChange | None:
+def fold_change(prior: tuple[Task, Life] | None, events: Sequence[Event], tally: Tally) -> TaskChange | None:
     """The transition that these events of one task make, added to the tally; None when they tell nothing new."""
-    before, record = prior if prior is not None else (None, None)
+    before, life = prior if prior is not None else (None, None)
+    if not isinstance(life, Record):
+        told = tell(events, before, life)
+        if told is not None:
+            tally.add_plain(before, told[0])
+            return TaskChange(before, *told)
+    record = None if before is None or life is None else as_record(before, life)
     after = fold(record, events)
     if record is not None and len(after.marks) == len(record.marks) and after == record:
         return None

@@ -221,10 +221,19 @@ class WorkerBook:
         """Rows and removals not stored yet, as of now."""
         return [msgspec.structs.replace(self.rows[name]) for name in self._changed], sorted(self._removed)
 
+    def has_changes(self) -> bool:
+        """Something is to be stored."""
+        return bool(self._changed or self._removed)
+
     def set_stored(self) -> None:
-        """What `get_changes` gave has been stored."""
+        """What `get_changes` gave is on its way into the store."""
         self._changed.clear()
         self._removed.clear()
+
+    def put_back_changes(self, rows: Iterable[Worker], removed: Iterable[str]) -> None:
+        """These did not get there: they are to be stored again, as they are by then."""
+        self._changed.update(worker.hostname for worker in rows if worker.hostname in self.rows)
+        self._removed.update(hostname for hostname in removed if hostname not in self.rows)
 
     def get_notices(self, *, now: float, enable_events: bool) -> list[str]:
         """What an operator should know of these workers, a sentence each."""

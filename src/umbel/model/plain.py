@@ -48,6 +48,10 @@ class Plain(msgspec.Struct, frozen=True, gc=False, array_like=True):
     from_sent: int = 0
 
 
+#: What is kept of a task beside what is shown of it.
+Life = Record | Plain
+
+
 class _Told:
     """The events of one task, each in its place."""
 
@@ -293,3 +297,8 @@ def record_of(task: Task, plain: Plain) -> Record:
             assert time is not None
             fields[name] = (time, rank, value)
     return Record(task.uuid, tuple(marks), fields, errors, task.first_seen, task.origin)
+
+
+def as_record(task: Task, life: Life) -> Record:
+    """The record of any life."""
+    return record_of(task, life) if isinstance(life, Plain) else life

@@ -56,6 +56,8 @@ class Redactor:
             (shape, mask) for hints, shape, mask in shapes for _ in hints
         ]
         self._words = AhoCorasick([*SECRET_NAMES, *(hint for hints, _, _ in shapes for hint in hints)])
+        #: Long texts seen lately, as they came and clean: a message's own are told by its client and by its worker.
+        self._seen: dict[str, str] = {}
         words = "|".join(f"(?:{name})" for name in names)
         self._more = re.compile(words, re.IGNORECASE) if words else None
 
@@ -64,11 +66,17 @@ class Redactor:
         for field in _FIELDS:
             text = getattr(event, field)
             if text:
-                clean = self.redact_text(text)
-                if clean is not text:
+                clean = self._seen.get(text)
+                if clean is None:
+                    clean = self._seen[text] = self.redact_text(text)
+                if clean is not text and clean != text:
                     setattr(event, field, clean)
                     event.origin |= REDACTED
         return event
+
+    def forget(self) -> None:
+        """Drop what was kept of texts seen lately."""
+        self._seen.clear()
 
     def redact_text(self, text: str) -> str:
         """`text` with every secret in it masked, or `text` itself; masking twice changes nothing more."""

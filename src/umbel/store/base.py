@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from umbel.model.plain import Life
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Task
 from umbel.model.worker import Worker
@@ -73,7 +74,8 @@ class TaskChange(msgspec.Struct, frozen=True, gc=False):
     #: The row as stored now, None for a new task. A wrong one costs time, not truth.
     before: Task | None
     after: Task
-    record: Record
+    #: What is kept of it beside the row's own columns.
+    life: Life
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,7 +203,7 @@ class HistoryWriter(ABC):
         """Checkpoint, close and unlock. Safe to call twice."""
 
     @abstractmethod
-    def fetch_records(self, uuids: Collection[str]) -> dict[str, tuple[Task, Record]]:
+    def fetch_lives(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
         """The rows of these tasks as stored; unknown ids are left out. `Record.errors` holds only the
         error that the row itself carries (earlier ones stay in their side table)."""
 

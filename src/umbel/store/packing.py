@@ -1,7 +1,7 @@
 """A task's marks, and the stamps of its registers, in one compact msgpack value, and back again.
 
 What a task row already says (register values, the hostnames of worker and client, the last error's texts) is
-not repeated. `pack` and `unpack` are exact inverses for every record that `model.fold` makes.
+not repeated. `pack` and `unpack` are exact inverses for every life that `model.plain` and `model.fold` make.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from umbel.model.fold import FIELDS
+from umbel.model.plain import Life, Plain
 from umbel.model.task import RANKS, Mark, Record, Task, TaskError
 
 #: Registers in the order of their stamps; append only, for stored rows rely on it.
@@ -22,8 +23,12 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 
-def pack(task: Task, record: Record) -> bytes:
-    """The bytes that, with the columns of `task`, give `record` back."""
+def pack(task: Task, life: Life) -> bytes:
+    """The bytes that, with the columns of `task`, give `life` back."""
+    return _encode(life) if isinstance(life, Plain) else _pack_record(task, life)
+
+
+def _pack_record(task: Task, record: Record) -> bytes:
     hosts: dict[str | None, int] = {task.client: 1, task.worker: 0}
     extra_hosts: list[str] = []
     marks: list[Any] = []
@@ -56,9 +61,14 @@ def pack(task: Task, record: Record) -> bytes:
     return _encode((marks, bytes(stamps), error, loose, extra_hosts))
 
 
-def unpack(task: Task, packed: bytes) -> Record:
-    """The record of a stored row; `errors` holds the row's own error only."""
-    rows, stamps, error, loose, extra_hosts = _decode(packed)
+def unpack(task: Task, packed: bytes) -> Life:
+    """The life of a stored row; a record's `errors` holds the row's own error only."""
+    values = _decode(packed)
+    return _unpack_record(task, values) if isinstance(values[0], list) else Plain(*values)
+
+
+def _unpack_record(task: Task, values: list[Any]) -> Record:
+    rows, stamps, error, loose, extra_hosts = values
     hosts = (task.worker, task.client, *extra_hosts)
     marks: list[Mark] = []
     for time, kind, host, pid, clock, retries, flags, runtime in rows:

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from umbel.model.task import Record, Task
+from umbel.model.plain import Life
+from umbel.model.task import Task
 from umbel.store.packing import pack
 from umbel.store.schema import tasks
 
@@ -32,14 +33,14 @@ _steady = attrgetter(*sorted(_STEADY_FIELDS))
 _texts = attrgetter(*_TEXTS)
 
 
-def insert_row(task: Task, record: Record) -> tuple[Any, ...]:
+def insert_row(task: Task, life: Life) -> tuple[Any, ...]:
     """Values for `TASK_FIELDS`, ascii, marks."""
-    return (*_all(task), is_ascii(task), pack(task, record))
+    return (*_all(task), is_ascii(task), pack(task, life))
 
 
-def update_row(task: Task, record: Record) -> tuple[Any, ...]:
+def update_row(task: Task, life: Life) -> tuple[Any, ...]:
     """Values for `CHANGING_FIELDS`, ascii, marks and the uuid."""
-    return (*_changing(task), is_ascii(task), pack(task, record), task.uuid)
+    return (*_changing(task), is_ascii(task), pack(task, life), task.uuid)
 
 
 def is_steady(before: Task, after: Task) -> bool:

@@ -218,12 +218,13 @@ class OwnedFile:
 
 def _set_up(connection: sqlite3.Connection, *, new: bool, max_bytes: int | None) -> None:
     if new:
-        # both must stand in the very first page
+        # all must stand in the very first page; larger pages hold rows of 1 kB with less waste
+        connection.execute("PRAGMA page_size = 8192")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: fewer commits that also move pages
+    connection.execute("PRAGMA wal_autocheckpoint = 2000")  # 16 MB: fewer commits that also move pages
     connection.execute("PRAGMA cache_size = -32768")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     if max_bytes is not None:

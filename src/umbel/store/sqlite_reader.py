@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from umbel.errors import StoreUnavailable
 from umbel.model.fold import join
+from umbel.model.plain import as_record
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, TaskError
 from umbel.model.worker import Worker
@@ -153,7 +154,7 @@ class SQLiteReader(HistoryReader):
             ).fetchall()
             children = connection.execute(_select_children([uuid]).limit(MOST_CHILDREN)).fetchall()
         task = task_of(row)
-        record = unpack(task, row[-1])
+        record = as_record(task, unpack(task, row[-1]))
         if errors:
             others = tuple(sorted(TaskError(*error) for error in errors))
             record = join(record, Record(uuid, (), {}, others))

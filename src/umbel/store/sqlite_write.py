@@ -10,29 +10,19 @@ from hashlib import blake2b
 import msgspec
 
 from umbel.model.fold import KEEP_FIRST, KEEP_LAST
-from umbel.model.task import Task, TaskError
+from umbel.model.task import Record, Task, TaskError
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, insert_row, is_steady, update_row
+from umbel.store.sqlite_bulk import insert_rows, update_rows
 from umbel.store.totals import rollup_totals, runtime_totals, with_longer_spans
 
 #: A feed row names at most this many tasks.
 FEED_TASKS = 200
 
-_INSERTED = (*TASK_FIELDS, "ascii", "marks")
-_INSERT = (
-    f"INSERT INTO tasks ({', '.join(_INSERTED)}) VALUES ({', '.join('?' for _ in _INSERTED)}) "
-    "ON CONFLICT (uuid) DO NOTHING"
-)
-
-
-def _update(names: tuple[str, ...]) -> str:
-    return f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in names)} WHERE uuid = ?"
-
-
-_UPDATE_ALL = _update(_INSERTED)
-_UPDATE_CHANGING = _update((*CHANGING_FIELDS, "ascii", "marks"))
-_INSERT_ERROR = "INSERT OR IGNORE INTO task_errors VALUES (?, ?, ?, ?, ?, ?)"
+_COLUMNS = (*TASK_FIELDS, "ascii", "marks")
+_CHANGING_COLUMNS = (*CHANGING_FIELDS, "ascii", "marks")
+_INSERT = f"INSERT INTO tasks ({', '.join(_COLUMNS)})"
 _TRIM_ERRORS = """
 DELETE FROM task_errors WHERE uuid = ?1 AND (time, rank, digest) IN (
     SELECT time, rank, digest FROM (
@@ -40,20 +30,11 @@ DELETE FROM task_errors WHERE uuid = ?1 AND (time, rank, digest) IN (
         FROM task_errors WHERE uuid = ?1 WINDOW w AS (ORDER BY time, rank, exception, traceback)
     ) WHERE place > ?2 AND place <= n - ?3)
 """
-_ADD_FACET = """
-INSERT INTO facets VALUES (?, ?, ?, ?)
-ON CONFLICT (state, name, worker) DO UPDATE SET n = n + excluded.n
-"""
+_ADD_FACET = "ON CONFLICT (state, name, worker) DO UPDATE SET n = n + excluded.n"
 _DROP_FACET = "DELETE FROM facets WHERE state = ? AND name = ? AND worker = ? AND n = 0"
-_ADD_COUNTER = """
-INSERT INTO counters VALUES (?, ?, ?, ?)
-ON CONFLICT (worker, task, type) DO UPDATE SET n = n + excluded.n
-"""
+_ADD_COUNTER = "ON CONFLICT (worker, task, type) DO UPDATE SET n = n + excluded.n"
 _DROP_COUNTER = "DELETE FROM counters WHERE worker = ? AND task = ? AND type = ? AND n = 0"
-_PUT_WORKER = (
-    "INSERT INTO workers VALUES (?, ?, ?) ON CONFLICT (hostname) "
-    "DO UPDATE SET first_seen = excluded.first_seen, data = excluded.data"
-)
+_PUT_WORKER = "ON CONFLICT (hostname) DO UPDATE SET first_seen = excluded.first_seen, data = excluded.data"
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -94,9 +75,7 @@ class ChunkWriter:
     def _write_types(self, cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
         names = {change.after.name for change in changes if change.after.name} - self._types
         if names:
-            cursor.executemany(
-                "INSERT OR IGNORE INTO task_types VALUES (?)", [(name,) for name in sorted(names)]
-            )
+            insert_rows(cursor, "INSERT OR IGNORE INTO task_types", [(name,) for name in sorted(names)])
             self._types |= names
 
 
@@ -114,7 +93,7 @@ def append_feed(
 
 def write_facets(cursor: sqlite3.Cursor, differences: Mapping[FacetKey, int]) -> None:
     """Add to the counts of rows by state, name and worker."""
-    _write_sums(cursor, differences, _ADD_FACET, _DROP_FACET)
+    _write_sums(cursor, differences, "facets", _ADD_FACET, _DROP_FACET)
 
 
 def facet_key(state: str, name: str | None, worker: str | None) -> FacetKey:
@@ -127,16 +106,16 @@ def _write_tasks(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
     for change in changes:
         after = change.after
         if change.before is None:
-            new.append(insert_row(after, change.record))
+            new.append(insert_row(after, change.life))
         elif is_steady(change.before, after):
-            steady.append(update_row(after, change.record))
+            steady.append(update_row(after, change.life))
         else:
-            other.append((*insert_row(after, change.record), after.uuid))
-    for statement, rows in ((_INSERT, new), (_UPDATE_CHANGING, steady), (_UPDATE_ALL, other)):
-        if rows:
-            cursor.executemany(statement, rows)
-            if cursor.rowcount != len(rows):
-                raise StaleChange
+            other.append((*insert_row(after, change.life), after.uuid))
+    if new and insert_rows(cursor, _INSERT, new, "ON CONFLICT (uuid) DO NOTHING") != len(new):
+        raise StaleChange
+    for columns, rows in ((_CHANGING_COLUMNS, steady), (_COLUMNS, other)):
+        if rows and update_rows(cursor, "tasks", columns, "uuid", rows) != len(rows):
+            raise StaleChange
 
 
 def _facet_differences(changes: Iterable[TaskChange]) -> dict[FacetKey, int]:
@@ -161,13 +140,13 @@ def _write_errors(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None
     rows = []
     crowded = []
     for change in changes:
-        record = change.record
-        if len(record.errors) > 1:
+        record = change.life
+        if isinstance(record, Record) and len(record.errors) > 1:
             rows += [_error_row(record.uuid, error) for error in record.errors[:-1]]
             if len(record.marks) >= KEEP_FIRST + KEEP_LAST:
                 crowded.append((record.uuid, KEEP_FIRST, KEEP_LAST - 1))
     if rows:
-        cursor.executemany(_INSERT_ERROR, rows)
+        insert_rows(cursor, "INSERT OR IGNORE INTO task_errors", rows)
     for parameters in crowded:
         cursor.execute(_TRIM_ERRORS, parameters)
 
@@ -180,21 +159,23 @@ def _error_row(uuid: str, error: TaskError) -> tuple[str, float, int, bytes, str
 
 def _write_workers(cursor: sqlite3.Cursor, workers: Sequence[Worker], removed: Sequence[str]) -> None:
     if workers:
-        cursor.executemany(_PUT_WORKER, [(w.hostname, w.first_seen, _encode(w)) for w in workers])
+        rows = [(w.hostname, w.first_seen, _encode(w)) for w in workers]
+        insert_rows(cursor, "INSERT INTO workers", rows, _PUT_WORKER)
     if removed:
         cursor.executemany("DELETE FROM workers WHERE hostname = ?", [(hostname,) for hostname in removed])
 
 
 def _write_counters(cursor: sqlite3.Cursor, differences: Mapping[CounterKey, int]) -> None:
-    _write_sums(
-        cursor, {(k.worker, k.task, k.type): n for k, n in differences.items()}, _ADD_COUNTER, _DROP_COUNTER
-    )
+    sums = {(key.worker, key.task, key.type): n for key, n in differences.items()}
+    _write_sums(cursor, sums, "counters", _ADD_COUNTER, _DROP_COUNTER)
 
 
-def _write_sums(cursor: sqlite3.Cursor, differences: Mapping[FacetKey, int], add: str, drop: str) -> None:
+def _write_sums(
+    cursor: sqlite3.Cursor, differences: Mapping[FacetKey, int], table: str, add: str, drop: str
+) -> None:
     rows = [(*key, difference) for key, difference in differences.items() if difference]
     if rows:
-        cursor.executemany(add, rows)
+        insert_rows(cursor, f"INSERT INTO {table}", rows, add)
     lessened = [row[:3] for row in rows if row[3] < 0]
     if lessened:
         cursor.executemany(drop, lessened)

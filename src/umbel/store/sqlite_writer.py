@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from umbel.model.task import Record, Task
+from umbel.model.plain import Life
+from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store import sqlite_prune
 from umbel.store.base import Changes, CollectorStatus, Gap, HistoryWriter, Pruned, TaskChange
@@ -65,8 +66,8 @@ class SQLiteWriter(HistoryWriter):
         with self._file.mutex:
             return list(self._file.notices)
 
-    def fetch_records(self, uuids: Collection[str]) -> dict[str, tuple[Task, Record]]:
-        found: dict[str, tuple[Task, Record]] = {}
+    def fetch_lives(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
+        found: dict[str, tuple[Task, Life]] = {}
         for batch in _batches(uuids):
             sql = f"SELECT {_FIELDS}, marks FROM tasks WHERE uuid IN ({_marks(batch)})"
             for row in self._file.select(sql, batch):
@@ -92,11 +93,11 @@ class SQLiteWriter(HistoryWriter):
 
     def _refreshed(self, changes: Changes) -> Changes:
         """`changes` with every `before` as it is stored."""
-        stored = self.fetch_records([change.after.uuid for change in changes.tasks])
+        stored = self.fetch_lives([change.after.uuid for change in changes.tasks])
         tasks = []
         for change in changes.tasks:
             before = stored.get(change.after.uuid)
-            tasks.append(TaskChange(None if before is None else before[0], change.after, change.record))
+            tasks.append(TaskChange(None if before is None else before[0], change.after, change.life))
         return msgspec.structs.replace(changes, tasks=tasks)
 
     def write_status(self, status: CollectorStatus) -> None:

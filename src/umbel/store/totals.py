@@ -4,27 +4,21 @@ The open ones stay in memory, so that a flush writes them without reading. Owned
 must call `forget` when a transaction was undone.
 """
 
+import sqlite3
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from umbel.model.rollup import SPANS, Rollup, RollupKey
 from umbel.store.base import Runtimes
+from umbel.store.sqlite_bulk import insert_rows
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 #: Sums kept in memory; beyond it the ones used longest ago are read again when needed.
 CACHE_SIZE = 20_000
-
-
-class Cursor(Protocol):
-    """What is used of a database driver's cursor."""
-
-    def execute(self, sql: str, parameters: Any, /) -> Any: ...
-    def executemany(self, sql: str, parameters: Any, /) -> Any: ...
-    def fetchone(self) -> Any: ...
 
 
 class Totals(Generic[_K, _V]):
@@ -44,20 +38,17 @@ class Totals(Generic[_K, _V]):
     ) -> None:
         where = " AND ".join(f"{column} = ?" for column in key_columns)
         columns = ", ".join(key_columns)
-        marks = ", ".join("?" for _ in key_columns)
         self._select = f"SELECT data FROM {table} WHERE {where}"
         self._delete = f"DELETE FROM {table} WHERE {where}"
-        self._upsert = (
-            f"INSERT INTO {table} ({columns}, data) VALUES ({marks}, ?) "
-            f"ON CONFLICT ({columns}) DO UPDATE SET data = excluded.data"
-        )
+        self._insert = f"INSERT INTO {table} ({columns}, data)"
+        self._or_update = f"ON CONFLICT ({columns}) DO UPDATE SET data = excluded.data"
         self._key_values = key_values
         self._decode = decode
         self._merge = merge
         self._encode = msgspec.msgpack.Encoder().encode
         self._known: dict[_K, _V | None] = {}
 
-    def add(self, cursor: Cursor, differences: Mapping[_K, _V]) -> None:
+    def add(self, cursor: sqlite3.Cursor, differences: Mapping[_K, _V]) -> None:
         """Add `differences` to the stored values within the caller's transaction."""
         kept: list[tuple[Any, ...]] = []
         emptied: list[tuple[Any, ...]] = []
@@ -70,7 +61,7 @@ class Totals(Generic[_K, _V]):
             else:
                 kept.append((*values, self._encode(total)))
         if kept:
-            cursor.executemany(self._upsert, kept)
+            insert_rows(cursor, self._insert, kept, self._or_update)
         if emptied:
             cursor.executemany(self._delete, emptied)
         while len(self._known) > CACHE_SIZE:
@@ -80,7 +71,7 @@ class Totals(Generic[_K, _V]):
         """Drop what is in memory: the database is right."""
         self._known.clear()
 
-    def _fetch(self, cursor: Cursor, key: _K, values: tuple[Any, ...]) -> _V | None:
+    def _fetch(self, cursor: sqlite3.Cursor, key: _K, values: tuple[Any, ...]) -> _V | None:
         if key in self._known:
             # taken out, so that `add` puts it back as the youngest
             return self._known.pop(key)

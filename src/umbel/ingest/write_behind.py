@@ -1,0 +1,98 @@
+"""Chunks on their way into the history: written by a thread, in their order, while the next ones are prepared.
+
+SQLite works without the interpreter's lock, so preparing and writing use a core each. A chunk that fails holds up all
+behind it, and nothing is forgotten before it is stored. Owned by `ingest.pipeline`.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import msgspec
+
+from umbel.model.event import Event
+from umbel.store.base import Changes, HistoryWriter
+
+#: Chunks that may be on their way at once: one being written, one ready.
+AHEAD = 2
+
+
+class Chunk(msgspec.Struct):
+    """What one transaction writes, and what it was made of."""
+
+    changes: Changes
+    #: uuid -> the events that the changes of tasks were made of.
+    events: dict[str, list[Event]]
+    #: How long the transaction took, seconds; 0.0 before it was made.
+    seconds: float = 0.0
+
+
+class _HeldUp(Exception):
+    """A chunk before this one could not be written."""
+
+
+class WriteBehind:
+    """The queue of chunks. All methods but the thread's own are called from the pipeline's thread."""
+
+    def __init__(self, store: HistoryWriter, on_stored: Callable[[Chunk], None]) -> None:
+        """`on_stored` is called from the pipeline's thread, once for each chunk, in order."""
+        self._store = store
+        self._on_stored = on_stored
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="umbel-store")
+        self._chunks: deque[tuple[Chunk, Future[None]]] = deque()
+        self._failed = False
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def submit(self, chunk: Chunk) -> None:
+        """Have a chunk written; wait while enough of them are on their way. Raises as `settle`."""
+        self._chunks.append((chunk, self._thread.submit(self._write, chunk)))
+        self.settle(AHEAD)
+
+    def settle(self, ahead: int = 0) -> None:
+        """Wait until at most `ahead` chunks are on their way.
+
+        Raises:
+            StoreError: One can't be written now. All are kept; `retry` tries again.
+        """
+        while self._chunks and (len(self._chunks) > ahead or self._chunks[0][1].done()):
+            chunk, written = self._chunks[0]
+            written.result()
+            self._chunks.popleft()
+            self._on_stored(chunk)
+
+    def retry(self) -> None:
+        """Try again what could not be written, and wait for it. Raises as `settle`."""
+        chunks = self.take_back()
+        for chunk in chunks:
+            self._chunks.append((chunk, self._thread.submit(self._write, chunk)))
+        self.settle()
+
+    def take_back(self) -> Sequence[Chunk]:
+        """All chunks that are not stored, oldest first; none is on its way any more."""
+        left = []
+        for chunk, written in self._chunks:
+            if written.cancel() or written.exception() is not None:
+                left.append(chunk)
+            else:
+                self._on_stored(chunk)
+        self._chunks.clear()
+        self._failed = False
+        return left
+
+    def close(self) -> None:
+        """Let the thread end after what it is writing."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _write(self, chunk: Chunk) -> None:
+        if self._failed:
+            raise _HeldUp
+        begun = time.perf_counter()
+        try:
+            self._store.write(chunk.changes)
+        except BaseException:
+            self._failed = True
+            raise
+        chunk.seconds = time.perf_counter() - begun
