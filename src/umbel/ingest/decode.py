@@ -8,8 +8,8 @@ Called by `ingest.pipeline`.
 import json
 import math
 import re
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Annotated, Any
 
 import msgspec
 
@@ -38,12 +38,33 @@ _TYPE = re.compile(r"(task|worker)-[^\s]{1,100}\Z")
 #: Longer identifiers than these are cut from nobody's real life.
 _MAX_ID = 400
 _INT_MAX = 2**63 - 1
+_RUNTIME_MAX = 1e12
 
 _ACCEPT = {
     "pickle": "application/x-python-serialize",
     "yaml": "application/x-yaml",
     "msgpack": "application/x-msgpack",
 }
+
+
+#: What the bounds of events are checked by while they are decoded; `_check` names what is out of them.
+_Int = Annotated[int, msgspec.Meta(ge=-_INT_MAX, le=_INT_MAX)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_ID)]
+
+
+class _Sound(Event, gc=False, kw_only=True):
+    """An event within all bounds."""
+
+    type: str
+    hostname: _Id
+    timestamp: Annotated[float, msgspec.Meta(ge=EARLIEST, le=LATEST)]
+    pid: _Int = 0
+    clock: _Int = 0
+    uuid: _Id | None = None
+    runtime: Annotated[float, msgspec.Meta(ge=0, lt=_RUNTIME_MAX)] | None = None
+
+
+_NO_ERRORS: tuple[DecodeError, ...] = ()
 
 
 class Decoder:
@@ -53,11 +74,12 @@ class Decoder:
         self._accept = frozenset(_ACCEPT.get(name, name) for name in accept)
         self._max_message = max_message
         self._max_text = max_text
+        self._strict = msgspec.json.Decoder(_Sound | list[_Sound]).decode
         self._typed = msgspec.json.Decoder(Event | list[Event]).decode
 
     def decode(
         self, body: bytes, content_type: str, received_at: float
-    ) -> tuple[list[Event], list[DecodeError]]:
+    ) -> tuple[Sequence[Event], Sequence[DecodeError]]:
         """The task and worker events of one message, and what of it could not be read.
 
         Our own probes and events of other groups (a user's `custom-…`) are neither.
@@ -65,26 +87,49 @@ class Decoder:
         if content_type != "application/json" or len(body) > self._max_message:
             return self._decode_other(body, content_type, received_at)
         try:
+            decoded = self._strict(body)
+        except msgspec.ValidationError:
+            return self._decode_loosely(body, received_at)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._decode_slowly(body, received_at)
+        events = decoded if isinstance(decoded, list) else [decoded]
+        for event in events:
+            event.received_at = received_at
+            event.origin = 0
+            if event.type not in _KNOWN_TYPES or (event.uuid is None and event.type[:5] == "task-"):
+                return self._check_all(events)
+        if len(body) > self._max_text:
+            events = [self._cut(event) for event in events]
+        return events, _NO_ERRORS
+
+    def _decode_loosely(
+        self, body: bytes, received_at: float
+    ) -> tuple[Sequence[Event], Sequence[DecodeError]]:
+        """What is well-formed, but not all of it within bounds."""
+        try:
             decoded = self._typed(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._decode_slowly(body, received_at)
         events = decoded if isinstance(decoded, list) else [decoded]
-        kept: list[Event] = []
-        errors: list[DecodeError] = []
-        long = len(body) > self._max_text
         for event in events:
             event.received_at = received_at
             event.origin = 0
+        return self._check_all(events)
+
+    def _check_all(self, events: Iterable[Event]) -> tuple[Sequence[Event], Sequence[DecodeError]]:
+        kept: list[Event] = []
+        errors: list[DecodeError] = []
+        for event in events:
             try:
                 if _check(event):
-                    kept.append(self._cut(event) if long else event)
+                    kept.append(self._cut(event))
             except DecodeError as error:
                 errors.append(error)
         return kept, errors
 
     def _decode_other(
         self, body: bytes, content_type: str, received_at: float
-    ) -> tuple[list[Event], list[DecodeError]]:
+    ) -> tuple[Sequence[Event], Sequence[DecodeError]]:
         if len(body) > self._max_message:
             return [], [DecodeError("too-big", f"a message of {len(body)} bytes")]
         if content_type == NOT_AN_ENVELOPE:
@@ -107,7 +152,9 @@ class Decoder:
             return [], [DecodeError(content_type.rpartition("-")[2], f"{type(error).__name__}: {error}")]
         return self._coerce_all(value, received_at, 0)
 
-    def _decode_slowly(self, body: bytes, received_at: float) -> tuple[list[Event], list[DecodeError]]:
+    def _decode_slowly(
+        self, body: bytes, received_at: float
+    ) -> tuple[Sequence[Event], Sequence[DecodeError]]:
         """What msgspec refused, read by the standard library, which takes NaN and lone surrogates."""
         try:
             text = body.decode("utf-8", "replace")
@@ -118,7 +165,7 @@ class Decoder:
 
     def _coerce_all(
         self, value: Any, received_at: float, origin: int
-    ) -> tuple[list[Event], list[DecodeError]]:
+    ) -> tuple[Sequence[Event], Sequence[DecodeError]]:
         items = value if isinstance(value, list) else [value]
         if len(items) > MAX_EVENTS:
             return [], [DecodeError("too-many", f"{len(items)} events in one message")]
@@ -172,7 +219,7 @@ def _check(event: Event) -> bool:
         raise DecodeError("not-an-event", f"type {type_[:80]!r}")
     if not (-_INT_MAX <= event.clock <= _INT_MAX and -_INT_MAX <= event.pid <= _INT_MAX):
         raise DecodeError("type", "clock or pid out of range")
-    if event.runtime is not None and not 0 <= event.runtime < 1e12:
+    if event.runtime is not None and not 0 <= event.runtime < _RUNTIME_MAX:
         event.runtime = None
         event.origin |= REPAIRED
     return True

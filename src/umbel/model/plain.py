@@ -5,8 +5,10 @@ Nearly all tasks live so. Their marks tell little that the task itself does not,
 out as the fold would make it (`tests/unit/test_plain.py`). Pure; called by `ingest.pipeline` and `store.packing`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -48,6 +50,9 @@ class Plain(msgspec.Struct, frozen=True, gc=False, array_like=True):
     from_sent: int = 0
 
 
+_described = attrgetter(*_DESCRIPTION)
+_NOTHING = (None,) * len(_DESCRIPTION)
+
 #: What is kept of a task beside what is shown of it.
 Life = Record | Plain
 
@@ -55,9 +60,11 @@ Life = Record | Plain
 class _Told:
     """The events of one task, each in its place."""
 
-    __slots__ = ("ended", "received", "sent", "started")
+    __slots__ = ("ended", "last", "received", "sent", "started")
 
     def __init__(self) -> None:
+        #: The one of the highest rank.
+        self.last: Event
         self.sent: Event | None = None
         self.received: Event | None = None
         self.started: Event | None = None
@@ -74,6 +81,10 @@ def tell(
     told = _place(events)
     if told is None:
         return None
+    last = told.ended or told.started or told.received or told.sent
+    if last is None:
+        return None
+    told.last = last
     if before is None or known is None:
         return _begin(told)
     return _go_on(told, before, known)
@@ -129,131 +140,131 @@ def _is_bare(event: Event) -> bool:
 
 def _begin(told: _Told) -> tuple[Task, Plain] | None:
     """A life of which nothing was known."""
-    sent, received, started, ended = told.sent, told.received, told.started, told.ended
-    last = ended or started or received or sent
-    if last is None or not _in_order(None, told):
+    sent, received = told.sent, told.received
+    if not _in_order(None, told):
         return None
-    task = Task(uuid=last.uuid or "", updated=last.timestamp, clock=last.clock)
-    from_sent = 0
+    if received is None:
+        values: Sequence[Any] = _NOTHING if sent is None else _described(sent)
+        from_sent = sum([1 << n for n, value in enumerate(values) if value is not None])
+    else:
+        values = _described(received)
+        from_sent = 0
+        if sent is not None:
+            values, from_sent = _merged(_described(sent), values)
+    name, args, kwargs, root_id, parent_id, eta, expires, queue, exchange, routing_key = values
+    task = Task(
+        uuid=told.last.uuid or "", name=name, args=args, kwargs=kwargs, root_id=root_id, parent_id=parent_id,
+        eta=eta, expires=expires, queue=queue, exchange=exchange, routing_key=routing_key,
+    )  # fmt: skip
+    plain = _execute(task, told, Plain(from_sent=from_sent))
     if sent is not None:
         task.sent, task.client = sent.timestamp, sent.hostname
-        from_sent = _describe(task, sent, 0, True)
-    if received is not None:
-        from_sent = _describe(task, received, from_sent, False)
-    if not _execute(task, told):
-        return None
-    run = ended or started or received
-    plain = Plain(
-        0 if run is None else run.pid,
-        0 if sent is None else sent.pid,
-        0 if sent is None else sent.clock,
-        0 if received is None else received.clock,
-        0 if started is None else started.clock,
-        0 if ended is None else ended.clock,
-        -1 if sent is None or sent.retries is None else sent.retries,
-        -1 if received is None or received.retries is None else received.retries,
-        from_sent,
-    )
-    return _finish(task, plain, told)
+    return None if plain is None else (task, plain)
 
 
 def _go_on(told: _Told, before: Task, known: Plain) -> tuple[Task, Plain] | None:
     """A life of which something was known: only what comes later is plain."""
-    sent, received, started, ended = told.sent, told.received, told.started, told.ended
-    last = ended or started or received
-    if last is None or sent is not None or before.finished or not _in_order(before, told):
+    received, last = told.received, told.last
+    if told.sent is not None or before.finished or not _in_order(before, told):
         return None
     if before.worker is not None:
-        if received is not None or (started is not None and before.started is not None):
+        if received is not None or (told.started is not None and before.started is not None):
             return None
         if before.worker != last.hostname or known.pid != last.pid:
             return None
     task = copy(before)
-    task.updated, task.clock = last.timestamp, last.clock
-    from_sent = known.from_sent if received is None else _describe(task, received, known.from_sent, False)
-    if task.name != before.name or not _execute(task, told):
-        return None
-    plain = Plain(
-        last.pid,
-        known.client_pid,
-        known.sent_clock,
-        known.received_clock if received is None else received.clock,
-        known.started_clock if started is None else started.clock,
-        known.ended_clock if ended is None else ended.clock,
-        known.sent_retries,
-        known.received_retries if received is None or received.retries is None else received.retries,
-        from_sent,
-    )
-    return _finish(task, plain, told)
+    if received is not None:
+        values, from_sent = _merged(_described(before), _described(received))
+        known = msgspec.structs.replace(known, from_sent=from_sent)
+        for name, value in zip(_DESCRIPTION, values, strict=True):
+            setattr(task, name, value)
+        if task.name != before.name:
+            return None
+    plain = _execute(task, told, known)
+    return None if plain is None else (task, plain)
+
+
+def _merged(older: tuple[Any, ...], newer: tuple[Any, ...]) -> tuple[Sequence[Any], int]:
+    """What task-sent and then task-received told, and which of it task-sent alone."""
+    if None not in newer:
+        return newer, 0
+    values, from_sent = list(newer), 0
+    for number, value in enumerate(newer):
+        if value is None and older[number] is not None:
+            values[number] = older[number]
+            from_sent |= 1 << number
+    return values, from_sent
 
 
 def _in_order(before: Task | None, told: _Told) -> bool:
     """The times of the marks rise with their ranks, and all marks of the execution are of one run."""
-    last = 0.0 if before is None else before.updated
-    run: Event | None = None
+    time = 0.0 if before is None else before.updated
     if told.sent is not None:
-        last = told.sent.timestamp
+        time = told.sent.timestamp
+    run: Event | None = None
     for event in (told.received, told.started, told.ended):
-        if event is None:
-            continue
-        if event.timestamp < last:
-            return False
-        last = event.timestamp
-        if run is not None and (run.pid != event.pid or run.hostname != event.hostname):
-            return False
-        run = event
-    return True
-
-
-def _describe(task: Task, event: Event, from_sent: int, is_sent: bool) -> int:
-    """Let an event of the message fill the registers; return which of them task-sent alone has filled."""
-    for number, name in enumerate(_DESCRIPTION):
-        value = getattr(event, name)
-        if value is not None:
-            setattr(task, name, value)
-            if is_sent:
-                from_sent |= 1 << number
-            else:
-                from_sent &= ~(1 << number)
-    return from_sent
-
-
-def _execute(task: Task, told: _Told) -> bool:
-    """Let the events of the execution set state, times and outcome; False where the marks would not tell them."""
-    received, started, ended = told.received, told.started, told.ended
-    if received is not None:
-        task.state, task.received, task.worker = "RECEIVED", received.timestamp, received.hostname
-        task.attempts = 1
-        if bool(received.eta) != bool(task.eta):
-            return False
-    if started is not None:
-        task.state, task.started, task.worker = "STARTED", started.timestamp, started.hostname
-        task.attempts = 1
-    if task.wait is None and task.received is not None and task.started is not None and not task.eta:
-        task.wait = max(0.0, task.started - task.received)
-    if ended is not None:
-        task.worker, task.attempts, task.finished = ended.hostname, 1, True
-        if ended.type == "task-succeeded":
-            task.state, task.succeeded, task.result = "SUCCESS", ended.timestamp, ended.result
-            task.runtime = ended.runtime or None
-        else:
-            task.state, task.failed = "FAILURE", ended.timestamp
-            task.exception, task.traceback = ended.exception, ended.traceback
-    return True
-
-
-def _finish(task: Task, plain: Plain, told: _Told) -> tuple[Task, Plain]:
-    retries = max(plain.sent_retries, plain.received_retries)
-    task.retries = None if retries < 0 else retries
-    seen = task.first_seen
-    for event in (told.sent, told.received, told.started, told.ended):
         if event is not None:
-            at = event.received_at
-            if at and (not seen or at < seen):
-                seen = at
-            task.origin |= event.origin
-    task.first_seen = seen
-    return task, plain
+            if event.timestamp < time:
+                return False
+            time = event.timestamp
+            if run is not None and (run.pid != event.pid or run.hostname != event.hostname):
+                return False
+            run = event
+    return True
+
+
+def _execute(task: Task, told: _Told, known: Plain) -> Plain | None:
+    """Let the events set state, times and outcome of `task`, and add to what is known of their marks.
+
+    None where the marks would not tell what the task tells.
+    """
+    sent, received, started, ended, last = told.sent, told.received, told.started, told.ended, told.last
+    pid, client_pid, sent_clock, received_clock, started_clock, ended_clock, tries, retries, from_sent = (
+        msgspec.structs.astuple(known)
+    )
+    seen, origin = task.first_seen, task.origin
+    if sent is not None:
+        client_pid, sent_clock, tries = sent.pid, sent.clock, -1 if sent.retries is None else sent.retries
+        seen, origin = _earlier(seen, sent.received_at), origin | sent.origin
+    if received is not None:
+        received_clock = received.clock
+        retries = -1 if received.retries is None else received.retries
+        task.state, task.received = "RECEIVED", received.timestamp
+        if bool(received.eta) != bool(task.eta):
+            return None
+        seen, origin = _earlier(seen, received.received_at), origin | received.origin
+    if started is not None:
+        started_clock = started.clock
+        task.state, task.started = "STARTED", started.timestamp
+        seen, origin = _earlier(seen, started.received_at), origin | started.origin
+    if task.wait is None and task.received is not None and task.started is not None and not task.eta:
+        task.wait = task.started - task.received
+    if ended is not None:
+        ended_clock = ended.clock
+        _end(task, ended)
+        seen, origin = _earlier(seen, ended.received_at), origin | ended.origin
+    if last is not sent:
+        task.worker, pid, task.attempts = last.hostname, last.pid, 1
+    task.updated, task.clock, task.first_seen, task.origin = last.timestamp, last.clock, seen, origin
+    most = max(tries, retries)
+    task.retries = None if most < 0 else most
+    return Plain(
+        pid, client_pid, sent_clock, received_clock, started_clock, ended_clock, tries, retries, from_sent
+    )
+
+
+def _end(task: Task, ended: Event) -> None:
+    task.finished = True
+    if ended.type == "task-succeeded":
+        task.state, task.succeeded, task.result = "SUCCESS", ended.timestamp, ended.result
+        task.runtime = ended.runtime or None
+    else:
+        task.state, task.failed = "FAILURE", ended.timestamp
+        task.exception, task.traceback = ended.exception, ended.traceback
+
+
+def _earlier(seen: float, at: float) -> float:
+    return at if at and (not seen or at < seen) else seen
 
 
 def record_of(task: Task, plain: Plain) -> Record:

@@ -5,7 +5,8 @@ before them or by their own shape. Called by `ingest.pipeline`.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
+from operator import attrgetter
 
 from ahocorasick_rs import AhoCorasick
 
@@ -41,6 +42,8 @@ _ASSIGNED = (
 )
 
 _FIELDS = ("args", "kwargs", "result", "exception", "traceback")
+_texts = attrgetter(*_FIELDS)
+_NO_TEXTS = (None,) * len(_FIELDS)
 _ASCII_LOWER = {code: code + 32 for code in range(65, 91)}
 _NOT_SECRET = ("None", "True", "False", "''", '""')
 
@@ -63,12 +66,15 @@ class Redactor:
 
     def redact(self, event: Event) -> Event:
         """The event, changed in place: secrets masked and the event flagged REDACTED, where there are any."""
-        for field in _FIELDS:
-            text = getattr(event, field)
+        texts = _texts(event)
+        if texts == _NO_TEXTS:
+            return event
+        seen = self._seen
+        for field, text in zip(_FIELDS, texts, strict=True):
             if text:
-                clean = self._seen.get(text)
+                clean = seen.get(text)
                 if clean is None:
-                    clean = self._seen[text] = self.redact_text(text)
+                    clean = seen[text] = self.redact_text(text)
                 if clean is not text and clean != text:
                     setattr(event, field, clean)
                     event.origin |= REDACTED
@@ -80,14 +86,26 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """`text` with every secret in it masked, or `text` itself; masking twice changes nothing more."""
-        found = self._find_words(text)
-        if not found and self._more is None:
-            return text
-        for shape, mask in {hinted for index, _, _ in found if (hinted := self._hinted[index]) is not None}:
+        lowered = text.lower()
+        found = self._words.find_matches_as_indexes(
+            lowered if len(lowered) == len(text) else _lower(text), overlapping=True
+        )
+        if self._more is None:
+            # most texts hold no word, or words that nothing is assigned to
+            names, match_at = len(SECRET_NAMES), self._assigned.match
+            for index, _, end in found:
+                if index >= names or match_at(text, end) is not None:
+                    break
+            else:
+                return text
+        return self._mask(text, found)
+
+    def _mask(self, text: str, found: list[tuple[int, int, int]]) -> str:
+        for shape, mask in self._hints(found):
             clean = shape.sub(mask, text)
             if clean != text:
                 text, found = clean, self._find_words(clean)
-        spans = list(self._find_assigned(text, found))
+        spans = self._find_assigned(text, found)
         if not spans:
             return text
         parts, end = [], 0
@@ -97,25 +115,29 @@ class Redactor:
                 end = stop
         return "".join([*parts, text[end:]])
 
+    def _hints(self, found: Iterable[tuple[int, int, int]]) -> Collection[tuple[re.Pattern[str], str]]:
+        """The shapes that the found words hint at, with their masks."""
+        names = len(SECRET_NAMES)
+        indexes = [index for index, _, _ in found if index >= names]
+        return {hint for index in indexes if (hint := self._hinted[index]) is not None} if indexes else ()
+
     def _find_words(self, text: str) -> list[tuple[int, int, int]]:
         """(index of the word, start, end) of every secret name and hint. One pass over the text for all of them."""
         return self._words.find_matches_as_indexes(_lower(text), overlapping=True)
 
-    def _find_assigned(
-        self, text: str, found: Iterable[tuple[int, int, int]]
-    ) -> Iterator[tuple[int, int, str]]:
+    def _find_assigned(self, text: str, found: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, str]]:
         """Start and end of each value that follows a secret's name, and what is to stand there."""
-        names = len(SECRET_NAMES)
-        places = [end for index, _, end in found if index < names]
+        names, match_at = len(SECRET_NAMES), self._assigned.match
+        matches = [match_at(text, end) for index, _, end in found if index < names]
         if self._more is not None:
-            places += [match.end() for match in self._more.finditer(text)]
-        for place in places:
-            match = self._assigned.match(text, place)
-            if match is None:
-                continue
-            value = match["value"]
-            if MASK[:-1] not in value and value not in _NOT_SECRET:
-                yield match.start("value"), match.end("value"), _mask_of(value)
+            matches += [match_at(text, name.end()) for name in self._more.finditer(text)]
+        spans = []
+        for match in matches:
+            if match is not None:
+                value = match["value"]
+                if MASK[:-1] not in value and value not in _NOT_SECRET:
+                    spans.append((match.start("value"), match.end("value"), _mask_of(value)))
+        return spans
 
 
 def _lower(text: str) -> str:

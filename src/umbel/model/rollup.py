@@ -147,11 +147,12 @@ class _Account:
 
 
 _SENT_MARK = ("sent", SENT)
+_SUCCEEDED_MARK = ("succeeded", SUCCEEDED)
 #: What `add_plain` counts a mark under, by the field of `Task` that holds its time.
 _PLAIN_MARKS = (
     ("received", ("received", RECEIVED)),
     ("started", ("started", STARTED)),
-    ("succeeded", ("succeeded", SUCCEEDED)),
+    ("succeeded", _SUCCEEDED_MARK),
     ("failed", ("failed", FAILED)),
 )
 
@@ -173,24 +174,30 @@ class Tally:
     def add_plain(self, before: Task | None, after: Task) -> None:
         """Add the step between two states of a plain life (`model.plain`), which only adds marks to it."""
         name = after.name or ""
-        if after.sent is not None and (before is None or before.sent is None):
-            _bump(self._account(after.client or "", name, after.sent).counts, _SENT_MARK, 1)
+        if after.sent is not None and before is None:
+            counts = self._account(after.client or "", name, after.sent).counts
+            counts[_SENT_MARK] = counts.get(_SENT_MARK, 0) + 1
         worker = after.worker
         if worker is None:
             return
+        minute = -1.0
         for field, mark in _PLAIN_MARKS:
             time = getattr(after, field)
             if time is None or (before is not None and getattr(before, field) is not None):
                 continue
-            account = self._account(worker, name, time)
+            if time // 60 != minute:
+                minute = time // 60
+                account = self._account(worker, name, time)
             counts = account.counts
             counts[mark] = counts.get(mark, 0) + 1
-            if field == "succeeded" and after.runtime:
+            if mark is _SUCCEEDED_MARK and after.runtime:
                 _bump(account.runtimes, after.runtime, 1)
-        if after.wait is not None and (before is None or before.wait is None):
-            started = after.started
-            assert started is not None
-            _bump(self._account(worker, name, started).waits, after.wait, 1)
+        wait = after.wait
+        if wait is not None and (before is None or before.wait is None):
+            assert after.started is not None
+            if after.started // 60 != minute:
+                account = self._account(worker, name, after.started)
+            _bump(account.waits, wait, 1)
 
     def add_transition(
         self, before: Record | None, after: Record, runs: Sequence[Attempt] | None = None
