@@ -26,7 +26,7 @@ def decode(
     decoder = Decoder(**{"max_message": 1_000_000, "max_text": 4000, **options})
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     events, errors = decoder.decode(body, content_type, NOW + 1)
-    return events, [error.cause for error in errors]
+    return list(events), [error.cause for error in errors]
 
 
 def test_one_event_and_a_list_of_events_are_both_read() -> None:

@@ -16,7 +16,7 @@ from umbel.ingest.source import Message
 from umbel.ingest.workers import WorkerBook
 from umbel.model.redact import MASK, Redactor
 from umbel.model.task import Task
-from umbel.store.base import CounterKey
+from umbel.store.base import Changes, CounterKey
 
 NOW = 1_790_000_000.0
 
@@ -153,10 +153,10 @@ def test_one_task_that_cannot_be_stored_does_not_stop_the_others(monkeypatch: py
     run = Run()
     real = pipeline_module.fold_change
 
-    def fussy(prior: Any, events: Any, tally: Any) -> Any:
+    def fussy(prior: Any, events: Any, *others: Any) -> Any:
         if events[0].uuid == "t-bad":
             raise ArithmeticError("nobody thought of this")
-        return real(prior, events, tally)
+        return real(prior, events, *others)
 
     monkeypatch.setattr(pipeline_module, "fold_change", fussy)
     for uuid in ("t-1", "t-bad", "t-2"):
@@ -164,6 +164,46 @@ def test_one_task_that_cannot_be_stored_does_not_stop_the_others(monkeypatch: py
     run.pipeline.flush()
     assert set(run.history.tasks) == {"t-1", "t-2"}
     assert run.pipeline.malformed == {"internal": 3}
+
+
+class FussyHistory(MemoryHistory):
+    """Breaks over one task, as a rule of a database does that nobody thought of."""
+
+    def write(self, changes: Changes) -> int:
+        if any(change.after.uuid == "t-bad" for change in changes.tasks):
+            raise ArithmeticError("nobody thought of this")
+        return super().write(changes)
+
+
+def test_one_task_that_the_history_breaks_over_does_not_stop_the_others() -> None:
+    run = Run(FussyHistory())
+    for uuid in ("t-1", "t-bad", "t-2"):
+        run.put(*whole_life(uuid))
+    run.put(event("worker-heartbeat", None, active=1, freq=2.0), tag=4)
+    run.pipeline.flush()
+    assert set(run.history.tasks) == {"t-1", "t-2"}
+    assert run.pipeline.malformed == {"internal": 3}
+    assert run.history.counters[CounterKey("celery@a", "", "worker-heartbeat")] == 1
+    assert run.history.counters[CounterKey("celery@a", "shop.pay", "task-succeeded")] == 2
+    assert set(run.history.workers) == {"celery@a"}
+    assert run.acknowledged == [4]
+
+
+def test_chunks_are_written_in_order_after_the_history_was_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run()
+    monkeypatch.setattr(run.pipeline, "_rows", 1)
+    run.history.broken = True
+    for uuid in ("t-1", "t-2", "t-1"):
+        run.put(*whole_life(uuid)[:2] if uuid == "t-2" else whole_life(uuid))
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            run.pipeline.flush()
+    run.put(event("task-succeeded", "t-2", at=2, runtime=0.5), tag=5)
+    run.history.broken = False
+    run.pipeline.flush()
+    assert [run.state("t-1"), run.state("t-2")] == ["SUCCESS", "SUCCESS"]
+    assert run.acknowledged == [5]
+    assert run.history.counters[CounterKey("celery@a", "shop.pay", "task-succeeded")] == 2
 
 
 def test_clients_and_beat_are_counted_but_are_no_workers() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from umbel.model.event import REDACTED, Event
 from umbel.model.redact import MASK, Redactor
+from umbel.model.task import Task
 
 redactor = Redactor()
 
@@ -53,6 +54,15 @@ def test_secrets_are_masked(text: str, clean: str) -> None:
 def test_other_texts_are_left_alone(text: str) -> None:
     cleaned = redactor.redact_text(text)
     assert cleaned == text or (MASK in cleaned and "token" in text)
+
+
+def test_only_what_is_new_in_a_task_is_looked_at() -> None:
+    before = Task(uuid="t-1", args="password='x'", kwargs="{}")
+    task = Task(uuid="t-1", args=before.args, kwargs="{}", result="{'pwd': 'y'}")
+    redactor.redact_task(task, before)
+    assert (task.args, task.result, task.origin) == (before.args, f"{{'pwd': '{MASK}'}}", REDACTED)
+    redactor.redact_task(task, None)
+    assert task.args == f"password='{MASK}'"
 
 
 def test_a_redacted_event_is_marked_and_an_innocent_one_is_not() -> None:

@@ -4,6 +4,7 @@
 of stdin means stop. It writes its status to stdout, one line of JSON a second. Started by `ingest.supervise`.
 """
 
+import gc
 import io
 import logging
 import os
@@ -259,6 +260,13 @@ def main() -> int:
     return run(settings, commands=stdin, statuses=sys.stdout.buffer)
 
 
+def _set_up_interpreter() -> None:
+    """Records are no work for the garbage collector, and threads that wait for this one must not wait long."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    sys.setswitchinterval(0.001)
+
+
 def run(
     settings: CollectorSettings, *, commands: io.FileIO | None = None, statuses: IO[bytes] | None = None
 ) -> int:
@@ -268,6 +276,7 @@ def run(
         commands: Where `Command` lines come from; None where nobody gives any (`umbel collect`).
         statuses: Where a `CollectorStatus` line goes every second.
     """
+    _set_up_interpreter()
     app = build_app(settings)
     if settings.app_path is not None:
         _log.info(

@@ -134,22 +134,18 @@ class Pipeline:
         for event in self._latest.values():
             self._workers.hear(event)
         self._latest.clear()
-        if self._redactor is not None:
-            self._redactor.forget()
         return len(messages)
 
     def _take(self, message: Message) -> None:
         events, errors = self._decoder.decode(message.body, message.content_type, message.received_at)
         for error in errors:
             self._count_malformed(error, message)
-        pending, redactor = self._pending, self._redactor
+        pending = self._pending
         for event in events:
             uuid = event.uuid
             if uuid is None or event.type[:5] != "task-":
                 self._hear(event)
                 continue
-            if redactor is not None:
-                redactor.redact(event)
             waiting = pending.get(uuid)
             if waiting is None:
                 pending[uuid] = [event]
@@ -208,7 +204,7 @@ class Pipeline:
         tally = Tally()
         changes = []
         for uuid in uuids:
-            change = fold_change(priors.get(uuid), self._pending[uuid], tally)
+            change = fold_change(priors.get(uuid), self._pending[uuid], tally, self._redactor)
             if change is not None:
                 changes.append(change)
         return self._chunk_of(changes, tally, uuids, with_workers=len(uuids) == len(self._pending))
@@ -350,14 +346,24 @@ class Pipeline:
         return len(changes)
 
 
-def fold_change(prior: tuple[Task, Life] | None, events: Sequence[Event], tally: Tally) -> TaskChange | None:
-    """The transition that these events of one task make, added to the tally; None when they tell nothing new."""
+def fold_change(
+    prior: tuple[Task, Life] | None, events: Sequence[Event], tally: Tally, redactor: Redactor | None = None
+) -> TaskChange | None:
+    """The transition that these events of one task make, added to the tally; None when they tell nothing new.
+
+    Secrets are masked in what is new of a plain life, else in each event, before anything is made of it.
+    """
     before, life = prior if prior is not None else (None, None)
     if not isinstance(life, Record):
         told = tell(events, before, life)
         if told is not None:
+            if redactor is not None:
+                redactor.redact_task(told[0], before)
             tally.add_plain(before, told[0])
             return TaskChange(before, *told)
+    if redactor is not None:
+        for event in events:
+            redactor.redact(event)
     record = None if before is None or life is None else as_record(before, life)
     after = fold(record, events)
     if record is not None and len(after.marks) == len(record.marks) and after == record:

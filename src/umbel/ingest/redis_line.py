@@ -18,6 +18,8 @@ from umbel.ingest.source import Message
 
 #: Bytes read in one turn: some hundred messages.
 _CHUNK = 256 * 1024
+#: Bytes given to hiredis at once: it moves what is left of them to the front after each reply.
+_PIECE = 16 * 1024
 
 #: Replies that redis-py's parser reads in one turn.
 _BURST = 500
@@ -71,11 +73,12 @@ class HiredisReplies:
             return []
         if size == 0:
             raise ConnectionError("Redis closed the connection")
-        reader = self._reader
-        reader.feed(self._space, 0, size)
+        reader, space = self._reader, self._space
         replies = []
-        while (reply := reader.gets()) is not False:
-            replies.append(reply)
+        for start in range(0, size, _PIECE):
+            reader.feed(space, start, min(_PIECE, size - start))
+            while (reply := reader.gets()) is not False:
+                replies.append(reply)
         return replies
 
 

@@ -57,18 +57,18 @@ _NOTHING = (None,) * len(_DESCRIPTION)
 Life = Record | Plain
 
 
-class _Told:
-    """The events of one task, each in its place."""
+class _Told(msgspec.Struct, gc=False):
+    """The events of one task, each in its place, and what all of them tell."""
 
-    __slots__ = ("ended", "last", "received", "sent", "started")
-
-    def __init__(self) -> None:
-        #: The one of the highest rank.
-        self.last: Event
-        self.sent: Event | None = None
-        self.received: Event | None = None
-        self.started: Event | None = None
-        self.ended: Event | None = None
+    sent: Event | None
+    received: Event | None
+    started: Event | None
+    ended: Event | None
+    #: The one of the highest rank.
+    last: Event
+    #: Earliest receipt; 0.0 for none.
+    seen: float
+    origin: int
 
 
 def tell(
@@ -79,93 +79,105 @@ def tell(
     `before` is never changed. Give both of `before` and `known`, or none.
     """
     told = _place(events)
-    if told is None:
+    if told is None or not _in_order(told, before):
         return None
-    last = told.ended or told.started or told.received or told.sent
-    if last is None:
-        return None
-    told.last = last
     if before is None or known is None:
         return _begin(told)
     return _go_on(told, before, known)
 
 
 def _place(events: Iterable[Event]) -> _Told | None:
-    told = _Told()
+    sent = received = started = ended = None
+    seen, origin = 0.0, 0
+    # a busy collector spends its time here: no calls, and what is frequent comes first
     for event in events:
         type_ = event.type
-        if type_ == "task-received":
-            if told.received is not None or not _describes(event):
+        if event.traceback is not None and type_ != "task-failed":
+            return None
+        if type_ == "task-received" or type_ == "task-sent":
+            if event.result is not None or event.exception is not None or event.runtime:
                 return None
-            told.received = event
+            if type_ == "task-sent":
+                if sent is not None:
+                    return None
+                sent = event
+            else:
+                if received is not None:
+                    return None
+                received = event
+        elif event.name is not None or event.retries is not None:
+            return None
         elif type_ == "task-started":
-            if told.started is not None or not _is_bare(event) or event.result is not None:
+            if (
+                started is not None
+                or event.result is not None
+                or event.exception is not None
+                or event.runtime
+            ):
                 return None
-            told.started = event
-        elif type_ == "task-sent":
-            if told.sent is not None or not _describes(event):
-                return None
-            told.sent = event
+            started = event
+        elif ended is not None:
+            return None
         elif type_ == "task-succeeded":
-            if told.ended is not None or event.name is not None or event.retries is not None:
+            if event.exception is not None:
                 return None
-            if event.exception is not None or event.traceback is not None:
-                return None
-            told.ended = event
+            ended = event
         elif type_ == "task-failed":
-            if told.ended is not None or event.name is not None or event.retries is not None:
-                return None
             if event.result is not None or event.runtime or event.exception == "" or event.traceback == "":
                 return None
-            told.ended = event
+            ended = event
         else:
             return None
-    return told
+        at = event.received_at
+        if at and (at < seen or not seen):
+            seen = at
+        origin |= event.origin
+    last = ended or started or received or sent
+    return None if last is None else _Told(sent, received, started, ended, last, seen, origin)
 
 
-def _describes(event: Event) -> bool:
-    """It carries what task-sent and task-received carry, and nothing of an execution."""
-    return event.result is None and event.exception is None and event.traceback is None and not event.runtime
-
-
-def _is_bare(event: Event) -> bool:
-    return (
-        event.name is None
-        and event.retries is None
-        and event.exception is None
-        and event.traceback is None
-        and not event.runtime
-    )
+def _in_order(told: _Told, before: Task | None) -> bool:
+    """The times of the marks rise with their ranks, and all marks of the execution are of one run."""
+    time = 0.0 if before is None else before.updated
+    if told.sent is not None:
+        time = told.sent.timestamp
+    last = told.last
+    hostname, pid = last.hostname, last.pid
+    for event in (told.received, told.started, told.ended):
+        if event is not None:
+            if event.timestamp < time or event.pid != pid or event.hostname != hostname:
+                return False
+            time = event.timestamp
+    return True
 
 
 def _begin(told: _Told) -> tuple[Task, Plain] | None:
     """A life of which nothing was known."""
     sent, received = told.sent, told.received
-    if not _in_order(None, told):
-        return None
-    if received is None:
-        values: Sequence[Any] = _NOTHING if sent is None else _described(sent)
-        from_sent = sum([1 << n for n, value in enumerate(values) if value is not None])
-    else:
+    from_sent = 0
+    values: Sequence[Any] = _NOTHING
+    if received is not None:
         values = _described(received)
-        from_sent = 0
         if sent is not None:
             values, from_sent = _merged(_described(sent), values)
+    elif sent is not None:
+        values = _described(sent)
+        from_sent = sum([1 << n for n, value in enumerate(values) if value is not None])
     name, args, kwargs, root_id, parent_id, eta, expires, queue, exchange, routing_key = values
     task = Task(
         uuid=told.last.uuid or "", name=name, args=args, kwargs=kwargs, root_id=root_id, parent_id=parent_id,
         eta=eta, expires=expires, queue=queue, exchange=exchange, routing_key=routing_key,
     )  # fmt: skip
-    plain = _execute(task, told, Plain(from_sent=from_sent))
     if sent is not None:
         task.sent, task.client = sent.timestamp, sent.hostname
+    plain = _execute(task, told, Plain(from_sent=from_sent))
     return None if plain is None else (task, plain)
 
 
 def _go_on(told: _Told, before: Task, known: Plain) -> tuple[Task, Plain] | None:
     """A life of which something was known: only what comes later is plain."""
     received, last = told.received, told.last
-    if told.sent is not None or before.finished or not _in_order(before, told):
+    if told.sent is not None or before.finished:
         return None
     if before.worker is not None:
         if received is not None or (told.started is not None and before.started is not None):
@@ -186,8 +198,6 @@ def _go_on(told: _Told, before: Task, known: Plain) -> tuple[Task, Plain] | None
 
 def _merged(older: tuple[Any, ...], newer: tuple[Any, ...]) -> tuple[Sequence[Any], int]:
     """What task-sent and then task-received told, and which of it task-sent alone."""
-    if None not in newer:
-        return newer, 0
     values, from_sent = list(newer), 0
     for number, value in enumerate(newer):
         if value is None and older[number] is not None:
@@ -196,60 +206,48 @@ def _merged(older: tuple[Any, ...], newer: tuple[Any, ...]) -> tuple[Sequence[An
     return values, from_sent
 
 
-def _in_order(before: Task | None, told: _Told) -> bool:
-    """The times of the marks rise with their ranks, and all marks of the execution are of one run."""
-    time = 0.0 if before is None else before.updated
-    if told.sent is not None:
-        time = told.sent.timestamp
-    run: Event | None = None
-    for event in (told.received, told.started, told.ended):
-        if event is not None:
-            if event.timestamp < time:
-                return False
-            time = event.timestamp
-            if run is not None and (run.pid != event.pid or run.hostname != event.hostname):
-                return False
-            run = event
-    return True
-
-
 def _execute(task: Task, told: _Told, known: Plain) -> Plain | None:
     """Let the events set state, times and outcome of `task`, and add to what is known of their marks.
 
     None where the marks would not tell what the task tells.
     """
     sent, received, started, ended, last = told.sent, told.received, told.started, told.ended, told.last
-    pid, client_pid, sent_clock, received_clock, started_clock, ended_clock, tries, retries, from_sent = (
-        msgspec.structs.astuple(known)
-    )
-    seen, origin = task.first_seen, task.origin
+    client_pid, sent_clock, tries = known.client_pid, known.sent_clock, known.sent_retries
+    received_clock, retries = known.received_clock, known.received_retries
+    pid = known.pid if last is sent else last.pid
     if sent is not None:
         client_pid, sent_clock, tries = sent.pid, sent.clock, -1 if sent.retries is None else sent.retries
-        seen, origin = _earlier(seen, sent.received_at), origin | sent.origin
     if received is not None:
-        received_clock = received.clock
-        retries = -1 if received.retries is None else received.retries
+        received_clock, retries = received.clock, -1 if received.retries is None else received.retries
         task.state, task.received = "RECEIVED", received.timestamp
         if bool(received.eta) != bool(task.eta):
             return None
-        seen, origin = _earlier(seen, received.received_at), origin | received.origin
     if started is not None:
-        started_clock = started.clock
         task.state, task.started = "STARTED", started.timestamp
-        seen, origin = _earlier(seen, started.received_at), origin | started.origin
     if task.wait is None and task.received is not None and task.started is not None and not task.eta:
         task.wait = task.started - task.received
     if ended is not None:
-        ended_clock = ended.clock
         _end(task, ended)
-        seen, origin = _earlier(seen, ended.received_at), origin | ended.origin
     if last is not sent:
-        task.worker, pid, task.attempts = last.hostname, last.pid, 1
-    task.updated, task.clock, task.first_seen, task.origin = last.timestamp, last.clock, seen, origin
-    most = max(tries, retries)
+        task.worker, task.attempts = last.hostname, 1
+    task.updated, task.clock = last.timestamp, last.clock
+    if told.seen and (told.seen < task.first_seen or not task.first_seen):
+        task.first_seen = told.seen
+    task.origin |= told.origin
+    most = tries if tries > retries else retries
     task.retries = None if most < 0 else most
+    started_clock = known.started_clock if started is None else started.clock
+    ended_clock = known.ended_clock if ended is None else ended.clock
     return Plain(
-        pid, client_pid, sent_clock, received_clock, started_clock, ended_clock, tries, retries, from_sent
+        pid,
+        client_pid,
+        sent_clock,
+        received_clock,
+        started_clock,
+        ended_clock,
+        tries,
+        retries,
+        known.from_sent,
     )
 
 
@@ -261,10 +259,6 @@ def _end(task: Task, ended: Event) -> None:
     else:
         task.state, task.failed = "FAILURE", ended.timestamp
         task.exception, task.traceback = ended.exception, ended.traceback
-
-
-def _earlier(seen: float, at: float) -> float:
-    return at if at and (not seen or at < seen) else seen
 
 
 def record_of(task: Task, plain: Plain) -> Record:

@@ -1,7 +1,7 @@
 """Redaction: what looks like a secret is masked before an event is folded or stored.
 
-Pure: an event in, an event out. Events carry printed forms (argsrepr, tracebacks), so secrets are found by the name
-before them or by their own shape. Called by `ingest.pipeline`.
+Pure: an event in, an event out, or the task that plain events made. Events carry printed forms (argsrepr,
+tracebacks), so secrets are found by the name before them or by their own shape. Called by `ingest.pipeline`.
 """
 
 import re
@@ -11,6 +11,7 @@ from operator import attrgetter
 from ahocorasick_rs import AhoCorasick
 
 from umbel.model.event import REDACTED, Event
+from umbel.model.task import Task
 
 #: What a masked value is shown as.
 MASK = "[redacted]"
@@ -59,30 +60,29 @@ class Redactor:
             (shape, mask) for hints, shape, mask in shapes for _ in hints
         ]
         self._words = AhoCorasick([*SECRET_NAMES, *(hint for hints, _, _ in shapes for hint in hints)])
-        #: Long texts seen lately, as they came and clean: a message's own are told by its client and by its worker.
-        self._seen: dict[str, str] = {}
         words = "|".join(f"(?:{name})" for name in names)
         self._more = re.compile(words, re.IGNORECASE) if words else None
 
     def redact(self, event: Event) -> Event:
         """The event, changed in place: secrets masked and the event flagged REDACTED, where there are any."""
-        texts = _texts(event)
-        if texts == _NO_TEXTS:
-            return event
-        seen = self._seen
-        for field, text in zip(_FIELDS, texts, strict=True):
+        for field in _FIELDS:
+            text = getattr(event, field)
             if text:
-                clean = seen.get(text)
-                if clean is None:
-                    clean = seen[text] = self.redact_text(text)
-                if clean is not text and clean != text:
+                clean = self.redact_text(text)
+                if clean is not text:
                     setattr(event, field, clean)
                     event.origin |= REDACTED
         return event
 
-    def forget(self) -> None:
-        """Drop what was kept of texts seen lately."""
-        self._seen.clear()
+    def redact_task(self, task: Task, before: Task | None) -> None:
+        """Mask in place what `task` tells and `before`, which is clean, does not."""
+        known = _NO_TEXTS if before is None else _texts(before)
+        for field, text, was in zip(_FIELDS, _texts(task), known, strict=True):
+            if text and text is not was:
+                clean = self.redact_text(text)
+                if clean is not text:
+                    setattr(task, field, clean)
+                    task.origin |= REDACTED
 
     def redact_text(self, text: str) -> str:
         """`text` with every secret in it masked, or `text` itself; masking twice changes nothing more."""
