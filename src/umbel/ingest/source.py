@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Message(msgspec.Struct, gc=False):
+class Message(msgspec.Struct, gc=False, array_like=True):
     """One broker message: one event or a list of up to 24 (`task.multi`)."""
 
     body: bytes
