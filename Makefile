@@ -2,9 +2,9 @@
 # PYTHON=python3.13 chooses another Python for a new .venv.
 
 PY := .venv/bin/python
-# Two processes: the tests start real servers, and two cores is what CI has. Tests of one file share
-# their servers, so a file stays in one process.
-WORKERS ?= 2
+# Twice as many processes as CI has cores: the tests start real servers and wait for them half of the time.
+# Tests of one file share their servers, so a file stays in one process; tests/conftest.py orders the files.
+WORKERS ?= 4
 TESTS ?= tests
 
 .PHONY: help demo test prove check bench bench-ingest docs fmt clean servers ui-test
@@ -21,7 +21,7 @@ test:  ## Run every test (in CI the checks as well); TESTS=tests/unit runs a par
 	@scripts/install-servers
 	@scripts/npm.py test
 	@if [ -n "$$CI" ]; then scripts/check; fi
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 prove:  ## Run the long proofs (about an hour)
 	@scripts/install test

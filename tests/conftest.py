@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -18,8 +19,39 @@ from blockbuster import blockbuster_ctx
 from tests.servers import CeleryWorker, RabbitServer, RedisServer, UmbelServer, clean_environment
 from tests.servers.process import FOREIGN_PREFIXES
 
+#: Files that take longest, in that order: begun first, so that no process is left with one of them at the end.
+LONGEST_FIRST = (
+    "compat/test_compat.py",
+    "acceptance/test_durability.py",
+    "integration/test_collector_liveness.py",
+    "integration/test_silent_workers.py",
+    "acceptance/test_liveness.py",
+    "acceptance/test_cli_serve.py",
+    "acceptance/test_outages.py",
+    "ui/test_connection.py",
+    "acceptance/test_time_zones.py",
+    "integration/test_servers.py",
+    "integration/test_collector.py",
+    "acceptance/test_bad_input.py",
+    "integration/test_inspect_cache.py",
+    "acceptance/test_second_server.py",
+    "acceptance/test_demo.py",
+    "ui/test_every_screen.py",
+    "ui/test_live_pages.py",
+    "integration/test_source_outages.py",
+    "acceptance/test_broken_install.py",
+    "acceptance/test_stop.py",
+    "integration/test_exit_paths.py",
+)
+
 WorkerFactory: TypeAlias = Callable[..., CeleryWorker]
 UmbelFactory: TypeAlias = Callable[..., UmbelServer]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file and among the others the order stays."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(autouse=True)

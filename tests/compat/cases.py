@@ -29,6 +29,11 @@ class Case:
     text: str = ""
 
     @property
+    def moves(self) -> bool:
+        """Whether the answer changes while nobody does anything: heartbeats are counted, workers answer anew."""
+        return any(word in self.target for word in ("json=", "metrics", "api/workers", "api/queues/length"))
+
+    @property
     def name(self) -> str:
         """How the allow-list and the reports call it."""
         extras = [self.variant] if self.variant != "open" else []
@@ -340,6 +345,14 @@ def walk_cases() -> Iterator[Case]:
     yield from walk_plain()
     yield from walk_methods()
     yield from walk_gates()
+
+
+def list_cases() -> list[Case]:
+    """Return every case once, by its name, in the order in which they are asked."""
+    cases: dict[str, Case] = {}
+    for case in walk_cases():
+        cases.setdefault(case.name, case)
+    return list(cases.values())
 
 
 def write_query(parameter: str, value: str) -> str:

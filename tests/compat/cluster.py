@@ -26,6 +26,8 @@ ZONE = "Asia/Kolkata"
 WORKERS = {"one@compat": "celery", "two@compat": "second"}
 #: Workers that are gone before anything is compared, and how they went.
 GONE = {"left@compat": signal.SIGTERM, "killed@compat": signal.SIGKILL}
+#: What Flower asks all workers at its start. (It never asks again by itself.)
+FIRST_QUESTIONS = ("stats", "active_queues", "registered", "conf")
 OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
 
@@ -70,7 +72,7 @@ class Cluster:
         self.pairs: dict[str, tuple[Monitor, Monitor]] = {}
 
     def start(self) -> None:
-        """Start Redis, then every monitor, wait until all answer, then the workers."""
+        """Start Redis, then every monitor, wait until all answer and have asked for workers, then those."""
         port = find_free_port()
         server = shutil.which("redis-server") or shutil.which("valkey-server")
         assert server, "the comparison needs redis-server or valkey-server"
@@ -119,9 +121,9 @@ class Cluster:
             raise RuntimeError("\n".join(child.read_last_lines(30)))
 
     def stop(self) -> None:
-        """End every process, Redis last."""
-        stop_all(self._children[1:], patience=5)
-        stop_all(self._children[:1], patience=5)
+        """End every process, Redis last; workers that hold tasks don't end by themselves."""
+        stop_all(self._children[1:], patience=2)
+        stop_all(self._children[:1], patience=2)
 
     def read_log(self, monitor: Monitor) -> str:
         """Return the end of a monitor's log, for messages of failed tests."""
@@ -162,6 +164,8 @@ class Cluster:
             if monitor.kind == "umbel":
                 ready = url.replace("/healthcheck", "/health/ready")
                 wait_until(lambda: answers(ready), 60, f"{monitor.child.name} ready")
+            else:
+                wait_until(lambda: has_asked(monitor), 60, f"{monitor.child.name}'s inspection at its start")
         except TimeoutError as error:
             raise RuntimeError(f"{error}\n{self.read_log(monitor)}") from error
 
@@ -184,6 +188,12 @@ def accepts(port: int) -> bool:
     """Tell whether something listens on `port`."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def has_asked(flower: Monitor) -> bool:
+    """Tell whether a Flower has inspected at its start, when nobody was there: each of its questions failed."""
+    log = flower.child.log.read_text("utf-8", "replace")
+    return all(f"Inspect method {method} failed" in log for method in FIRST_QUESTIONS)
 
 
 def answers(url: str) -> bool:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.compat.verdict import read_allowances
+from tests.compat.allowances import read_allowances
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "flower-differences.md"
 BEGIN, END = "<!-- made from tests/compat/allowed.toml: begin -->", "<!-- end -->"

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from prometheus_client.parser import text_string_to_metric_families
 
 Labels = tuple[tuple[str, str], ...]
+#: Values by the name and labels of their series.
+Samples = dict[tuple[str, Labels], float]
 OWN = ("process_", "python_")
 
 
@@ -32,7 +34,7 @@ def compare_metrics(flower: str, candidate: str) -> Iterator[tuple[str, str, str
             yield from compare_samples(samples, other_samples)
 
 
-def read_families(text: str) -> dict[str, tuple[str, str, dict[tuple[str, Labels], float]]]:
+def read_families(text: str) -> dict[str, tuple[str, str, Samples]]:
     """Return (type, help, values by series) by family name, in the order of the text."""
     families = {}
     for family in text_string_to_metric_families(text):
@@ -43,9 +45,7 @@ def read_families(text: str) -> dict[str, tuple[str, str, dict[tuple[str, Labels
     return families
 
 
-def compare_samples(
-    ours: dict[tuple[str, Labels], float], theirs: dict[tuple[str, Labels], float]
-) -> Iterator[tuple[str, str, str]]:
+def compare_samples(ours: Samples, theirs: Samples) -> Iterator[tuple[str, str, str]]:
     """Yield series that only one side has, and values that differ."""
     for series in sorted(ours.keys() | theirs.keys()):
         one, other = ours.get(series), theirs.get(series)

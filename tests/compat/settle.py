@@ -2,10 +2,12 @@
 
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from tests.compat.cluster import GONE, WORKERS, Cluster, Monitor, wait_until
+from tests.compat.client import write_authorization
+from tests.compat.cluster import GONE, USERS, WORKERS, Cluster, Monitor, wait_until
+from tests.compat.exposition import Samples, read_families
 
 #: The last of the events: a revoked task ends when its countdown is over.
 LAST = {
@@ -15,8 +17,8 @@ LAST = {
     "held": "STARTED",
     "unregistered": "FAILURE",
 }
-#: Variants in which tasks can be read without credentials; the others see the same events.
-READABLE = {"open": "", "prefix": "/mon/itor", "read_only": "", "purge": ""}
+#: Seconds for the slowest monitor on a busy machine.
+PATIENCE = 60.0
 
 
 def lose_workers(cluster: Cluster) -> None:
@@ -26,10 +28,12 @@ def lose_workers(cluster: Cluster) -> None:
         TimeoutError: Somebody did not notice them.
     """
     cluster.start_passing_workers()
-    wait_until(lambda: count_events(cluster, "worker-heartbeat"), 60, "heartbeats of the passing workers")
+    wait_until(
+        lambda: count_events(cluster, "worker-heartbeat"), PATIENCE, "heartbeats of the passing workers"
+    )
     candidate = cluster.pairs["open"][1]
     if candidate.kind == "umbel":  # Flower only inspects when it starts
-        wait_until(lambda: GONE.keys() <= fetch(candidate, "/api/workers").keys(), 60, "inspection of them")
+        wait_until(lambda: has_inspected(candidate, GONE), PATIENCE, "inspection of them")
     cluster.send_farewells()
     wait_until(lambda: count_events(cluster, "task-succeeded"), 60, "the last tasks of the passing workers")
     cluster.end_passing_workers()
@@ -45,40 +49,76 @@ def count_events(cluster: Cluster, kind: str) -> bool:
 
 
 def wait_for_all_events(cluster: Cluster, ids: Mapping[str, str]) -> None:
-    """Wait until every readable monitor knows as many tasks as the first Flower, in their last states.
+    """Wait until the first Flower knows all tasks in their last states, and every other monitor all it knows.
 
     Raises:
         TimeoutError: A monitor never got there; its log is in the message.
     """
     reference = cluster.pairs["open"][0]
-    for variant, prefix in READABLE.items():
-        for monitor in cluster.pairs[variant]:
-            try:
-                wait_until(lambda m=monitor, p=prefix: has_all(m, p, reference, ids), 30, monitor.child.name)
-            except TimeoutError as error:
-                raise TimeoutError(f"{error}\n{cluster.read_log(monitor)}") from error
+    wait_for(cluster, reference, lambda monitor: are_at_their_end(monitor, ids))
+    for monitor in (monitor for pair in cluster.pairs.values() for monitor in pair):
+        wait_for(cluster, monitor, lambda monitor: count_task_events(monitor) == count_task_events(reference))
+        wait_for(cluster, monitor, knows_who_is_there)
+        if monitor.kind == "umbel" and monitor.variant != "closed":
+            wait_for(cluster, monitor, lambda monitor: has_inspected(monitor, WORKERS))
 
 
-def has_all(monitor: Monitor, prefix: str, reference: Monitor, ids: Mapping[str, str]) -> bool:
-    """Tell whether `monitor` has caught up with `reference`."""
-    tasks = fetch_states(monitor, prefix)
-    last = all(tasks.get(ids[name]) == state for name, state in LAST.items())
-    return last and len(tasks) >= len(fetch_states(reference, "")) and knows_who_is_gone(monitor, prefix)
+def wait_for(cluster: Cluster, monitor: Monitor, condition: Callable[[Monitor], bool]) -> None:
+    """Wait until `condition` holds of `monitor`."""
+    try:
+        wait_until(lambda: condition(monitor), PATIENCE, monitor.child.name)
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}\n{cluster.read_log(monitor)}") from error
 
 
-def knows_who_is_gone(monitor: Monitor, prefix: str) -> bool:
-    """Tell whether `monitor` shows those workers as online that are."""
-    online = fetch(monitor, f"{prefix}/api/workers?status=1")
-    return not any(online.get(name) for name in GONE) and all(online.get(name) for name in WORKERS)
+def are_at_their_end(monitor: Monitor, ids: Mapping[str, str]) -> bool:
+    """Tell whether `monitor` shows the last tasks in their last states."""
+    states = {task_id: task["state"] for task_id, task in fetch(monitor, "/api/tasks").items()}
+    return all(states.get(ids[name]) == state for name, state in LAST.items())
 
 
-def fetch_states(monitor: Monitor, prefix: str) -> dict[str, str]:
-    """Return the state of every task."""
-    return {task_id: task["state"] for task_id, task in fetch(monitor, f"{prefix}/api/tasks").items()}
+def count_task_events(monitor: Monitor) -> float:
+    """Return how many events of tasks `monitor` has counted from the workers that stay."""
+    return sum(
+        value
+        for (name, pairs), value in fetch_samples(monitor, "flower_events").items()
+        if name.endswith("_total")
+        and (labels := dict(pairs))["worker"] in WORKERS
+        and labels["type"].startswith("task-")
+    )
+
+
+def knows_who_is_there(monitor: Monitor) -> bool:
+    """Tell whether `monitor` says of the workers that live that they are online, and of no other.
+
+    Flower says so of a killed one for ever.
+    """
+    found = fetch_samples(monitor, "flower_worker_online")
+    online = {dict(labels)["worker"] for (_, labels), value in found.items() if value}
+    return online - (GONE.keys() if monitor.kind == "flower" else set()) == WORKERS.keys()
+
+
+def has_inspected(monitor: Monitor, workers: Collection[str]) -> bool:
+    """Tell whether `monitor` has asked all these workers."""
+    return set(workers) <= fetch(monitor, "/api/workers").keys()
+
+
+def fetch_samples(monitor: Monitor, family: str) -> Samples:
+    """Return a metric's values by name and labels."""
+    return read_families(fetch_text(monitor, "/metrics")).get(family, ("", "", {}))[2]
 
 
 def fetch(monitor: Monitor, target: str) -> dict[str, Any]:
     """Return a JSON object."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{monitor.port}{target}", timeout=30) as response:
-        found: dict[str, Any] = json.load(response)
+    found: dict[str, Any] = json.loads(fetch_text(monitor, target))
     return found
+
+
+def fetch_text(monitor: Monitor, target: str) -> str:
+    """Return an answer of `monitor`, below its prefix and with a user's credentials where it wants them."""
+    prefix = "/mon/itor" if monitor.variant == "prefix" else ""
+    request = urllib.request.Request(f"http://127.0.0.1:{monitor.port}{prefix}{target}")
+    if monitor.variant == "basic":
+        request.add_header("Authorization", write_authorization(USERS[0]))
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return str(response.read().decode())

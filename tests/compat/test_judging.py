@@ -4,12 +4,16 @@ import json
 
 import pytest
 
-from tests.compat.cases import Case, walk_cases
+from tests.compat.allowances import Allowance, read_allowances, walk_globs
+from tests.compat.cases import Case, list_cases
 from tests.compat.client import Answer
 from tests.compat.cluster import VARIANTS
 from tests.compat.compare import Difference, compare
-from tests.compat.verdict import Allowance, read_allowances
+from tests.compat.heartbeats import count_heartbeats
+from tests.compat.report import DOCUMENT, make_document
+from tests.compat.verdict import judge
 
+CASES = list_cases()
 TASKS = Case("/api/tasks", "none", "/api/tasks")
 JSON = {"content-type": "application/json; charset=UTF-8", "etag": '"1"'}
 
@@ -84,7 +88,7 @@ def test_metrics_are_compared_by_family_type_label_and_value(old: str, new: str,
 
 
 def test_in_globs_of_the_allow_list_only_the_star_is_special() -> None:
-    allowance = Allowance("x", ("GET /a?b=[1]*",), ("body/*",), "", "", "", everywhere=False)
+    allowance = Allowance("x", ("GET /a?b=[1]*",), ("body/*",), "", "", "")
     case = Case("/a", "b", "/a?b=[1]2")
     assert allowance.covers(case, Difference("body/x", "", ""))
     assert not allowance.covers(case, Difference("status", "", ""))
@@ -92,14 +96,59 @@ def test_in_globs_of_the_allow_list_only_the_star_is_special() -> None:
 
 
 def test_the_cases_are_many_and_every_variant_has_some() -> None:
-    cases = {case.name: case for case in walk_cases()}
-    assert len(cases) > 900
-    assert {case.variant for case in cases.values()} == set(VARIANTS)
+    assert len(CASES) > 900
+    assert {case.variant for case in CASES} == set(VARIANTS)
 
 
 def test_the_allow_list_names_and_explains_every_difference() -> None:
     entries = read_allowances()
     assert len({entry.id for entry in entries}) == len(entries)
-    assert all(
-        entry.reason and entry.flower and entry.umbel and entry.cases and entry.fields for entry in entries
+    assert all(entry.reason and entry.flower and entry.umbel and entry.fields for entry in entries)
+
+
+@pytest.mark.parametrize("allowance", read_allowances(), ids=lambda allowance: allowance.id)
+def test_every_entry_of_the_allow_list_is_for_some_case(allowance: Allowance) -> None:
+    assert any(allowance.applies_to(case) for case in CASES)
+    assert allowance.find_idle_globs(CASES) == [], "these fit no case"
+
+
+def test_the_published_table_is_made_from_the_cases_and_the_allow_list() -> None:
+    text = DOCUMENT.read_text()
+    assert text == make_document(CASES, read_allowances()), "run python -m tests.compat --write"
+    assert "deviate" not in text
+
+
+def test_only_the_value_that_an_entry_names_is_excused() -> None:
+    allowance = Allowance("x", (), ("freq",), "", "", "", sometimes=("GET *",), flower_value="5")
+    assert allowance.covers(TASKS, Difference("freq", "5", "2.0"))
+    assert not allowance.covers(TASKS, Difference("freq", "7", "2.0"))
+
+
+def test_a_set_of_the_allow_list_stands_for_each_of_its_members() -> None:
+    assert list(walk_globs(["GET <page> [x]", "HEAD *"], {"page": ["/", "/tasks"]})) == [
+        "GET / [x]",
+        "GET /tasks [x]",
+        "HEAD *",
+    ]
+
+
+def test_a_difference_that_is_announced_must_be_there() -> None:
+    always = Allowance("x", ("GET /api/tasks",), ("body/a",), "", "", "")
+    assert judge(TASKS, answer({"a": 1}), answer({"a": 2}), [always]).deviations == []
+    assert len(judge(TASKS, answer({"a": 1}), answer({"a": 1}), [always]).deviations) == 1
+    sometimes = Allowance("x", (), ("body/a",), "", "", "", sometimes=("GET /api/tasks",))
+    assert judge(TASKS, answer({"a": 1}), answer({"a": 1}), [sometimes]).deviations == []
+
+
+def test_heartbeats_are_counted_in_metrics_and_in_workers() -> None:
+    metrics = (
+        "# HELP flower_events_total Number\n# TYPE flower_events_total counter\n"
+        'flower_events_total{task="",type="worker-heartbeat",worker="one@compat"} 7.0\n'
+        'flower_events_total{task="",type="worker-heartbeat",worker="gone@compat"} 2.0\n'
+        'flower_events_total{task="t",type="task-sent",worker="one@compat"} 3.0\n'
     )
+    rows = {"data": [{"hostname": "one@compat", "worker-heartbeat": 7}, {"hostname": "gone@compat"}]}
+    assert count_heartbeats(metrics, ["one@compat"]) == {"one@compat": 7}
+    assert count_heartbeats(json.dumps(rows), ["one@compat"]) == {"one@compat": 7}
+    assert count_heartbeats('{"message": "no"}', ["one@compat"]) is None
+    assert count_heartbeats("<html>", ["one@compat"]) is None

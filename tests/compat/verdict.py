@@ -1,52 +1,28 @@
-"""Runs all cases against a cluster and sorts the differences into meant ones and deviations."""
+"""Runs all cases against a cluster and sorts the differences into meant ones and deviations.
+
+What stands still is asked once. What moves (heartbeats, inspections) is only judged when both monitors have answered
+out of the same events, and a difference there counts if it lasts.
+"""
 
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from fnmatch import translate
-from functools import cache
-from pathlib import Path
-from re import Pattern, compile
 from zoneinfo import ZoneInfo
 
-from tests.compat.cases import Case, walk_cases
-from tests.compat.client import fetch
-from tests.compat.cluster import ZONE, Cluster, Monitor
-from tests.compat.compare import Difference, compare
+from tests.compat.allowances import Allowance, make_glob
+from tests.compat.cases import Case, list_cases
+from tests.compat.client import Answer, fetch
+from tests.compat.cluster import WORKERS, ZONE, Cluster, Monitor
+from tests.compat.compare import compare
+from tests.compat.heartbeats import count_heartbeats
 
-ALLOWED = Path(__file__).with_name("allowed.toml")
-#: A heartbeat or an event may fall between the two requests, so a difference must last.
-ROUNDS = 3
+#: How often, and after how many seconds, what moves is asked again after a difference.
+ROUNDS = 10
 PAUSE = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """A difference that is meant: which cases, which fields (globs), what Umbel does instead, and why."""
-
-    id: str
-    cases: tuple[str, ...]
-    fields: tuple[str, ...]
-    flower: str
-    umbel: str
-    reason: str
-    #: Of nearly every answer, so that the table only mentions it once.
-    everywhere: bool
-
-    def covers(self, case: Case, difference: Difference) -> bool:
-        """Tell whether this difference of this case is meant."""
-        return any(make_glob(glob).match(case.name) for glob in self.cases) and any(
-            make_glob(glob).match(difference.field) for glob in self.fields
-        )
-
-
-@cache
-def make_glob(glob: str) -> Pattern[str]:
-    """Return a glob in which only `*` is special: targets and fields are full of `?` and `[`."""
-    return compile(translate(glob.replace("[", "[[]").replace("?", "[?]")))
+#: Seconds in which both monitors have to answer out of the same heartbeats once.
+PATIENCE = 60.0
 
 
 @dataclass(slots=True)
@@ -55,59 +31,58 @@ class Outcome:
 
     case: Case
     used: list[Allowance] = field(default_factory=list)
-    deviations: list[Difference] = field(default_factory=list)
-
-
-def read_allowances(path: Path = ALLOWED) -> tuple[Allowance, ...]:
-    """Return the allow-list."""
-    entries = tomllib.loads(path.read_text())["difference"]
-    return tuple(
-        Allowance(
-            id=entry["id"],
-            cases=tuple(entry["cases"]),
-            fields=tuple(entry["fields"]),
-            flower=entry["flower"],
-            umbel=entry["umbel"],
-            reason=entry["reason"],
-            everywhere=entry.get("everywhere", False),
-        )
-        for entry in entries
-    )
+    deviations: list[str] = field(default_factory=list)
 
 
 def run_cases(
     cluster: Cluster, ids: Mapping[str, str], allowances: Sequence[Allowance], pattern: str = "*"
 ) -> list[Outcome]:
-    """Ask both monitors every case whose name fits `pattern`; a difference counts only if it lasts."""
+    """Ask both monitors every case whose name fits `pattern`."""
     words = {**ids, **make_times()}
     wanted = make_glob(pattern)
-    cases = {case.name: case for case in walk_cases() if wanted.match(case.name)}
-    outcomes = {
-        name: judge(case, cluster.pairs[case.variant], words, allowances) for name, case in cases.items()
-    }
-    for _ in range(ROUNDS):
-        again = [name for name, outcome in outcomes.items() if outcome.deviations]
-        if not again:
-            break
-        time.sleep(PAUSE)
-        for name in again:
-            outcomes[name] = judge(cases[name], cluster.pairs[cases[name].variant], words, allowances)
-    return list(outcomes.values())
+    outcomes = []
+    for case in list_cases():
+        if not wanted.match(case.name):
+            continue
+        pair = cluster.pairs[case.variant]
+        outcome = judge(case, *ask_both(case, pair, words), allowances)
+        for _ in range(ROUNDS if case.moves else 0):
+            if not outcome.deviations:
+                break
+            time.sleep(PAUSE)
+            outcome = judge(case, *ask_both(case, pair, words), allowances)
+        outcomes.append(outcome)
+    return outcomes
 
 
-def judge(
-    case: Case, pair: tuple[Monitor, Monitor], words: Mapping[str, str], allowances: Sequence[Allowance]
-) -> Outcome:
-    """Ask `case` once and return what came of it."""
+def judge(case: Case, flower: Answer, candidate: Answer, allowances: Sequence[Allowance]) -> Outcome:
+    """Return what came of `case`: every difference is meant, and every meant one is there."""
     outcome = Outcome(case)
-    with ThreadPoolExecutor(2) as pool:
-        flower, candidate = pool.map(lambda monitor: fetch(case, monitor, words), pair)
     for difference in compare(case, flower, candidate):
         meant = [allowance for allowance in allowances if allowance.covers(case, difference)]
         outcome.used += meant
         if not meant:
-            outcome.deviations.append(difference)
+            outcome.deviations.append(str(difference))
+    outcome.deviations += [
+        f"{allowance.id}: not seen, although the allow-list says that it always shows here"
+        for allowance in allowances
+        if allowance.always_applies_to(case) and not allowance.everywhere and allowance not in outcome.used
+    ]
     return outcome
+
+
+def ask_both(case: Case, pair: tuple[Monitor, Monitor], words: Mapping[str, str]) -> tuple[Answer, Answer]:
+    """Ask both monitors at once; where answers count heartbeats, until both count the same ones."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with ThreadPoolExecutor(2) as pool:
+            flower, candidate = pool.map(lambda monitor: fetch(case, monitor, words), pair)
+        heard = [
+            count_heartbeats(answer.text, WORKERS) if case.moves else None for answer in (flower, candidate)
+        ]
+        if heard[0] == heard[1] or time.monotonic() > deadline:
+            return flower, candidate
+        time.sleep(0.1)
 
 
 def make_times() -> dict[str, str]:

@@ -23,7 +23,10 @@ import pytest
 T = TypeVar("T")
 
 #: Variables that would reach into the programs under test from the developer's shell.
-FOREIGN_PREFIXES = ("UMBEL_", "FLOWER_", "CELERY_", "RABBITMQ_", "PYTEST_", "STATE_DIRECTORY")
+FOREIGN_PREFIXES = (
+    *("UMBEL_", "FLOWER_", "CELERY_", "RABBITMQ_", "PYTEST_"),
+    *("STATE_DIRECTORY", "PYTHONPATH"),
+)
 
 
 def wait_for(
@@ -230,14 +233,14 @@ class Server(ABC):
         self.stop()
         self.start()
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """End the child and whatever it started, gently, then by force. Files stay for a restart."""
+    def stop(self, timeout: float = 10.0, *, gently: bool = True) -> None:
+        """End the child and whatever it started, gently first, then by force. Files stay for a restart."""
         if self.process is None:
             return
         family = self._find_family()
         self.thaw()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            if self.is_running():
+            if gently and self.is_running():
                 self.terminate(timeout)
         self.kill9()
         for member in family:
