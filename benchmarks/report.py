@@ -50,7 +50,8 @@ class Report:
     def finish(self) -> int:
         """Print everything; return the exit code."""
         print(f"\n{self.title}\n{describe_machine()}\n")
-        print(write_table(self.headers, self.rows))
+        if self.rows:
+            print(write_table(self.headers, self.rows))
         print("\n" + "\n".join(self.verdicts), flush=True)
         return 1 if self.faults else 0
 
