@@ -19,8 +19,6 @@ from benchmarks.pacer import Paced
 from benchmarks.subject import Kind, Subject, wait_until
 from benchmarks.wire import connect
 from tests.servers import RabbitServer, RedisServer
-from umbel.ingest.settings import DEFAULT_BUCKETS
-from umbel.store.sqlite_reader import SQLiteReader
 
 BrokerKind = Literal["redis", "rabbitmq"]
 
@@ -115,13 +113,21 @@ class Run:
                 )
             )
             if self._history is not None:
-                self._before = count_stored(self.subject.history), self.subject.count_tasks()
+                self._introduce_workers()
+                self._before = self.subject.count_events(), self.subject.count_tasks()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
         """End the monitor, then the broker."""
         self._stack.close()
+
+    def _introduce_workers(self) -> None:
+        """Have the cluster's workers beat once: totals are told of known workers only, and a history may hold none."""
+        workers = self.setting.workers
+        beats = EventStream(time.time(), workers=workers, rate=0)
+        self._send(BurstBuilder(iter(beats), self.broker_url).build(workers, until_task=False))
+        wait_until(lambda: self.subject.count_workers() >= workers, PATIENCE, "the workers")
 
     @property
     def tasks(self) -> int:
@@ -305,16 +311,6 @@ def is_visible(subject: Subject, burst: Burst) -> bool:
         return False
     told = task[str(burst.last["type"]).removeprefix("task-")]
     return told is not None and abs(told - burst.last["timestamp"]) < 0.001
-
-
-def count_stored(history: Path) -> dict[str, int]:
-    """Return the events that a history has counted, by type, those of workers that are no longer listed included."""
-    reader = SQLiteReader(history, buckets=DEFAULT_BUCKETS)
-    counts: Counter[str] = Counter()
-    for key, count in reader.fetch_counters().items():
-        counts[key.type] += count
-    reader.close()
-    return counts
 
 
 def count_task_events(counts: dict[str, int]) -> int:

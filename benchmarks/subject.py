@@ -112,6 +112,10 @@ class Subject(Server):
         """Return the events that it has counted since its history began, by type."""
         return count_events(self.fetch("/metrics")[1].decode())
 
+    def count_workers(self) -> int:
+        """Return how many workers its metrics tell of."""
+        return self.fetch("/metrics")[1].count(b"\nflower_worker_online{")
+
     def fetch_gauge(self, name: str) -> float | None:
         """Return the value of a metric without labels, None where there is none of that name."""
         for line in self.fetch("/metrics")[1].decode().splitlines():

@@ -1,20 +1,25 @@
 """The benchmarks' own arithmetic, where it could flatter: percentiles, losses, verdicts, what is on the wire."""
 
+import asyncio
 import base64
 import json
 import uuid
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.burst import BurstBuilder, iter_spooled
 from benchmarks.event_stream import EventStream, Message
+from benchmarks.load import Listening, find_prompt_share
 from benchmarks.memory import find_growth
+from benchmarks.picture import Panel, draw, make_axis, write_number
 from benchmarks.report import Report, find_percentile, write_table
 from benchmarks.restart import differs
 from benchmarks.run import Measurement, count_differences, find_median
+from benchmarks.sse_clients import Hearing, Listener, write_probe_id
 from benchmarks.subject import count_events
 from benchmarks.wire import encode_rabbitmq, encode_redis
 
@@ -181,3 +186,38 @@ def test_a_redis_message_names_channel_and_length() -> None:
     parts = encode_redis(message, uuid.UUID(int=1)).split(b"\r\n")
     assert parts[:5] == [b"*3", b"$7", b"PUBLISH", b"$22", b"/0.celeryev/task.multi"]
     assert parts[5] == b"$%d" % len(parts[6])
+
+
+def test_a_logarithmic_axis_puts_every_decade_at_the_same_distance() -> None:
+    axis = make_axis([10.0, 2_000.0], 100, 400)
+    assert (axis.low, axis.high) == (1, 4)
+    assert [axis.place(10.0**power) for power in axis.iter_ticks()] == pytest.approx([100, 200, 300, 400])
+    assert [write_number(power) for power in (-1, 0, 2, 3, 5, 7)] == ["0.1", "1", "100", "1k", "100k", "10M"]
+    flat = make_axis([1000.0], 0, 10)
+    assert flat.place(1000.0) == 0
+
+
+def test_a_picture_is_sound_and_leaves_out_what_has_no_points() -> None:
+    panels = [Panel("rate <&>", {"A": [(10, 5), (100, 7)], "B": []}), Panel("none", {"A": []})]
+    root = ElementTree.fromstring(draw(panels, across="tasks"))
+    texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "rate <&>" in texts and "A" in texts
+    assert "none" not in texts and "B" not in texts
+
+
+def test_what_a_listener_never_heard_is_not_prompt() -> None:
+    heard = Listening([0.1, 0.9, 1.0, 1.1], wanted=8, ended=0, web_cpu=0.1)
+    assert find_prompt_share(heard) == 3 / 8
+
+
+def test_a_listener_finds_a_probe_in_two_pieces_once() -> None:
+    hearing = Hearing()
+    loop = asyncio.new_event_loop()
+    listener = Listener(hearing, loop.create_future())
+    probe = write_probe_id(7)
+    text = f'id: 1\nevent: snapshot\ndata: {{"tasks":["{probe}"]}}\n\n'.encode()
+    for piece in (text[:50], text[50:], text):
+        listener.data_received(piece)
+    loop.close()
+    assert list(hearing.heard) == [probe] and len(hearing.heard[probe]) == 1
+    assert hearing.messages == 2 and hearing.bytes == 2 * len(text)
