@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 #: Workers of the large fleet.
 FLEET = 1_000
+#: Seconds after which a connection is not trusted to be open still; servers close idle ones after 5.
+IDLE = 2.0
 FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -78,35 +80,48 @@ FLEET_QUESTIONS = (
 
 @dataclass(slots=True)
 class Asker:
-    """One client with one connection that it keeps; it counts answers that are not right."""
+    """One client with one connection, kept while it is in use; it counts answers that are not right."""
 
     port: int
     wrong: int = 0
     #: Seconds by question.
     seconds: dict[str, list[float]] = field(default_factory=dict)
     _connection: http.client.HTTPConnection | None = None
+    #: When the last answer was read, monotonic.
+    _used: float = 0.0
 
     def ask(self, question: Question) -> float:
         """Return the seconds from the request to the last byte of the answer; the answer is checked after that."""
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-            self._connection.connect()
+        connection = self._connect()
         method, headers = ("POST", FORM_TYPE) if question.form else ("GET", {})
         began = time.perf_counter()
-        self._connection.request(method, question.target, question.form or None, headers)
-        response = self._connection.getresponse()
+        connection.request(method, question.target, question.form or None, headers)
+        response = connection.getresponse()
         body = response.read()
         seconds = time.perf_counter() - began
+        self._used = time.monotonic()
         if response.status != 200 or question.count(body) != question.rows:
             self.wrong += 1
         self.seconds.setdefault(question.name, []).append(seconds)
         return seconds
 
-    def forget(self) -> None:
-        """Close the connection and drop what was measured; the monitor has gone or was only warmed up."""
+    def _connect(self) -> http.client.HTTPConnection:
+        """Return an open connection: a new one where the server may have closed the old one as idle."""
+        if self._connection is None or time.monotonic() - self._used > IDLE:
+            self.close()
+            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+            self._connection.connect()
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection; the next question opens another."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+    def forget(self) -> None:
+        """Close the connection and drop what was measured; the monitor has gone or was only warmed up."""
+        self.close()
         self.seconds = {}
 
 

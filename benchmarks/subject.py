@@ -144,14 +144,13 @@ class Subject(Server):
         """Return when it has nothing left to do: index caught up, and next to no CPU for `windows` seconds."""
         deadline = time.monotonic() + seconds
         quiet = 0
-        cpu, moment = self.measure_cpu(), time.monotonic()
         while quiet < windows:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.kind} still works after {seconds} s")
+            # what our own question about the index costs lies between two windows
+            cpu, began = self.measure_cpu(), time.monotonic()
             time.sleep(1)
-            before, since = cpu, moment
-            cpu, moment = self.measure_cpu(), time.monotonic()
-            idle = (cpu - before) / (moment - since) < QUIET
+            idle = (self.measure_cpu() - cpu) / (time.monotonic() - began) < QUIET
             quiet = quiet + 1 if idle and not self._is_index_behind() else 0
 
     def _is_index_behind(self) -> bool:
