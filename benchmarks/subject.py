@@ -127,6 +127,21 @@ class Subject(Server):
         """Return the CPU seconds used so far by the whole tree, those that have ended included."""
         return sum(sum(process.cpu_times()[:4]) for process in self.walk_processes())
 
+    def measure_run_time(self) -> float:
+        """Return the seconds that the living threads of the tree have run, to the nanosecond where the system tells.
+
+        For idle monitors: CPU times come in steps of 0.01 s, more than Flower then uses in ten seconds.
+        """
+        threads = [
+            path / "schedstat"
+            for process in self.walk_processes()
+            for path in Path(f"/proc/{process.pid}/task").glob("*")
+        ]
+        try:
+            return sum(int(path.read_text().split()[0]) for path in threads) / 1e9 or self.measure_cpu()
+        except OSError:
+            return self.measure_cpu()
+
     def measure_memory(self) -> int:
         """Return the sum of the proportional set sizes of all processes, in bytes."""
         return sum(int(process.memory_full_info().pss) for process in self.walk_processes())
