@@ -7,13 +7,15 @@ most 1.3 kB on disk and, where there is a search index, 2 kB with it.
 from collections.abc import Sequence
 
 from benchmarks.report import Report, make_parser, say
-from benchmarks.run import BURST, Run, Setting
+from benchmarks.run import Run, Setting
 from benchmarks.subject import Kind
 from umbel.config.table import OPTIONS
 
 #: Options that leave the search index out.
 WITHOUT_INDEX = ("--search_index=false",)
 MEGABYTE = 1e6
+#: Looks at the memory on the way.
+STEPS = 12
 
 
 def grow(report: Report, run: Run, tasks: int, title: str) -> list[tuple[int, int]]:
@@ -23,7 +25,7 @@ def grow(report: Report, run: Run, tasks: int, title: str) -> list[tuple[int, in
     steps = [(0, subject.measure_memory())]
     report.add_row(title, "0", f"{steps[0][1] / MEGABYTE:.0f}", "")
     while run.tasks < tasks:
-        run.fill(min(tasks, run.tasks + BURST // 4))
+        run.fill(min(tasks, run.tasks + tasks // STEPS))
         subject.wait_until_quiet()
         steps.append((run.tasks, subject.measure_memory()))
         size = subject.measure_files()

@@ -71,6 +71,7 @@ def measure(report: Report, history: Path, times: int) -> None:
     """Kill and start `times` times, then compare rows and sums with what was sent."""
     with Run(Setting("umbel"), history=history, sampled=50) as run:
         subject = run.subject
+        subject.wait_until_quiet(7200)  # a search index is built first, as it would have been long ago
         seconds = []
         for number in range(times):
             run.wait_until_visible(run.send_burst(EVENTS))

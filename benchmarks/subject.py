@@ -25,6 +25,8 @@ KINDS: tuple[Kind, Kind] = ("flower", "umbel")
 
 #: A share of one core below which a monitor counts as having nothing to do.
 QUIET = 0.1
+#: Seconds for which it must have nothing to do: longer than any work is put off. Umbel's search index waits 5 s for more.
+QUIET_TIME = 7
 #: What Umbel calls, in its metrics, the tasks that are stored and not yet in the search index.
 INDEX_LAG = "umbel_search_index_behind"
 
@@ -155,11 +157,11 @@ class Subject(Server):
         root = psutil.Process(self.pid)
         return [root, *root.children(recursive=True)]
 
-    def wait_until_quiet(self, seconds: float = 600.0, *, windows: int = 2) -> None:
-        """Return when it has nothing left to do: index caught up, and next to no CPU for `windows` seconds."""
+    def wait_until_quiet(self, seconds: float = 600.0) -> None:
+        """Return when it has nothing left to do: index caught up, and next to no CPU for `QUIET_TIME` seconds."""
         deadline = time.monotonic() + seconds
         quiet = 0
-        while quiet < windows:
+        while quiet < QUIET_TIME:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.kind} still works after {seconds} s")
             # what our own question about the index costs lies between two windows
