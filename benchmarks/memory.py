@@ -24,8 +24,8 @@ def grow(report: Report, run: Run, tasks: int, title: str) -> list[tuple[int, in
     subject.wait_until_quiet()
     steps = [(0, subject.measure_memory())]
     report.add_row(title, "0", f"{steps[0][1] / MEGABYTE:.0f}", "")
-    while run.tasks < tasks:
-        run.fill(min(tasks, run.tasks + tasks // STEPS))
+    for number in range(1, STEPS + 1):
+        run.fill(tasks * number // STEPS)
         subject.wait_until_quiet()
         steps.append((run.tasks, subject.measure_memory()))
         size = subject.measure_files()

@@ -25,7 +25,7 @@ KINDS: tuple[Kind, Kind] = ("flower", "umbel")
 
 #: A share of one core below which a monitor counts as having nothing to do.
 QUIET = 0.1
-#: Seconds for which it must have nothing to do: longer than any work is put off. Umbel's search index waits 5 s for more.
+#: Seconds for which it must have nothing to do: longer than work is put off. Umbel's search index waits 5 s for more.
 QUIET_TIME = 7
 #: What Umbel calls, in its metrics, the tasks that are stored and not yet in the search index.
 INDEX_LAG = "umbel_search_index_behind"
