@@ -122,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; return 1 when Umbel lost an event or gave a wrong answer."""
     parser = make_parser("growth", __doc__)
     parser.add_argument(
-        "--huge", action="store_true", help="Umbel with 10,000,000 tasks as well (20 GB of disk)"
+        "--huge", action="store_true", help="Umbel with 10,000,000 tasks as well (40 GB of disk)"
     )
     parser.add_argument(
         "--write", action="store_true", help="renew the table and the picture in the documentation"

@@ -156,7 +156,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = make_parser("latency", __doc__)
     parser.add_argument("--tasks", type=int, help="tasks that both hold (default 100,000, quick 10,000)")
     parser.add_argument(
-        "--huge", action="store_true", help="Umbel with 10,000,000 tasks as well (20 GB of disk)"
+        "--huge", action="store_true", help="Umbel with 10,000,000 tasks as well (40 GB of disk)"
     )
     parser.add_argument("--only", choices=("pair", "fleet", "growth"), help="leave the other parts out")
     chosen = parser.parse_args(argv)

@@ -25,7 +25,7 @@ BrokerKind = Literal["redis", "rabbitmq"]
 #: Events in one burst; more would measure Redis' memory.
 BURST = 100_000
 #: Events that Flower takes from RabbitMQ before they are 5 s old, which is when RabbitMQ drops them.
-FLOWER_RABBITMQ_BURST = 8_000
+LOSSY_BURST = 5_000
 #: Seconds after which a burst counts as never taken in.
 PATIENCE = 900.0
 #: Seconds between two looks for the last row: often enough for the clock, too seldom to be a load of its own.
@@ -181,14 +181,17 @@ class Run:
         return self._before[1] + self.tasks
 
     def fill(self, tasks: int) -> None:
-        """Bring the history to `tasks` tasks, unmeasured, in bursts that the monitor takes in without loss."""
-        events = round((tasks - self.held) * EVENTS_PER_TASK)
+        """Bring the history to `tasks` tasks, unmeasured, in bursts that the monitor takes in; what it lost of them
+        is made up for by more."""
+        is_lossy = self.setting.kind == "flower" and self.setting.broker == "rabbitmq"
+        self._fill(round((tasks - self.held) * EVENTS_PER_TASK), LOSSY_BURST if is_lossy else BURST)
+        while is_lossy and (missing := round(tasks * EVENTS_PER_TASK) - self.count_received()) > LOSSY_BURST:
+            self._fill(missing, LOSSY_BURST)
+
+    def _fill(self, events: int, size: int) -> None:
         if events <= 0:
             return
         self.begin_stream(planned=events)
-        size = BURST
-        if self.setting.kind == "flower" and self.setting.broker == "rabbitmq":
-            size = FLOWER_RABBITMQ_BURST
         burst = self.build(min(size, events))
         while True:
             self._send(burst)
