@@ -7,7 +7,7 @@ PY := .venv/bin/python
 WORKERS ?= 4
 TESTS ?= tests
 
-.PHONY: help demo test prove check bench bench-ingest docs fmt clean servers ui-test
+.PHONY: help demo test prove check bench docs fmt clean servers ui-test
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -32,15 +32,16 @@ check:  ## Format, lint, types, layers, dependencies, sizes, the web UI, docs
 	@scripts/install test
 	@scripts/check --all
 
-bench:  ## Measure what the README claims (results in benchmarks/)
+bench:  ## Measure Umbel beside Flower 2.2.0, hours; ARGS=--quick for a first look, bench-ingest … for a part
 	@scripts/install test
 	@scripts/install-servers
 	@$(PY) -m benchmarks $(ARGS)
 
-bench-ingest:  ## Measure ingest beside Flower 2.2.0 only
+# Parts: ingest, rabbitmq, cpu, memory, latency, load, restart, growth (benchmarks/README.md).
+bench-%:
 	@scripts/install test
 	@scripts/install-servers
-	@$(PY) -m benchmarks.ingest $(ARGS)
+	@$(PY) -m benchmarks.$* $(ARGS)
 
 docs:  ## Build the documentation into site/
 	@scripts/install test

@@ -1,29 +1,32 @@
-"""A prebuilt burst of events for one Redis: sent at once, so that the sender costs next to nothing.
-
-Counts what it sends, so that whoever received it can be held to the last event.
-"""
+"""A burst of events, encoded beforehand, with a count of what is in it: what was received is held to the last event."""
 
 import random
-import socket
+import struct
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from benchmarks.event_stream import Event, Message, encode_publish
+from benchmarks.event_stream import Event, Message
+from benchmarks.wire import encode_rabbitmq, encode_redis
 
-#: Bytes handed to the kernel at a time.
-PIECE = 1 << 20
+#: Events that are handed over together; also the finest step of pacing.
+SLICE = 100
+_HEAD = struct.Struct(">II")
 
 
 @dataclass(slots=True)
 class Burst:
-    """Encoded messages with a count of the events in them by type."""
+    """Encoded messages in slices of about `SLICE` events, with a count of their events by type."""
 
-    commands: list[bytes] = field(default_factory=list)
+    #: (bytes, events)
+    slices: list[tuple[bytes, int]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    #: The last task event in it.
+    #: The last task event in it; empty where there is none.
     last: Event = field(default_factory=dict)
+    #: The latest events of some of its tasks, by uuid: what their rows must show.
+    sample: dict[str, list[Event]] = field(default_factory=dict)
 
     @property
     def events(self) -> int:
@@ -31,30 +34,70 @@ class Burst:
         return self.counts.total()
 
 
-def build_burst(messages: Iterator[Message], events: int) -> Burst:
-    """Take at least `events` events from `messages`, up to and with one of a task."""
-    burst = Burst()
-    chance = random.Random(7)
-    while burst.events < events or not burst.last:
-        message = next(messages)
-        burst.commands.append(encode_publish(message, uuid.UUID(int=chance.getrandbits(128), version=4)))
-        burst.counts.update(event["type"] for event in message.events)
-        if message.routing_key.startswith("task."):
-            burst.last = message.events[-1]
-    return burst
+class BurstBuilder:
+    """Takes messages out of a stream and encodes them for one broker.
+
+    Args:
+        sampled: One in so many tasks has all its events remembered; 0 for none.
+    """
+
+    def __init__(self, messages: Iterator[Message], broker_url: str, *, sampled: int = 0) -> None:
+        self._messages = messages
+        self._is_redis = broker_url.startswith("redis:")
+        self._chance = random.Random(7)
+        self._sampled = sampled
+        self._sample: dict[str, list[Event]] = {}
+
+    def build(self, events: int, *, until_task: bool = True) -> Burst:
+        """Take at least `events` events, up to and with one of a task unless `until_task` is False."""
+        burst = Burst()
+        for data, taken in self._iter_slices(burst, events, until_task):
+            burst.slices.append((data, taken))
+        burst.sample = self._sample
+        return burst
+
+    def spool(self, events: int, path: Path, *, until_task: bool = True) -> Burst:
+        """Like `build`, with the slices in a file, for bursts larger than memory; the burst has none itself."""
+        burst = Burst()
+        with path.open("wb") as file:
+            for data, taken in self._iter_slices(burst, events, until_task):
+                file.write(_HEAD.pack(len(data), taken) + data)
+        burst.sample = self._sample
+        return burst
+
+    def _iter_slices(self, burst: Burst, events: int, until_task: bool) -> Iterator[tuple[bytes, int]]:
+        gathered, taken = bytearray(), 0
+        while burst.events < events or (until_task and not burst.last):
+            message = next(self._messages)
+            gathered += self._encode(message)
+            taken += len(message.events)
+            burst.counts.update(event["type"] for event in message.events)
+            if message.routing_key.startswith("task."):
+                burst.last = message.events[-1]
+                self._remember(message.events)
+            if taken >= SLICE:
+                yield bytes(gathered), taken
+                gathered, taken = bytearray(), 0
+        if taken:
+            yield bytes(gathered), taken
+
+    def _encode(self, message: Message) -> bytes:
+        if not self._is_redis:
+            return encode_rabbitmq(message)
+        return encode_redis(message, uuid.UUID(int=self._chance.getrandbits(128), version=4))
+
+    def _remember(self, events: list[Event]) -> None:
+        for event in events if self._sampled else ():
+            task = event["uuid"]
+            if task in self._sample:
+                self._sample[task].append(event)
+            elif event["type"] == "task-sent" and int(task[:8], 16) % self._sampled == 0:
+                self._sample[task] = [event]
 
 
-def send_burst(burst: Burst, port: int) -> None:
-    """Publish the whole burst to Redis on loopback; return when Redis has executed every command."""
-    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
-        connection.sendall(b"CLIENT REPLY OFF\r\n")
-        piece = bytearray()
-        for command in burst.commands:
-            piece += command
-            if len(piece) >= PIECE:
-                connection.sendall(piece)
-                piece.clear()
-        connection.sendall(piece + b"CLIENT REPLY ON\r\n")
-        answer = connection.recv(64)
-    if not answer.startswith(b"+OK"):
-        raise ConnectionError(f"Redis answered {answer!r}")
+def iter_spooled(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yield the slices of a spooled burst, as (bytes, events)."""
+    with path.open("rb") as file:
+        while head := file.read(_HEAD.size):
+            size, events = _HEAD.unpack(head)
+            yield file.read(size), events

@@ -1,19 +1,20 @@
-"""A deterministic stream of realistic Celery events, and their form on the wire of Redis.
+"""A deterministic stream of realistic Celery events.
 
 Shapes, sizes and batches are those captured from Celery 5.7 prefork workers: task events leave a worker as lists of
-1 to 3 (`task.multi`), task-sent comes alone from the client, heartbeats every 2 s. Used by `ingest` and its test.
+1 to 3 (`task.multi`), task-sent comes alone from the client, heartbeats every 2 s. Their form on the wire is `wire`'s.
 """
 
-import base64
 import heapq
-import json
 import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Event = dict[str, Any]
+#: How task events leave a worker: lists of 1 to 3 as prefork workers send them; one a message as gevent, eventlet and
+#: threads do; or lists of 24, Celery's upper bound.
+Batch = Literal["worker", "single", "full"]
 
 NAMES = (
     *("shop.tasks.orders.process_order", "shop.tasks.mail.send_confirmation", "reports.build_daily"),
@@ -32,9 +33,16 @@ TRACEBACK = (
     "    return self.run(*args, **kwargs)\n           ^^^^^^^^^^^^^^^^^^^^^^^^^\n"
     '  File "/srv/app/shop/tasks/{module}.py", line {line}, in {function}\n    raise {kind}(msg)\n{kind}: {message}\n'
 )
-#: Events per message that a busy prefork worker sends, with the frequency captured.
-BATCHES = (1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3)
+#: Events per message, with their frequency; that of prefork workers was captured from a busy one.
+BATCHES: dict[Batch, tuple[int, ...]] = {
+    "worker": (1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3),
+    "single": (1,),
+    "full": (24,),
+}
+#: Seconds between two heartbeats of a worker.
 HEARTBEAT = 2.0
+#: Events of a task on average: four of most, seven of those that are retried.
+EVENTS_PER_TASK = 4.13
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,45 +79,63 @@ class Worker:
 
 
 class EventStream:
-    """Endless events of a cluster that does `rate` events a simulated second, starting at `epoch`."""
+    """Endless events of a cluster that does `rate` events a simulated second, starting at `epoch`.
 
-    def __init__(self, epoch: float, *, seed: int = 1, workers: int = 20, rate: float = 2000.0) -> None:
+    Args:
+        rate: Task events a second; 0 for a cluster that only beats.
+        clock: Where the cluster's logical clock starts: that of the stream before it, for the same cluster later.
+    """
+
+    def __init__(
+        self,
+        epoch: float,
+        *,
+        seed: int = 1,
+        workers: int = 20,
+        rate: float = 2000.0,
+        batch: Batch = "worker",
+        clock: int = 0,
+    ) -> None:
         self._chance = random.Random(seed)
         self._epoch = epoch
-        self._gap = 4.13 / rate
+        self._gap = EVENTS_PER_TASK / rate if rate else None
+        self._batch = batch
         self._workers = [Worker(f"celery@worker-{number:04d}", 1000 + number) for number in range(workers)]
         self._agenda: list[tuple[float, int, str, Worker, Task | None]] = []
         self._order = 0
-        self._clock = 0
+        #: The cluster's logical clock, as the newest event carries it.
+        self.clock = clock
         #: Tasks sent so far.
         self.tasks = 0
 
     def __iter__(self) -> Iterator[Message]:
         for number, worker in enumerate(self._workers):
             self._plan(HEARTBEAT * number / len(self._workers), "heartbeat", worker)
-        self._plan(0.0, "new", self._workers[0])
+        if self._gap is not None:
+            self._plan(0.0, "new", self._workers[0])
         while True:
             moment, _, kind, worker, task = heapq.heappop(self._agenda)
             if kind == "heartbeat":
                 self._plan(moment + HEARTBEAT, "heartbeat", worker)
                 yield Message("worker.heartbeat", worker.hostname, [self._beat(moment, worker)])
             elif kind == "new":
-                self._plan(moment + self._gap, "new", worker)
+                self._plan(moment + (self._gap or 0.0), "new", worker)
                 yield self._send_task(moment)
             elif task is not None:
                 worker.waiting.append(self._report(moment, kind, worker, task))
                 if len(worker.waiting) >= worker.limit:
-                    worker.limit = self._chance.choice(BATCHES)
+                    worker.limit = self._chance.choice(BATCHES[self._batch])
                     events, worker.waiting = worker.waiting, []
-                    yield Message("task.multi", worker.hostname, events)
+                    key = f"task.{kind}" if self._batch == "single" else "task.multi"
+                    yield Message(key, worker.hostname, events)
 
     def _plan(self, moment: float, kind: str, worker: Worker, task: Task | None = None) -> None:
         self._order += 1
         heapq.heappush(self._agenda, (moment, self._order, kind, worker, task))
 
     def _head(self, moment: float, kind: str, hostname: str, pid: int) -> Event:
-        self._clock += 1
-        base = {"hostname": hostname, "utcoffset": 0, "pid": pid, "clock": self._clock}
+        self.clock += 1
+        base = {"hostname": hostname, "utcoffset": 0, "pid": pid, "clock": self.clock}
         return {**base, "timestamp": self._epoch + moment, "type": kind}
 
     def _beat(self, moment: float, worker: Worker) -> Event:
@@ -185,29 +211,3 @@ def describe(task: Task) -> Event:
         "retries": task.retries,
         **family,
     }
-
-
-def encode_publish(message: Message, tag: uuid.UUID, exchange: str = "celeryev", database: int = 0) -> bytes:
-    """Return the Redis command with which kombu publishes `message`."""
-    listed = message.routing_key.endswith(".multi")
-    body = json.dumps(message.events if listed else message.events[0]).encode()
-    properties = {
-        "delivery_mode": 1,
-        "delivery_info": {"exchange": exchange, "routing_key": message.routing_key},
-        "priority": 0,
-        "body_encoding": "base64",
-        "delivery_tag": str(tag),
-    }
-    envelope = {
-        "body": base64.b64encode(body).decode(),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {"hostname": message.hostname},
-        "properties": properties,
-    }
-    parts = (
-        b"PUBLISH",
-        f"/{database}.{exchange}/{message.routing_key}".encode(),
-        json.dumps(envelope).encode(),
-    )
-    return b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)

@@ -1,79 +1,91 @@
-"""A monitor under measurement, alone on a Redis of its own: start, CPU and memory of its whole process tree, stop."""
+"""A monitor under measurement: Flower 2.2.0 or Umbel, started by its command line; its CPU, memory, files and answers.
+
+Leaves the broker and what is sent through it to `run`.
+"""
 
 import http.client
 import json
-import os
-import shutil
-import socket
 import sys
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 
+from benchmarks.event_stream import Event, Message
+from benchmarks.wire import connect, encode_rabbitmq, encode_redis
 from tests.compat.flower_install import fetch_flower_python
-from umbel.demo.process import Child, stop_all
+from tests.servers import Server, free_port
 
 Kind = Literal["flower", "umbel"]
-#: Room for every task of a run, so that nobody evicts while being measured.
-MAX_TASKS = 10_000_000
+#: Both, in the order in which they take turns.
+KINDS: tuple[Kind, Kind] = ("flower", "umbel")
+
+#: A share of one core below which a monitor counts as having nothing to do.
+QUIET = 0.1
+#: Seconds for which it must have nothing to do: longer than work is put off. Umbel's search index waits 5 s for more.
+QUIET_TIME = 7
+#: What Umbel calls, in its metrics, the tasks that are stored and not yet in the search index.
+INDEX_LAG = "umbel_search_index_behind"
 
 
-class Subject:
-    """Flower 2.2.0 or Umbel with the same options, and its Redis with the pub/sub buffer limit off."""
+class Subject(Server):
+    """One monitor on one broker.
 
-    def __init__(self, kind: Kind, folder: Path) -> None:
-        """Start both and wait until the monitor listens to events."""
+    Args:
+        options: More of its options, as on its command line.
+        max_tasks: None leaves it at the monitor's own default: 100,000 in Flower, no bound in Umbel.
+    """
+
+    name = "monitor"
+    patience = 120.0
+
+    def __init__(
+        self,
+        kind: Kind,
+        broker_url: str,
+        *,
+        max_tasks: int | None = None,
+        options: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> None:
+        super().__init__(folder=folder, environment={"FLOWER_UNAUTHENTICATED_API": "true"})
         self.kind = kind
-        self.redis_port, self.port = find_free_port(), find_free_port()
-        environment = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true"}
-        server = shutil.which("redis-server") or shutil.which("valkey-server")
-        if server is None:
-            raise FileNotFoundError("the benchmark needs redis-server or valkey-server")
-        limits = ("--client-output-buffer-limit", "pubsub 0 0 0")
-        command = [server, "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "", *limits]
-        self._redis = Child("redis", command, folder=folder, environment=environment)
-        wait_until(lambda: accepts(self.redis_port), 10, "Redis")
-        python = str(fetch_flower_python()) if kind == "flower" else sys.executable
-        celery = [python, "-m", "celery", "-q", "-b", f"redis://127.0.0.1:{self.redis_port}/0"]
-        options = [
-            f"--port={self.port}",
-            "--address=127.0.0.1",
-            f"--max_tasks={MAX_TASKS}",
-            f"--db={folder / 'history'}",
-        ]
-        self._monitor = Child(
-            "monitor", [*celery, "flower", *options], folder=folder, environment=environment
-        )
-        try:
-            wait_until(self._listens, 60, kind)
-        except TimeoutError as error:
-            words = "\n".join(self._monitor.read_last_lines())
-            self.stop()
-            raise TimeoutError(f"{error}\n{words}") from error
+        self.port = free_port()
+        self._broker_url = broker_url
+        self._options = [*options, *([] if max_tasks is None else [f"--max_tasks={max_tasks}"])]
 
-    def stop(self) -> None:
-        """End the monitor, then Redis."""
-        stop_all([self._monitor], patience=20)
-        stop_all([self._redis], patience=5)
+    def command(self) -> Sequence[str]:
+        """Return the same words for both, but for the interpreter."""
+        python = str(fetch_flower_python()) if self.kind == "flower" else sys.executable
+        celery = [python, "-m", "celery", "-q", "-b", self._broker_url, "flower"]
+        return [*celery, f"--port={self.port}", "--address=127.0.0.1", f"--db={self.history}", *self._options]
 
-    def _listens(self) -> bool:
-        """Tell whether it answers and hears events; Umbel says itself when its own probe came back."""
-        if self._monitor.fetch_exit_code() is not None:
-            raise ChildProcessError("\n".join(self._monitor.read_last_lines()))
-        try:
-            if self.kind == "umbel":
-                return self.fetch("/health/ready")[0] == 200
-            return self.fetch("/healthcheck")[0] == 200 and self._count_patterns() > 0
-        except OSError:
+    @property
+    def history(self) -> Path:
+        """Where it is told to keep its history."""
+        return self.folder / "history"
+
+    def is_ready(self) -> bool:
+        """Tell whether it hears events: Umbel says so itself, Flower shows it by the sender of one sent to it."""
+        if self.kind == "umbel":
+            return self.fetch("/health/ready")[0] == 200
+        if self.fetch("/healthcheck")[0] != 200:
             return False
+        self._send_heartbeat()
+        return b"flower_worker_online{" in self.fetch("/metrics")[1]
 
-    def _count_patterns(self) -> int:
-        with socket.create_connection(("127.0.0.1", self.redis_port), timeout=5) as connection:
-            connection.sendall(b"PUBSUB NUMPAT\r\n")
-            return int(connection.recv(64).strip().removeprefix(b":"))
+    def _send_heartbeat(self) -> None:
+        """Send one of a worker of the stream, which it would hear of anyway."""
+        beat: Event = {"type": "worker-heartbeat", "hostname": "celery@worker-0000", "pid": 1000, "clock": 1}
+        beat |= {"utcoffset": 0, "timestamp": time.time(), "freq": 2.0, "active": 0, "processed": 0}
+        message = Message("worker.heartbeat", "celery@worker-0000", [beat])
+        sender = connect(self._broker_url)
+        is_redis = self._broker_url.startswith("redis:")
+        sender.send(encode_redis(message, uuid.uuid4()) if is_redis else encode_rabbitmq(message))
+        sender.finish()
 
     def fetch(self, target: str) -> tuple[int, bytes]:
         """Return status and body of a GET."""
@@ -98,31 +110,78 @@ class Subject:
         paging = "draw=1&start=0&length=1&order[0][column]=0&order[0][dir]=asc&columns[0][data]=name&search[value]="
         return int(json.loads(self.fetch(f"/tasks/datatable?{paging}")[1])["recordsTotal"])
 
-    def count_task_events(self) -> dict[str, int]:
-        """Return the task events that it has counted, by type."""
-        counts: dict[str, int] = {}
+    def count_events(self) -> dict[str, int]:
+        """Return the events that it has counted since its history began, by type."""
+        return count_events(self.fetch("/metrics")[1].decode())
+
+    def count_workers(self) -> int:
+        """Return how many workers its metrics tell of."""
+        return self.fetch("/metrics")[1].count(b"\nflower_worker_online{")
+
+    def fetch_gauge(self, name: str) -> float | None:
+        """Return the value of a metric without labels, None where there is none of that name."""
         for line in self.fetch("/metrics")[1].decode().splitlines():
-            if line.startswith("flower_events_total{"):
-                kind = line.split('type="', 1)[1].split('"', 1)[0]
-                counts[kind] = counts.get(kind, 0) + int(float(line.rsplit(" ", 1)[1]))
-        return counts
+            if line.startswith(f"{name} "):
+                return float(line.split(" ")[1])
+        return None
 
     def measure_cpu(self) -> float:
-        """Return the CPU seconds used so far by the process, its children and those that have ended."""
-        seconds = 0.0
-        for process in self._walk_processes():
-            times = process.cpu_times()
-            seconds += times.user + times.system
-        ended = psutil.Process(self._monitor.pid).cpu_times()
-        return seconds + float(ended.children_user + ended.children_system)
+        """Return the CPU seconds used so far by the whole tree, those that have ended included."""
+        return sum(sum(process.cpu_times()[:4]) for process in self.walk_processes())
+
+    def measure_run_time(self) -> float:
+        """Return the seconds that the living threads of the tree have run, to the nanosecond where the system tells.
+
+        For idle monitors: CPU times come in steps of 0.01 s, more than Flower then uses in ten seconds.
+        """
+        threads = [
+            path / "schedstat"
+            for process in self.walk_processes()
+            for path in Path(f"/proc/{process.pid}/task").glob("*")
+        ]
+        try:
+            return sum(int(path.read_text().split()[0]) for path in threads) / 1e9 or self.measure_cpu()
+        except OSError:
+            return self.measure_cpu()
 
     def measure_memory(self) -> int:
         """Return the sum of the proportional set sizes of all processes, in bytes."""
-        return sum(process.memory_full_info().pss for process in self._walk_processes())
+        return sum(int(process.memory_full_info().pss) for process in self.walk_processes())
 
-    def _walk_processes(self) -> list[psutil.Process]:
-        root = psutil.Process(self._monitor.pid)
+    def measure_files(self) -> int:
+        """Return the bytes of everything that it keeps on disk."""
+        return sum(path.stat().st_size for path in self.folder.glob("history*") if path.is_file())
+
+    def walk_processes(self) -> list[psutil.Process]:
+        """Return the monitor's process and all its descendants."""
+        root = psutil.Process(self.pid)
         return [root, *root.children(recursive=True)]
+
+    def wait_until_quiet(self, seconds: float = 600.0) -> None:
+        """Return when it has nothing left to do: index caught up, and next to no CPU for `QUIET_TIME` seconds."""
+        deadline = time.monotonic() + seconds
+        quiet = 0
+        while quiet < QUIET_TIME:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.kind} still works after {seconds} s")
+            # what our own question about the index costs lies between two windows
+            cpu, began = self.measure_cpu(), time.monotonic()
+            time.sleep(1)
+            idle = (self.measure_cpu() - cpu) / (time.monotonic() - began) < QUIET
+            quiet = quiet + 1 if idle and not self._is_index_behind() else 0
+
+    def _is_index_behind(self) -> bool:
+        return self.kind == "umbel" and bool(self.fetch_gauge(INDEX_LAG))
+
+
+def count_events(exposition: str) -> dict[str, int]:
+    """Return Flower's event totals by type, summed over workers and task names."""
+    counts: dict[str, int] = {}
+    for line in exposition.splitlines():
+        if line.startswith("flower_events_total{"):
+            kind = line.split('type="', 1)[1].split('"', 1)[0]
+            counts[kind] = counts.get(kind, 0) + int(float(line.rsplit(" ", 1)[1]))
+    return counts
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str, pause: float = 0.05) -> None:
@@ -136,16 +195,3 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str, pause: 
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds} s")
         time.sleep(pause)
-
-
-def accepts(port: int) -> bool:
-    """Tell whether something listens on `port` of loopback."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def find_free_port() -> int:
-    """Return a port of loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -10,7 +10,8 @@ import uuid
 
 import redis
 
-from benchmarks.event_stream import EventStream, encode_publish
+from benchmarks.event_stream import EventStream
+from benchmarks.wire import encode_redis
 
 
 def main(url: str, rate: float) -> None:
@@ -22,7 +23,7 @@ def main(url: str, rate: float) -> None:
         sent = 0
         # a seed of its own for each run: task ids must not come again
         for message in EventStream(begun, seed=int(begun * 1000), rate=rate):
-            connection.send_packed_command([encode_publish(message, uuid.UUID(int=chance.getrandbits(128)))])
+            connection.send_packed_command([encode_redis(message, uuid.UUID(int=chance.getrandbits(128)))])
             connection.read_response()
             sent += len(message.events)
             ahead = begun + sent / rate - time.time()
