@@ -7,7 +7,7 @@ the web process, metrics and the command line.
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,20 +35,12 @@ from umbel.store.base import (
     TaskDetail,
     TaskQuery,
 )
+from umbel.store.condition import Known
 from umbel.store.migrate import check_version, fetch_version
+from umbel.store.order import decode_cursor, encode_cursor
 from umbel.store.packing import unpack
-from umbel.store.queries import (
-    Known,
-    count_facets,
-    count_statement,
-    decode_cursor,
-    encode_cursor,
-    facets_suffice,
-    select_known,
-    select_tasks,
-    selects_after,
-    wants_known,
-)
+from umbel.store.paging import Finder
+from umbel.store.queries import count_facets, facets_suffice, known_fields, select_known
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
 from umbel.store.sqlite_file import Damaged, identity, translated
@@ -61,6 +53,10 @@ POOL_OVERFLOW = 8
 _STEPS = 10_000
 _BATCH = 500
 MOST_CHILDREN = 1000
+#: Seconds after which a reader of many rows begins a new transaction: a long one keeps the log from being emptied.
+LONGEST_VIEW = 0.3
+#: Seconds that counting may take; what was counted by then is a floor.
+COUNT_TIME = 0.25
 
 
 class _Deadline:
@@ -119,26 +115,22 @@ class SQLiteReader(HistoryReader):
         self, query: TaskQuery, *, limit: int, cursor: str | None = None, offset: int = 0
     ) -> Page:
         position = None if cursor is None else decode_cursor(query, cursor)
-        rows: list[Any] = []
         with self._reading() as connection:
-            known = _fetch_known(connection, query)
-            if position is None:
-                statements = [select_tasks(query, known).offset(max(0, offset))]
-            else:
-                statements = selects_after(query, known, position)
-            for statement in statements:
-                if len(rows) <= limit:
-                    rows += connection.execute(statement.limit(limit + 1 - len(rows))).fetchall()
-        found = [task_of(row) for row in rows[:limit]]
-        return Page(found, encode_cursor(query, found[-1]) if len(rows) > limit else None)
+            view = SteppedView(connection)
+            finder = Finder(view, query, _fetch_known(view, query))
+            found = finder.find(limit + 1, position, max(0, offset))
+            rows = view.fetch(_select_rows([row.id for row in found[:limit]]))
+        by_id = {row[-1]: row for row in rows}
+        page = [task_of(by_id[row.id]) for row in found[:limit] if row.id in by_id]
+        return Page(page, encode_cursor(query, found[limit - 1]) if len(found) > limit else None)
 
     def count_tasks(self, query: TaskQuery, *, limit: int = 100_000) -> Count:
         with self._reading() as connection:
+            view = SteppedView(connection)
+            known = _fetch_known(view, query)
             if facets_suffice(query):
-                return Count(count_facets(query, _fetch_facets(connection)), True)
-            known = _fetch_known(connection, query)
-            counted: int = connection.execute(count_statement(query, known, limit)).scalar_one()
-        return Count(min(counted, limit), counted <= limit)
+                return Count(view.fetch(count_facets(query, known))[0][0], True)
+            return Finder(view, query, known).count(limit, until=time.monotonic() + COUNT_TIME)
 
     def fetch_task(self, uuid: str) -> TaskDetail | None:
         columns = [tasks.c[name] for name in (*TASK_FIELDS, "marks")]
@@ -187,8 +179,7 @@ class SQLiteReader(HistoryReader):
         return {(worker, task): decode(data) for worker, task, data in self._fetch(statement)}
 
     def fetch_facets(self) -> list[Facet]:
-        with self._reading() as connection:
-            return _fetch_facets(connection)
+        return [Facet(*row) for row in self._fetch(sa.select(schema.facets))]
 
     def fetch_prefetched(self) -> dict[tuple[str, str], int]:
         statement = (
@@ -325,17 +316,33 @@ class SQLiteReader(HistoryReader):
         return connection
 
 
-def _fetch_facets(connection: sa.Connection) -> list[Facet]:
-    return [Facet(*row) for row in connection.execute(sa.select(schema.facets))]
+class SteppedView:
+    """`paging.View` on a connection. Thread: the caller's."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._begun = time.monotonic()
+
+    def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
+        return self._connection.execute(statement).fetchall()
+
+    def breathe(self) -> None:
+        if time.monotonic() - self._begun > LONGEST_VIEW:
+            self._connection.rollback()
+            self._begun = time.monotonic()
 
 
-def _fetch_known(connection: sa.Connection, query: TaskQuery) -> Known:
-    if not wants_known(query):
-        return Known((), (), ())
-    states, names, workers = (
-        connection.execute(select_known(column)).scalars().all() for column in ("state", "name", "worker")
-    )
-    return Known(states, names, workers)
+def _fetch_known(view: SteppedView, query: TaskQuery) -> Known:
+    return {
+        field: {row[0]: row[1] for row in view.fetch(select_known(field))} for field in known_fields(query)
+    }
+
+
+def _select_rows(ids: Sequence[int]) -> sa.Select[Any]:
+    """These rows as `TASK_FIELDS` and id, in any order. One value, for statements with many would be made anew."""
+    each = sa.func.json_each(str(list(ids))).table_valued("value")
+    columns = [tasks.c[name] for name in (*TASK_FIELDS, "id")]
+    return sa.select(*columns).where(tasks.c.id.in_(sa.select(each.c.value)))
 
 
 def _select_children(uuids: Collection[str]) -> sa.Select[Any]:
