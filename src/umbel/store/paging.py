@@ -27,7 +27,7 @@ MOST_SORTED = 100_000
 #: A block of so few rows is sorted without trying to walk.
 SMALL_BLOCK = 300
 #: Rows walked before the search index is asked, and the most candidates that it may then give; twice.
-ATTEMPTS = ((1_000, 5_000), (40_000, 50_000))
+ATTEMPTS = ((1_000, 12_000), (40_000, 50_000))
 
 _id, _uuid = tasks.c.id, tasks.c.uuid
 
@@ -60,6 +60,10 @@ class Block(msgspec.Struct, frozen=True):
 
 class Index(Protocol):
     """What a search index knows of a query."""
+
+    @property
+    def known(self) -> Block | None:
+        """The candidates, where they were fetched before."""
 
     def fetch_candidates(self, most: int) -> Block | None:
         """All rows that can match; None where they are more than `most`."""
@@ -176,6 +180,8 @@ class Finder:
             walk.go(wanted)
             return walk.found
         if self._index is not None:
+            if self._index.known is not None:
+                return self._sort(segment, place, self._index.known, wanted)
             for budget, most in ATTEMPTS:
                 if walk.go(wanted, budget):
                     return walk.found
@@ -195,10 +201,14 @@ class Finder:
             return wanted
         return int(self._view.fetch(count_facets(self._query, self._known))[0][0])
 
-    def fetch_step(self, segment: Segment, where: Sequence[Condition], wanted: int) -> list[Found]:
-        """The first `wanted` rows of the segment among those with `where`, in order."""
+    def _fetch(
+        self, segment: Segment, where: Sequence[Condition], wanted: int, *, walking: bool
+    ) -> list[Found]:
+        """The first `wanted` rows of the segment among those with `where`, in order; `walking` on its index."""
         columns = [_id, sa.null() if segment.sort is None else segment.sort, _uuid]
-        order = ([] if segment.sort is None else [segment.sort]) + [_uuid]
+        order: list[sa.ColumnElement[Any]] = [_uuid] if segment.sort is None else [segment.sort, _uuid]
+        if not walking:
+            order[0] = unindexed(order[0])
         statement = (
             sa.select(*columns)
             .where(*where, *segment.plain, *self._filters)
@@ -216,7 +226,7 @@ class Finder:
         after = () if place is None else _beyond(segment, place, self._descending)
         choose = heapq.nlargest if self._descending else heapq.nsmallest
         for where in self._pieces(block):
-            best += self.fetch_step(segment, (*where, *after), wanted)
+            best += self._fetch(segment, (*where, *after), wanted, walking=False)
             best = choose(wanted, best, key=lambda found: rank(found.key, found.uuid))
             self._view.breathe()
         return best
@@ -281,7 +291,7 @@ class Finder:
         where = _between(segment.walked, place, edge, self._descending)
         if not segment.is_block:
             where = (*segment.where, *where)
-        found = self.fetch_step(segment, where, wanted)
+        found = self._fetch(segment, where, wanted, walking=True)
         self._view.breathe()
         return found
 

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from umbel.store.paging import Finder
 from umbel.store.queries import count_facets, facets_suffice, known_fields, select_known
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
+from umbel.store.search_index import Candidates, IndexView, SearchIndex
 from umbel.store.sqlite_file import Damaged, identity, translated
 from umbel.store.totals import bounds_key
 
@@ -55,8 +56,6 @@ _BATCH = 500
 MOST_CHILDREN = 1000
 #: Seconds after which a reader of many rows begins a new transaction: a long one keeps the log from being emptied.
 LONGEST_VIEW = 0.3
-#: Seconds that counting may take; what was counted by then is a floor.
-COUNT_TIME = 0.25
 
 
 class _Deadline:
@@ -77,12 +76,24 @@ class SQLiteReader(HistoryReader):
     Args:
         buckets: Upper bounds, in seconds, of Flower's run-time histogram: as the writer's.
         timeout: Seconds after which a query is given up.
+        count_time: Seconds after which counting ends; what was counted by then is a floor.
+        search_index: Use the search index beside the file, when there is one.
     """
 
-    def __init__(self, path: Path, *, buckets: tuple[float, ...], timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        buckets: tuple[float, ...],
+        timeout: float = 10.0,
+        count_time: float = 0.25,
+        search_index: bool = True,
+    ) -> None:
         self._path = path
         self._bounds = bounds_key(buckets)
         self._timeout = timeout
+        self._count_time = count_time
+        self._index = SearchIndex(path) if search_index else None
         self._engine: sa.Engine | None = None
         self._opening = threading.Lock()
 
@@ -110,14 +121,16 @@ class SQLiteReader(HistoryReader):
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        if self._index is not None:
+            self._index.close()
 
     def fetch_tasks(
         self, query: TaskQuery, *, limit: int, cursor: str | None = None, offset: int = 0
     ) -> Page:
         position = None if cursor is None else decode_cursor(query, cursor)
-        with self._reading() as connection:
+        with self._index_of(query) as index, self._reading() as connection:
             view = SteppedView(connection)
-            finder = Finder(view, query, _fetch_known(view, query))
+            finder = _make_finder(view, query, index)
             found = finder.find(limit + 1, position, max(0, offset))
             rows = view.fetch(_select_rows([row.id for row in found[:limit]]))
         by_id = {row[-1]: row for row in rows}
@@ -125,12 +138,18 @@ class SQLiteReader(HistoryReader):
         return Page(page, encode_cursor(query, found[limit - 1]) if len(found) > limit else None)
 
     def count_tasks(self, query: TaskQuery, *, limit: int = 100_000) -> Count:
-        with self._reading() as connection:
+        with self._index_of(query) as index, self._reading() as connection:
             view = SteppedView(connection)
-            known = _fetch_known(view, query)
             if facets_suffice(query):
-                return Count(view.fetch(count_facets(query, known))[0][0], True)
-            return Finder(view, query, known).count(limit, until=time.monotonic() + COUNT_TIME)
+                return Count(view.fetch(count_facets(query, _fetch_known(view, query)))[0][0], True)
+            finder = _make_finder(view, query, index)
+            return finder.count(limit, until=time.monotonic() + self._count_time)
+
+    def _index_of(self, query: TaskQuery) -> AbstractContextManager[IndexView | None]:
+        """The search index, where the query can use it; opened before the history is read."""
+        if query.search is None or self._index is None or facets_suffice(query):
+            return nullcontext()
+        return self._index.viewing()
 
     def fetch_task(self, uuid: str) -> TaskDetail | None:
         columns = [tasks.c[name] for name in (*TASK_FIELDS, "marks")]
@@ -336,6 +355,14 @@ def _fetch_known(view: SteppedView, query: TaskQuery) -> Known:
     return {
         field: {row[0]: row[1] for row in view.fetch(select_known(field))} for field in known_fields(query)
     }
+
+
+def _make_finder(view: SteppedView, query: TaskQuery, index: IndexView | None) -> Finder:
+    known = _fetch_known(view, query)
+    if index is None or query.search is None:
+        return Finder(view, query, known)
+    candidates = Candidates(index, view, query.search, known)
+    return Finder(view, query, known, candidates if candidates.is_useful else None)
 
 
 def _select_rows(ids: Sequence[int]) -> sa.Select[Any]:
