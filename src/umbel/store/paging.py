@@ -26,6 +26,8 @@ FIRST_STEP, LONGEST_STEP = 500, 20_000
 MOST_SORTED = 100_000
 #: A block of so few rows is sorted without trying to walk.
 SMALL_BLOCK = 300
+#: Newest rows that tell whether a search is for something common.
+SAMPLE = 1_000
 #: Rows walked before the search index is asked, and the most candidates that it may then give; twice.
 ATTEMPTS = ((1_000, 12_000), (40_000, 50_000))
 
@@ -53,6 +55,7 @@ class Block(msgspec.Struct, frozen=True):
     """Some rows among which all wanted ones are."""
 
     parts: tuple[Part, ...]
+    #: How many they are; 0 where that is not known.
     size: int
     #: Rows beside those of `parts`, by id.
     ids: tuple[int, ...] = ()
@@ -111,18 +114,25 @@ class Finder:
         if not all(self._chosen.values()):
             return Count(0, True)
         counted = 0
-        block = self._index.fetch_candidates(2 * limit) if self._index else None
-        everything = filters(self._query, self._known)
+        block = None
+        if self._index is not None and not self._is_common():
+            block = self._index.fetch_candidates(2 * limit)
+        matching = filters(self._query, self._known)
         for where in self._pieces(block or self._smallest(None) or _everything(), newest=True):
             if time.monotonic() > until:
                 return Count(counted, False)
-            some = sa.select(_id).where(*where, *everything).limit(limit + 1 - counted)
-            rows = self._view.fetch(sa.select(sa.func.count()).select_from(some.subquery()))
-            counted += rows[0][0]
+            counted += self._count((*where, *matching), limit + 1 - counted)
             if counted > limit:
                 return Count(limit, False)
             self._view.breathe()
         return Count(counted, True)
+
+    def _is_common(self) -> bool:
+        """Every tenth of the newest rows matches, so the index would only name rows to be read anyway."""
+        updated = tasks.c.updated
+        edge = self._edge((), updated, None, SAMPLE, True)
+        newest = () if edge is None else (updated > edge,)
+        return self._count((*newest, *filters(self._query, self._known)), SAMPLE) * 10 >= SAMPLE
 
     def _pin(self) -> str | None:
         """The column whose index gives the rows of the only value asked for in the query's order."""
@@ -260,7 +270,8 @@ class Finder:
         for part in block.parts:
             place: Place | None = None
             while True:
-                edge = self._edge(part.where, part.by, place, LONGEST_STEP, newest)
+                small = 0 < block.size <= LONGEST_STEP
+                edge = None if small else self._edge(part.where, part.by, place, LONGEST_STEP, newest)
                 yield (*part.where, *_between(part.by, place, edge, newest))
                 if edge is None:
                     break
@@ -332,7 +343,8 @@ class _Walk:
 
 
 def _everything() -> Block:
-    return Block((Part((), _id),), 0)
+    # the index of this column is narrow: where pieces end is found without reading rows
+    return Block((Part((), tasks.c.updated),), 0)
 
 
 def _place_in(segment: Segment, position: Position | None) -> Place | None:
