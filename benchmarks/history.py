@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=BASE)
     options = parser.parse_args()
     build(options.file, options.tasks, end=time.time())
-    print(f"{options.file}: {options.file.stat().st_size / options.tasks:.0f} bytes a task")  # noqa: T201
+    print(f"{options.file}: {options.file.stat().st_size / options.tasks:.0f} bytes a task")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def writer(tmp_path: Path, limits: Limits) -> Iterator[SQLiteWriter]:
 
 @pytest.fixture
 def reader(tmp_path: Path, writer: SQLiteWriter) -> Iterator[SQLiteReader]:
-    reader = SQLiteReader(tmp_path / "h.sqlite3", buckets=BUCKETS)
+    reader = SQLiteReader(tmp_path / "h.sqlite3", buckets=BUCKETS, count_time=10.0)
     reader.open()
     yield reader
     reader.close()

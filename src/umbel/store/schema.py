@@ -69,6 +69,34 @@ sa.Index("tasks_parent", tasks.c.parent_id, sqlite_where=sa.text("parent_id IS N
 sa.Index("tasks_root", tasks.c.root_id, sqlite_where=sa.text("root_id <> uuid"))
 sa.Index("tasks_open", tasks.c.worker, tasks.c.updated, sqlite_where=_UNFINISHED)
 
+#: What the search index has to look at again: rows that changed after they had finished, and ids that may be given
+#: anew because the newest rows were deleted: `id` and all above it, where `freed`.
+rewritten = sa.Table(
+    "rewritten",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, nullable=False),
+    sa.Column("freed", sa.Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+_WATCH_ROWS = (
+    "CREATE TRIGGER tasks_rewritten AFTER UPDATE ON tasks WHEN old.finished AND (NOT new.finished "
+    "OR old.args IS NOT new.args OR old.kwargs IS NOT new.kwargs OR old.result IS NOT new.result) "
+    "BEGIN INSERT INTO rewritten (id, freed) VALUES (old.id, 0); END"
+)
+_WATCH_IDS = (
+    "CREATE TRIGGER tasks_freed AFTER DELETE ON tasks WHEN old.id > (SELECT coalesce(max(id), 0) FROM tasks) "
+    "BEGIN INSERT INTO rewritten (id, freed) SELECT coalesce(max(id), 0) + 1, 1 FROM tasks; END"
+)
+TRIGGERS = (_WATCH_ROWS, _WATCH_IDS)
+
+
+@sa.event.listens_for(rewritten, "after_create")
+def _create_triggers(_: sa.Table, connection: sa.Connection, **__: object) -> None:
+    for trigger in TRIGGERS:
+        connection.exec_driver_sql(trigger)
+
+
 #: Errors of earlier attempts; the last one stands in its task's row.
 task_errors = sa.Table(
     "task_errors",
@@ -165,7 +193,7 @@ gaps = sa.Table(
     sqlite_autoincrement=True,
 )
 
-#: Single values: "status" is the collector's, as JSON.
+#: Single values: "status" is the collector's, as JSON; "history" is random and tells this history from all others.
 meta = sa.Table(
     "meta",
     metadata,

@@ -7,8 +7,8 @@ the web process, metrics and the command line.
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +35,15 @@ from umbel.store.base import (
     TaskDetail,
     TaskQuery,
 )
+from umbel.store.condition import Known
 from umbel.store.migrate import check_version, fetch_version
+from umbel.store.order import decode_cursor, encode_cursor
 from umbel.store.packing import unpack
-from umbel.store.queries import (
-    Known,
-    count_facets,
-    count_statement,
-    decode_cursor,
-    encode_cursor,
-    facets_suffice,
-    select_known,
-    select_tasks,
-    selects_after,
-    wants_known,
-)
+from umbel.store.paging import Finder
+from umbel.store.queries import count_facets, facets_suffice, known_fields, select_known
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
+from umbel.store.search_index import Candidates, IndexView, SearchIndex
 from umbel.store.sqlite_file import Damaged, identity, translated
 from umbel.store.totals import bounds_key
 
@@ -61,6 +54,8 @@ POOL_OVERFLOW = 8
 _STEPS = 10_000
 _BATCH = 500
 MOST_CHILDREN = 1000
+#: Seconds after which a reader of many rows begins a new transaction: a long one keeps the log from being emptied.
+LONGEST_VIEW = 0.3
 
 
 class _Deadline:
@@ -81,12 +76,24 @@ class SQLiteReader(HistoryReader):
     Args:
         buckets: Upper bounds, in seconds, of Flower's run-time histogram: as the writer's.
         timeout: Seconds after which a query is given up.
+        count_time: Seconds after which counting ends; what was counted by then is a floor.
+        search_index: Use the search index beside the file, when there is one.
     """
 
-    def __init__(self, path: Path, *, buckets: tuple[float, ...], timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        buckets: tuple[float, ...],
+        timeout: float = 10.0,
+        count_time: float = 0.25,
+        search_index: bool = True,
+    ) -> None:
         self._path = path
         self._bounds = bounds_key(buckets)
         self._timeout = timeout
+        self._count_time = count_time
+        self._index = SearchIndex(path) if search_index else None
         self._engine: sa.Engine | None = None
         self._opening = threading.Lock()
 
@@ -114,31 +121,35 @@ class SQLiteReader(HistoryReader):
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        if self._index is not None:
+            self._index.close()
 
     def fetch_tasks(
         self, query: TaskQuery, *, limit: int, cursor: str | None = None, offset: int = 0
     ) -> Page:
         position = None if cursor is None else decode_cursor(query, cursor)
-        rows: list[Any] = []
-        with self._reading() as connection:
-            known = _fetch_known(connection, query)
-            if position is None:
-                statements = [select_tasks(query, known).offset(max(0, offset))]
-            else:
-                statements = selects_after(query, known, position)
-            for statement in statements:
-                if len(rows) <= limit:
-                    rows += connection.execute(statement.limit(limit + 1 - len(rows))).fetchall()
-        found = [task_of(row) for row in rows[:limit]]
-        return Page(found, encode_cursor(query, found[-1]) if len(rows) > limit else None)
+        with self._index_of(query) as index, self._reading() as connection:
+            view = SteppedView(connection)
+            finder = _make_finder(view, query, index)
+            found = finder.find(limit + 1, position, max(0, offset))
+            rows = view.fetch(_select_rows([row.id for row in found[:limit]]))
+        by_id = {row[-1]: row for row in rows}
+        page = [task_of(by_id[row.id]) for row in found[:limit] if row.id in by_id]
+        return Page(page, encode_cursor(query, found[limit - 1]) if len(found) > limit else None)
 
     def count_tasks(self, query: TaskQuery, *, limit: int = 100_000) -> Count:
-        with self._reading() as connection:
+        with self._index_of(query) as index, self._reading() as connection:
+            view = SteppedView(connection)
             if facets_suffice(query):
-                return Count(count_facets(query, _fetch_facets(connection)), True)
-            known = _fetch_known(connection, query)
-            counted: int = connection.execute(count_statement(query, known, limit)).scalar_one()
-        return Count(min(counted, limit), counted <= limit)
+                return Count(view.fetch(count_facets(query, _fetch_known(view, query)))[0][0], True)
+            finder = _make_finder(view, query, index)
+            return finder.count(limit, until=time.monotonic() + self._count_time)
+
+    def _index_of(self, query: TaskQuery) -> AbstractContextManager[IndexView | None]:
+        """The search index, where the query can use it; opened before the history is read."""
+        if query.search is None or self._index is None or facets_suffice(query):
+            return nullcontext()
+        return self._index.viewing()
 
     def fetch_task(self, uuid: str) -> TaskDetail | None:
         columns = [tasks.c[name] for name in (*TASK_FIELDS, "marks")]
@@ -187,8 +198,7 @@ class SQLiteReader(HistoryReader):
         return {(worker, task): decode(data) for worker, task, data in self._fetch(statement)}
 
     def fetch_facets(self) -> list[Facet]:
-        with self._reading() as connection:
-            return _fetch_facets(connection)
+        return [Facet(*row) for row in self._fetch(sa.select(schema.facets))]
 
     def fetch_prefetched(self) -> dict[tuple[str, str], int]:
         statement = (
@@ -325,17 +335,41 @@ class SQLiteReader(HistoryReader):
         return connection
 
 
-def _fetch_facets(connection: sa.Connection) -> list[Facet]:
-    return [Facet(*row) for row in connection.execute(sa.select(schema.facets))]
+class SteppedView:
+    """`paging.View` on a connection. Thread: the caller's."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._begun = time.monotonic()
+
+    def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
+        return self._connection.execute(statement).fetchall()
+
+    def breathe(self) -> None:
+        if time.monotonic() - self._begun > LONGEST_VIEW:
+            self._connection.rollback()
+            self._begun = time.monotonic()
 
 
-def _fetch_known(connection: sa.Connection, query: TaskQuery) -> Known:
-    if not wants_known(query):
-        return Known((), (), ())
-    states, names, workers = (
-        connection.execute(select_known(column)).scalars().all() for column in ("state", "name", "worker")
-    )
-    return Known(states, names, workers)
+def _fetch_known(view: SteppedView, query: TaskQuery) -> Known:
+    return {
+        field: {row[0]: row[1] for row in view.fetch(select_known(field))} for field in known_fields(query)
+    }
+
+
+def _make_finder(view: SteppedView, query: TaskQuery, index: IndexView | None) -> Finder:
+    known = _fetch_known(view, query)
+    if index is None or query.search is None:
+        return Finder(view, query, known)
+    candidates = Candidates(index, view, query.search, known)
+    return Finder(view, query, known, candidates if candidates.is_useful else None)
+
+
+def _select_rows(ids: Sequence[int]) -> sa.Select[Any]:
+    """These rows as `TASK_FIELDS` and id, in any order. One value, for statements with many would be made anew."""
+    each = sa.func.json_each(str(list(ids))).table_valued("value")
+    columns = [tasks.c[name] for name in (*TASK_FIELDS, "id")]
+    return sa.select(*columns).where(tasks.c.id.in_(sa.select(each.c.value)))
 
 
 def _select_children(uuids: Collection[str]) -> sa.Select[Any]:

@@ -13,6 +13,8 @@ MAX_LITERAL = 100_000
 
 _PLAIN_KEY = re.compile(r"[a-z_][a-z0-9_]*")
 _PLAIN_VALUE = re.compile(r"[a-z_][a-z0-9_]*|-?[0-9]+")
+#: Where a number begins that is not written in decimal digits alone.
+ODD_NUMBER = r"0[xob]|[0-9]+_"
 #: Texts that a literal can evaluate to without holding them (1e999 is inf).
 _COMPUTED = frozenset(("inf", "nan", "ellipsis"))
 
@@ -49,16 +51,25 @@ def has_pair(kwargs: str | None, pair: str, hint: str) -> bool:
         return False
 
 
+def pair_words(key: str, value: str) -> tuple[str, str] | None:
+    """What stands in every ASCII literal, without escapes, of a dict with this pair: the key, and the value where it is
+    plain ("" otherwise; numbers may be written in other ways). None where even the key may be written otherwise."""
+    if not _PLAIN_KEY.fullmatch(key) or key in _COMPUTED:
+        return None
+    plain = _PLAIN_VALUE.fullmatch(value) and value not in _COMPUTED
+    return key, value.lstrip("-") if plain else ""
+
+
 def pair_hint(key: str, value: str) -> str:
     """A regular expression that is found in every ASCII literal, without escapes, of a dict with this pair;
     "" where there is none. (Joined string literals, which nothing prints, are not thought of.)"""
-    if not _PLAIN_KEY.fullmatch(key) or key in _COMPUTED:
+    words = pair_words(key, value)
+    if words is None:
         return ""
-    if not _PLAIN_VALUE.fullmatch(value) or value in _COMPUTED:
-        value = ""
+    value = words[1]
     quote = """(?:'''|\"\"\"|['"])"""
-    number = r"0[xob]|[0-9]+_" if value.lstrip("-").isdigit() else ""
-    whole = value.lstrip("-") + r"(?![a-z0-9_.])" if value else ""
+    number = ODD_NUMBER if value.isdigit() else ""
+    whole = value + r"(?![a-z0-9_.])" if value else ""
     value = "|".join(filter(None, (whole, number)))
     return rf"{quote}\s*{key}\s*{quote}\s*:[\s(+-]*(?:[bru]{{0,2}}{quote}[\s+-]*)?(?:{value})"
 

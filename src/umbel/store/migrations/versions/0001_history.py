@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_beside_tasks()
     _create_sums()
     _create_journal()
+    _watch_rewriting()
 
 
 def _create_tasks() -> None:
@@ -160,3 +161,23 @@ def _create_journal() -> None:
         sa.Column("name", sa.Text, primary_key=True),
         sqlite_with_rowid=False,
     )
+
+
+def _watch_rewriting() -> None:
+    op.create_table(
+        "rewritten",
+        sa.Column("seq", sa.Integer, primary_key=True),
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("freed", sa.Boolean, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.execute(
+        "CREATE TRIGGER tasks_rewritten AFTER UPDATE ON tasks WHEN old.finished AND (NOT new.finished "
+        "OR old.args IS NOT new.args OR old.kwargs IS NOT new.kwargs OR old.result IS NOT new.result) "
+        "BEGIN INSERT INTO rewritten (id, freed) VALUES (old.id, 0); END"
+    )
+    op.execute(
+        "CREATE TRIGGER tasks_freed AFTER DELETE ON tasks WHEN old.id > (SELECT coalesce(max(id), 0) FROM tasks) "
+        "BEGIN INSERT INTO rewritten (id, freed) SELECT coalesce(max(id), 0) + 1, 1 FROM tasks; END"
+    )
+    op.execute("INSERT INTO meta VALUES ('history', lower(hex(randomblob(16))))")

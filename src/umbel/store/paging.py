@@ -1,0 +1,410 @@
+"""Finds the rows of a page in bounded steps: walks an index in the wanted order, or sorts a small block of rows.
+
+Which of both costs less is not known beforehand, so a block is sorted once as many rows as it has were walked in vain:
+never more than twice the better way. Between steps the view may begin anew, so that no transaction lasts.
+Used by `store.sqlite_reader`.
+"""
+
+import heapq
+import operator
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import sqlalchemy as sa
+
+from umbel.store.base import Count, TaskQuery
+from umbel.store.condition import FACET_FIELDS, Condition, Known, unindexed
+from umbel.store.order import Found, Position, Segment, rank, segments
+from umbel.store.queries import chosen_values, count_facets, facets_suffice, filters, lookups
+from umbel.store.schema import tasks
+
+#: Rows looked at in the first step of a walk, and in the longest.
+FIRST_STEP, LONGEST_STEP = 500, 20_000
+#: Blocks are counted up to here; larger ones are not sorted.
+MOST_SORTED = 100_000
+#: A block of so few rows is sorted without trying to walk.
+SMALL_BLOCK = 300
+#: Newest rows that tell whether a search is for something common.
+SAMPLE = 1_000
+#: Rows walked before the search index is asked, and the most candidates that it may then give; twice.
+ATTEMPTS = ((1_000, 12_000), (40_000, 50_000))
+
+_id, _uuid = tasks.c.id, tasks.c.uuid
+
+
+class View(Protocol):
+    """A consistent view of the history."""
+
+    def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
+        """All rows of a statement."""
+
+    def breathe(self) -> None:
+        """Between two steps: a view that is old may become a new one."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Rows that an index finds: those with `where`, in the order of `by` inside that index."""
+
+    where: tuple[Condition, ...]
+    by: sa.Column[Any]
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Some rows among which all wanted ones are."""
+
+    parts: tuple[Part, ...]
+    #: How many they are; 0 where that is not known.
+    size: int
+    #: Rows beside those of `parts`, by id.
+    ids: tuple[int, ...] = ()
+
+
+class Index(Protocol):
+    """What a search index knows of a query."""
+
+    @property
+    def known(self) -> Block | None:
+        """The candidates, where they were fetched before."""
+
+    def fetch_candidates(self, most: int) -> Block | None:
+        """All rows that can match; None where they are more than `most`."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where to begin in a column: at a value, of which only rows beyond `uuid` are left where that is given."""
+
+    value: Any
+    inclusive: bool = True
+    uuid: str | None = None
+
+
+class Finder:
+    """Answers one query. `known` holds what `queries.known_fields` names."""
+
+    def __init__(self, view: View, query: TaskQuery, known: Known, index: Index | None = None) -> None:
+        self._view = view
+        self._query = query
+        self._known = known
+        self._index = index
+        self._descending = query.descending
+        self._chosen = chosen_values(query, known)
+        self._pinned = self._pin()
+        self._filters = filters(query, known, without=self._pinned)
+
+    def find(self, count: int, position: Position | None = None, offset: int = 0) -> list[Found]:
+        """At most `count` matching rows in the query's order, after `position` or beyond `offset` rows."""
+        if not all(self._chosen.values()):
+            return []
+        found: list[Found] = []
+        for segment in self._from(position):
+            place = _place_in(segment, position)
+            if place is None and not found and offset and not self._filters:
+                offset, place, skipped = self._skip(segment, offset)
+                if skipped:
+                    continue
+            found += self._search(segment, place, offset + count - len(found))
+            if len(found) >= offset + count:
+                break
+        return found[offset:]
+
+    def count(self, limit: int, *, until: float) -> Count:
+        """How many match, counting no further than `limit` and no longer than `until`, in `time.monotonic`."""
+        if not all(self._chosen.values()):
+            return Count(0, True)
+        counted = 0
+        block = None
+        if self._index is not None and not self._is_common():
+            block = self._index.fetch_candidates(2 * limit)
+        matching = filters(self._query, self._known)
+        for where in self._pieces(block or self._smallest(None) or _everything(), newest=True):
+            if time.monotonic() > until:
+                return Count(counted, False)
+            counted += self._count((*where, *matching), limit + 1 - counted)
+            if counted > limit:
+                return Count(limit, False)
+            self._view.breathe()
+        return Count(counted, True)
+
+    def _is_common(self) -> bool:
+        """Every tenth of the newest rows matches, so the index would only name rows to be read anyway."""
+        updated = tasks.c.updated
+        edge = self._edge((), updated, None, SAMPLE, True)
+        newest = () if edge is None else (updated > edge,)
+        return self._count((*newest, *filters(self._query, self._known)), SAMPLE) * 10 >= SAMPLE
+
+    def _pin(self) -> str | None:
+        """The column whose index gives the rows of the only value asked for in the query's order."""
+        if self._query.sort != "updated":
+            return None
+        single = {field: values[0] for field, values in self._chosen.items() if len(values) == 1}
+        return min(single, key=lambda field: self._known[field][single[field]], default=None)
+
+    def _segments(self) -> list[Segment]:
+        if self._pinned is None:
+            return segments(self._query, self._known)
+        column = tasks.c[self._pinned]
+        return [Segment((column == self._chosen[self._pinned][0],), (), tasks.c.updated, tasks.c.updated)]
+
+    def _from(self, position: Position | None) -> Iterator[Segment]:
+        """The segments from that of `position` on."""
+        for segment in self._segments():
+            if position is not None:
+                if segment.is_block:
+                    ahead = rank(segment.key, "") < rank(position.key, "")
+                    behind = rank(segment.key, "") > rank(position.key, "")
+                    if behind if self._descending else ahead:
+                        continue
+                elif segment.walked is not None and position.key is None and self._descending:
+                    continue
+            yield segment
+
+    # -- skipping
+
+    def _skip(self, segment: Segment, offset: int) -> tuple[int, Place | None, bool]:
+        """Pass over `offset` rows of all rows: what is left to pass, where to begin, and whether in the next."""
+        if segment.walked is None:
+            return offset, None, False
+        if segment.is_block:
+            size = segment.size if segment.size is not None else self._count(segment.where, offset + 1)
+            return (offset - size, None, True) if size <= offset else (offset, None, False)
+        column, where = segment.walked, segment.where
+        edge = self._edge(where, column, None, offset, self._descending)
+        if edge is None:
+            passed = sa.select(sa.func.count()).select_from(tasks).where(*where)
+            return offset - self._view.fetch(passed)[0][0], None, True
+        beyond = column > edge if self._descending else column < edge
+        before = self._view.fetch(sa.select(sa.func.count()).select_from(tasks).where(*where, beyond))
+        return offset - before[0][0], Place(edge), False
+
+    # -- one segment
+
+    def _search(self, segment: Segment, place: Place | None, wanted: int) -> list[Found]:
+        """The first `wanted` matching rows of a segment from `place` on."""
+        wanted = min(wanted, self._matching(wanted))
+        walk = _Walk(self, segment, place)
+        if segment.walked is None:
+            return self._sort(segment, place, self._smallest(segment) or _everything(), wanted)
+        if not self._filters and not segment.is_block:
+            walk.go(wanted)
+            return walk.found
+        if self._index is not None:
+            if self._index.known is not None:
+                return self._sort(segment, place, self._index.known, wanted)
+            for budget, most in ATTEMPTS:
+                if walk.go(wanted, budget):
+                    return walk.found
+                block = self._index.fetch_candidates(most)
+                if block is not None:
+                    return walk.found + self._sort(segment, walk.place, block, wanted - len(walk.found))
+        block = self._smallest(segment)
+        if block is not None and block.size <= SMALL_BLOCK:
+            return self._sort(segment, place, block, wanted)
+        if walk.go(wanted, None if block is None else block.size) or block is None:
+            return walk.found
+        return walk.found + self._sort(segment, walk.place, block, wanted - len(walk.found))
+
+    def _matching(self, wanted: int) -> int:
+        """How many rows match at most, where that is known from facets."""
+        if not self._chosen or not facets_suffice(self._query):
+            return wanted
+        return int(self._view.fetch(count_facets(self._query, self._known))[0][0])
+
+    def _fetch(
+        self, segment: Segment, where: Sequence[Condition], wanted: int, *, walking: bool
+    ) -> list[Found]:
+        """The first `wanted` rows of the segment among those with `where`, in order; `walking` on its index."""
+        columns = [_id, sa.null() if segment.sort is None else segment.sort, _uuid]
+        order: list[sa.ColumnElement[Any]] = [_uuid] if segment.sort is None else [segment.sort, _uuid]
+        if not walking:
+            order[0] = unindexed(order[0])
+        statement = (
+            sa.select(*columns)
+            .where(*where, *segment.plain, *self._filters)
+            .order_by(*(column.desc() if self._descending else column.asc() for column in order))
+            .limit(wanted)
+        )
+        rows = self._view.fetch(statement)
+        if segment.sort is None:
+            return [Found(id_, segment.key, uuid) for id_, _, uuid in rows]
+        return [Found(*row) for row in rows]
+
+    def _sort(self, segment: Segment, place: Place | None, block: Block, wanted: int) -> list[Found]:
+        """The first `wanted` rows of the segment among those of `block`, piece by piece."""
+        best: list[Found] = []
+        after = () if place is None else _beyond(segment, place, self._descending)
+        choose = heapq.nlargest if self._descending else heapq.nsmallest
+        for where in self._pieces(block):
+            best += self._fetch(segment, (*where, *after), wanted, walking=False)
+            best = choose(wanted, best, key=lambda found: rank(found.key, found.uuid))
+            self._view.breathe()
+        return best
+
+    # -- blocks
+
+    def _smallest(self, segment: Segment | None) -> Block | None:
+        """The smallest block that holds all matching rows of the segment; None where all are large."""
+        blocks = []
+        for field, values in self._chosen.items():
+            size = sum(self._known[field][value] for value in values)
+            blocks.append(Block(tuple(Part((tasks.c[field] == v,), tasks.c.updated) for v in values), size))
+        if segment is not None and segment.is_block:
+            by = tasks.c.updated if self._query.sort in FACET_FIELDS else _id
+            blocks.append(self._counted(segment.where, by, segment.size))
+        blocks += [
+            self._counted((where,), _id, None) for where in lookups(self._query, lambda column: column)
+        ]
+        sortable = [block for block in blocks if block.size <= MOST_SORTED]
+        return min(sortable, key=lambda block: block.size, default=None)
+
+    def _counted(self, where: tuple[Condition, ...], by: sa.Column[Any], size: int | None) -> Block:
+        return Block((Part(where, by),), self._count(where, MOST_SORTED + 1) if size is None else size)
+
+    def _count(self, where: Sequence[Condition], most: int) -> int:
+        some = sa.select(_id).where(*where).limit(most).subquery()
+        return int(self._view.fetch(sa.select(sa.func.count()).select_from(some))[0][0])
+
+    def _pieces(self, block: Block, *, newest: bool = False) -> Iterator[Sequence[Condition]]:
+        """Conditions that find the rows of `block`, some at a time."""
+        for part in block.parts:
+            place: Place | None = None
+            while True:
+                small = 0 < block.size <= LONGEST_STEP
+                edge = None if small else self._edge(part.where, part.by, place, LONGEST_STEP, newest)
+                yield (*part.where, *_between(part.by, place, edge, newest))
+                if edge is None:
+                    break
+                place = _next_place(place, edge)
+        for start in range(0, len(block.ids), LONGEST_STEP):
+            listed = str(list(block.ids[start : start + LONGEST_STEP]))
+            each = sa.func.json_each(listed).table_valued("value")
+            yield (_id.in_(sa.select(each.c.value)),)
+
+    def _edge(
+        self, where: Sequence[Condition], column: sa.Column[Any], place: Place | None, rows: int, down: bool
+    ) -> Any:
+        """The value of `column` that many rows after `place`; None where there are no more rows."""
+        begin = _between(column, None if place is None else Place(place.value, place.inclusive), None, down)
+        statement = sa.select(column).where(*where, *begin).order_by(column.desc() if down else column.asc())
+        found = self._view.fetch(statement.limit(1).offset(rows))
+        return found[0][0] if found else None
+
+    def fetch_edge(self, segment: Segment, place: Place | None, rows: int) -> Any:
+        """Where a step of so many rows through a segment's index ends; None where that ends before."""
+        assert segment.walked is not None
+        where = () if segment.is_block else segment.where
+        return self._edge(where, segment.walked, place, rows, self._descending)
+
+    def fetch_walked(self, segment: Segment, place: Place | None, edge: Any, wanted: int) -> list[Found]:
+        """What a step of a walk finds."""
+        assert segment.walked is not None
+        where = _between(segment.walked, place, edge, self._descending)
+        if not segment.is_block:
+            where = (*segment.where, *where)
+        found = self._fetch(segment, where, wanted, walking=True)
+        self._view.breathe()
+        return found
+
+    @property
+    def filtered(self) -> bool:
+        """Not every row matches."""
+        return bool(self._filters)
+
+
+class _Walk:
+    """On the way through a segment's index: what was found, and where to go on."""
+
+    def __init__(self, finder: Finder, segment: Segment, place: Place | None) -> None:
+        self._finder = finder
+        self._segment = segment
+        self._step = FIRST_STEP
+        self.place = place
+        self.found: list[Found] = []
+
+    def go(self, wanted: int, budget: int | None = None) -> bool:
+        """Walk until `wanted` rows are found or the segment ends (True), or some `budget` rows were looked at."""
+        finder, segment = self._finder, self._segment
+        if not finder.filtered and not segment.is_block:
+            self.found = finder.fetch_walked(segment, self.place, None, wanted)
+            return True
+        walked = 0
+        while len(self.found) < wanted:
+            if budget is not None and walked >= budget:
+                return False
+            edge = finder.fetch_edge(segment, self.place, self._step)
+            self.found += finder.fetch_walked(segment, self.place, edge, wanted - len(self.found))
+            if edge is None:
+                break
+            walked += self._step
+            self.place = _next_place(self.place, edge)
+            self._step = min(self._step * 2, LONGEST_STEP)
+        return True
+
+
+def _everything() -> Block:
+    # the index of this column is narrow: where pieces end is found without reading rows
+    return Block((Part((), tasks.c.updated),), 0)
+
+
+def _place_in(segment: Segment, position: Position | None) -> Place | None:
+    """Where in the segment to go on after `position`."""
+    if position is None:
+        return None
+    if segment.is_block:
+        return Place(position.uuid, inclusive=False) if segment.key == position.key else None
+    if segment.walked is not None and position.key is None:
+        return None
+    return Place(position.key, uuid=position.uuid)
+
+
+def _next_place(place: Place | None, edge: Any) -> Place:
+    """After a step that ended before `edge`. Rows that share one value are one step, however many."""
+    if place is not None and place.inclusive and place.value == edge:
+        return Place(edge, inclusive=False)
+    return Place(edge)
+
+
+def _between(
+    column: sa.ColumnElement[Any], place: Place | None, edge: Any, down: bool
+) -> tuple[Condition, ...]:
+    """Rows from `place` on and before `edge`, None being either end."""
+    found: list[Condition] = []
+    if place is not None:
+        value = place.value
+        if edge is not None and place.inclusive and value == edge:
+            found.append(column == value)
+        else:
+            found.append(_is_at(column, place, down))
+            if edge is not None:
+                found.append(column > edge if down else column < edge)
+        if place.uuid is not None:
+            tied = _uuid < place.uuid if down else _uuid > place.uuid
+            found.append(sa.or_(column < value if down else column > value, tied))
+    elif edge is not None:
+        found.append(column > edge if down else column < edge)
+    return tuple(found)
+
+
+def _is_at(column: sa.ColumnElement[Any], place: Place, down: bool) -> Condition:
+    compare = (
+        (operator.le if place.inclusive else operator.lt)
+        if down
+        else (operator.ge if place.inclusive else operator.gt)
+    )
+    found: Condition = compare(column, place.value)
+    return found
+
+
+def _beyond(segment: Segment, place: Place, down: bool) -> tuple[Condition, ...]:
+    """Rows of a segment from `place` on, found out row by row."""
+    if segment.sort is None:
+        return _between(unindexed(_uuid), place, None, down)
+    if segment.walked is not None:
+        return _between(unindexed(segment.walked), place, None, down)
+    if place.value is None:
+        tied = _uuid < place.uuid if down else _uuid > place.uuid
+        missing = sa.and_(segment.sort.is_(None), tied)
+        return (missing,) if down else (sa.or_(missing, segment.sort.is_not(None)),)
+    after = sa.and_(*_between(segment.sort, place, None, down))
+    return (sa.or_(after, segment.sort.is_(None)) if down else after,)

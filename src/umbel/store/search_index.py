@@ -1,0 +1,219 @@
+"""The search index of a history: a file beside it that says which rows can match a text, before they are read.
+
+It is made of parts, each a contentless FTS5 table of trigrams over a range of row ids; `store.search_indexer` writes
+them. Entries are never taken back: a row that changed has several, a row that went leaves some, and readers compare
+every candidate with its row. What is not indexed yet is known, so that readers look at those rows as well.
+"""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+
+from umbel.store.condition import Known
+from umbel.store.paging import Block, Part, View
+from umbel.store.schema import feed, meta, rewritten, tasks
+from umbel.store.search import Expression
+from umbel.store.sqlite_file import identity
+from umbel.store.trigram import EVERY, NONE, plan
+
+logger = logging.getLogger(__name__)
+
+#: Another layout of the file is another number: the index is made anew.
+FORMAT = 1
+#: Seconds that a search waits for candidates; a walk through the rows is not slower than that.
+PATIENCE = 0.2
+#: Virtual machine steps between two looks at the clock.
+_STEPS = 10_000
+
+
+class State(msgspec.Struct, frozen=True):
+    """Up to where the index knows its history."""
+
+    #: `meta.history` of the history it belongs to.
+    history: str
+    #: Rows up to this id are in it, but for those in the table `pending`.
+    indexed: int = 0
+    #: `rewritten.seq` up to which rows were looked at again.
+    seq: int = 0
+    #: The newest feed row when it was last written: a history without it is an older one.
+    feed: int = 0
+
+
+def index_path(history: Path) -> Path:
+    """Where the index of the history at this path lies."""
+    return history.with_name(f"{history.name.removesuffix('.sqlite3')}.search.sqlite3")
+
+
+def remove_index(history: Path) -> None:
+    """Remove the index, if there is one: it can be made again."""
+    path = index_path(history)
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def part_name(number: int) -> str:
+    """The table of a part."""
+    return f"part_{number}"
+
+
+def read_state(connection: sqlite3.Connection) -> State | None:
+    """The state of an open index; None when it is of another format, or empty. Raises sqlite3.Error."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+        return None
+    row = connection.execute("SELECT history, indexed, seq, feed FROM state").fetchone()
+    return None if row is None else State(*row)
+
+
+class IndexView:
+    """The index as it is now. Opened before the history is first read: it may know less, never more."""
+
+    def __init__(self, connection: sqlite3.Connection, state: State) -> None:
+        self.connection = connection
+        self.state = state
+        self._deadline = float("inf")
+        connection.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS)
+
+    def end(self) -> None:
+        """Give up this view of the index."""
+        self.connection.set_progress_handler(None, 0)
+        self.connection.execute("ROLLBACK")
+
+    def find(self, match: str, most: int) -> list[int] | None:
+        """The ids of entries that match, and of rows that have no entry yet; None for more than `most`, or after
+        `PATIENCE` seconds."""
+        self._deadline = time.monotonic() + PATIENCE
+        try:
+            ids = self._column("SELECT id FROM pending LIMIT ?", most + 1)
+            parts = self._column("SELECT number FROM parts ORDER BY number DESC LIMIT ?", -1) if match else []
+            for number in parts:
+                if len(ids) > most:
+                    return None
+                name = part_name(number)
+                sql = f"SELECT rowid FROM {name} WHERE {name} MATCH ? LIMIT ?"
+                ids += [row[0] for row in self.connection.execute(sql, (match, most + 1 - len(ids)))]
+        except sqlite3.OperationalError:
+            return None
+        return ids if len(ids) <= most else None
+
+    def _column(self, sql: str, most: int) -> list[int]:
+        return [row[0] for row in self.connection.execute(sql, (most,))]
+
+
+class Candidates:
+    """`paging.Index` for one search."""
+
+    def __init__(self, index: IndexView, view: View, search: Expression, known: Known) -> None:
+        self._index = index
+        self._view = view
+        self._plan = plan(search, known)
+        self._block: Block | None = None
+        self._more_than = -1
+
+    @property
+    def is_useful(self) -> bool:
+        """The index belongs to this history and can tell rows apart."""
+        return self._plan is not EVERY and self._is_of(self._index.state)
+
+    @property
+    def known(self) -> Block | None:
+        """What was found before."""
+        return self._block
+
+    def fetch_candidates(self, most: int) -> Block | None:
+        """All rows that can match; None where they are more than `most`. Remembers what it found."""
+        if self._block is None and most > self._more_than:
+            self._block = self._fetch(most)
+            self._more_than = most
+        return self._block
+
+    def _fetch(self, most: int) -> Block | None:
+        state = self._index.state
+        ids = self._index.find("" if self._plan is NONE else self._plan.match, most)
+        if ids is None:
+            return None
+        changed = self._view.fetch(
+            sa.select(rewritten.c.id, rewritten.c.freed).where(rewritten.c.seq > state.seq).limit(most + 1)
+        )
+        indexed = min([state.indexed, *(id_ - 1 for id_, freed in changed if freed)])
+        ids += [id_ for id_, freed in changed if not freed]
+        newer = tasks.c.id > indexed
+        some = sa.select(tasks.c.id).where(newer).limit(most + 1).subquery()
+        size = len(ids) + self._view.fetch(sa.select(sa.func.count()).select_from(some))[0][0]
+        if len(changed) > most or size > most:
+            return None
+        listed = sorted({id_ for id_ in ids if id_ <= indexed}, reverse=True)
+        return Block((Part((newer,), tasks.c.id),), size, tuple(listed))
+
+    def _is_of(self, state: State) -> bool:
+        known = self._view.fetch(sa.select(meta.c.value).where(meta.c.key == "history"))
+        if not known or known[0][0] != state.history:
+            return False
+        sequence = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+        newest = sa.select(
+            sa.select(sa.func.coalesce(sa.func.max(feed.c.id), 0)).scalar_subquery(),
+            sa.select(sa.func.coalesce(sa.func.min(rewritten.c.seq), 0)).scalar_subquery(),
+            sa.select(sa.func.coalesce(sa.func.max(sequence.c.seq), 0))
+            .where(sequence.c.name == "rewritten")
+            .scalar_subquery(),
+        )
+        return is_continued(state, *self._view.fetch(newest)[0])
+
+
+def is_continued(state: State, feed: int, oldest_seq: int, newest_seq: int) -> bool:
+    """The history went on from where the index knows it: nothing of what was rewritten since is gone."""
+    if feed < state.feed or newest_seq < state.seq:
+        return False
+    return state.seq == newest_seq or 0 < oldest_seq <= state.seq + 1
+
+
+class SearchIndex:
+    """The index beside a history, for reading, from any thread. Keeps connections between searches."""
+
+    def __init__(self, history: Path) -> None:
+        self._path = index_path(history)
+        self._idle: list[tuple[tuple[int, int], sqlite3.Connection]] = []
+
+    def close(self) -> None:
+        """Close what is kept. Safe to call twice."""
+        while self._idle:
+            self._idle.pop()[1].close()
+
+    @contextmanager
+    def viewing(self) -> Iterator[IndexView | None]:
+        """The index as it is now, for one search; None when there is none that can be used."""
+        now = identity(self._path)
+        try:
+            connection = None if now is None else self._connected(now)
+            view = None if connection is None else _view_of(connection)
+        except sqlite3.Error as exc:
+            logger.debug("The search index %s cannot be read now: %s", self._path, exc)
+            view = None
+        yield view
+        if view is not None and now is not None:
+            view.end()
+            self._idle.append((now, view.connection))
+
+    def _connected(self, now: tuple[int, int]) -> sqlite3.Connection:
+        while self._idle:
+            known, connection = self._idle.pop()
+            if known == now:
+                return connection
+            connection.close()
+        return sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+
+def _view_of(connection: sqlite3.Connection) -> IndexView | None:
+    connection.execute("BEGIN")
+    state = read_state(connection)
+    return None if state is None else IndexView(connection, state)

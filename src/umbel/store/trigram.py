@@ -1,0 +1,108 @@
+"""What the search index holds of a task, and which of its entries a search can match. Pure.
+
+An entry is the text of uuid, args, kwargs and result, case-folded. State, name and worker are not in it: they have few
+values, which are known. A plan finds too much rather than too little: every candidate is compared with its row.
+"""
+
+import re
+
+from umbel.store.condition import FACET_FIELDS, Known, matching
+from umbel.store.search import And, Expression, Pair, Term
+from umbel.store.text import ODD_NUMBER, pair_words
+
+#: Fewest characters that are found.
+SIZE = 3
+#: More parts of one text than this are not asked for: a few say nearly as much as all.
+MOST_PARTS = 12
+#: In entries of kwargs that a pair cannot be looked for in as text, and of kwargs with numbers like 0x1f or 1_000.
+MARK_UNCLEAR, MARK_ODD_NUMBER = "\x01" * SIZE, "\x02" * SIZE
+
+#: The entry of an ASCII row, in SQL.
+ENTRY = (
+    "lower(uuid || char(10) || coalesce(args, '') || char(10) || coalesce(kwargs, '') || char(10) "
+    "|| coalesce(result, '')) "
+    r"|| CASE WHEN instr(kwargs, '\') OR instr(kwargs, '#') THEN char(10, 1, 1, 1) ELSE '' END "
+    "|| CASE WHEN kwargs GLOB '*0[xXoObB]*' OR kwargs GLOB '*[0-9]_*' THEN char(10, 2, 2, 2) ELSE '' END"
+)
+
+_odd_number = re.compile(ODD_NUMBER, re.IGNORECASE)
+
+
+def entry(uuid: str, args: str | None, kwargs: str | None, result: str | None) -> str:
+    """The entry of any row."""
+    parts = [uuid.casefold(), *(text.casefold() for text in (args, kwargs, result) if text)]
+    if kwargs and (not kwargs.isascii() or "\\" in kwargs or "#" in kwargs):
+        parts.append(MARK_UNCLEAR)
+    if kwargs and _odd_number.search(kwargs):
+        parts.append(MARK_ODD_NUMBER)
+    # NUL would end the text
+    return "\n".join(parts).replace("\0", "\n")
+
+
+class Plan:
+    """Which entries can match: all, none, or those that the FTS5 expression `match` finds."""
+
+    __slots__ = ("match",)
+
+    def __init__(self, match: str) -> None:
+        self.match = match
+
+
+EVERY = Plan("")
+NONE = Plan("")
+
+
+def plan(expression: Expression, known: Known) -> Plan:
+    """The plan of a search. `known` holds all of `FACET_FIELDS`."""
+    if isinstance(expression, Term):
+        return _plan_term(expression, known)
+    if isinstance(expression, Pair):
+        return _plan_pair(expression)
+    plans = [plan(child, known) for child in expression.children]
+    return _both(plans) if isinstance(expression, And) else _either(plans)
+
+
+def _plan_term(term: Term, known: Known) -> Plan:
+    if term.field in FACET_FIELDS:
+        return EVERY if matching(term, known[term.field]) else NONE
+    if term.field is None and any(matching(Term("name", term.text), known[field]) for field in FACET_FIELDS):
+        return EVERY
+    return _holding(term.text)
+
+
+def _plan_pair(pair: Pair) -> Plan:
+    words = pair_words(pair.key, pair.value)
+    if words is None:
+        return EVERY
+    key, value = words
+    held = _holding(value)
+    if value.isdigit():
+        held = _either([held, Plan(_quoted(MARK_ODD_NUMBER))])
+    return _either([_both([_holding(key), held]), Plan(_quoted(MARK_UNCLEAR))])
+
+
+def _holding(text: str) -> Plan:
+    """Entries that hold `text`, nearly: all parts of it, in any order."""
+    windows = (text[start : start + SIZE] for start in range(len(text) - SIZE + 1))
+    parts = list(dict.fromkeys(window for window in windows if "\0" not in window))
+    if len(parts) > MOST_PARTS:
+        parts = [parts[number * (len(parts) - 1) // (MOST_PARTS - 1)] for number in range(MOST_PARTS)]
+    return Plan(" AND ".join(map(_quoted, parts))) if parts else EVERY
+
+
+def _both(plans: list[Plan]) -> Plan:
+    if any(plan is NONE for plan in plans):
+        return NONE
+    matches = [plan.match for plan in plans if plan is not EVERY]
+    return Plan(" AND ".join(f"({match})" for match in matches)) if matches else EVERY
+
+
+def _either(plans: list[Plan]) -> Plan:
+    if any(plan is EVERY for plan in plans):
+        return EVERY
+    matches = [plan.match for plan in plans if plan is not NONE]
+    return Plan(" OR ".join(f"({match})" for match in matches)) if matches else NONE
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
