@@ -50,6 +50,12 @@ class Present:
             workers=facet_counts(facets, "worker"),
         )
 
+    def fetch_states(self) -> list[schema.FacetCount]:
+        """Stored tasks by state, the most frequent first."""
+        totals = self._deps.reader.fetch_state_totals()
+        ranked = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+        return [schema.FacetCount(value=value, count=count) for value, count in ranked]
+
     def fetch_collector(self) -> CollectorStatus | None:
         """The collector's word. While ours stands by, that of the one that writes. Until ours has said anything, or
         once it fell silent, what was stored last, but as the word of one that is not connected: the collector that
