@@ -21,7 +21,7 @@ from umbel.model.worker import Worker, WorkerStatus
 from umbel.store.base import CollectorStatus
 from umbel.web.deps import Deps
 from umbel.web.flower_json import dumps
-from umbel.web.flower_task import as_item, as_listed
+from umbel.web.flower_task import as_item, as_listed, listed_text
 from umbel.web.present import Present
 from umbel.web.problem import Refused
 from umbel.web.query import RollupQuery, TaskListQuery, decode, decode_moment
@@ -112,6 +112,27 @@ def test_queries_become_typed_structs() -> None:
     assert (asked.state, asked.limit, asked.search, asked.sort) == (["A", "B"], 7, "a=b", "-updated")
     assert decode(QueryParams("span=3600"), RollupQuery).span == 3600
     assert not math.isnan(decode(QueryParams(""), TaskListQuery).limit)
+
+
+NUMBERS = st.none() | st.sampled_from([0.0, 5e-5, 1e-4, 3e16, 1.5, 1e22]) | st.floats(0, 2e9, allow_nan=False)
+
+
+@given(
+    texts=st.lists(
+        st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=6, max_size=6
+    ),
+    numbers=st.lists(NUMBERS, min_size=3, max_size=3),
+    retries=st.none() | st.integers(-(2**63), 2**63 - 1),
+)
+def test_a_task_list_is_the_text_that_pythons_json_module_makes(
+    texts: list[str | None], numbers: list[float | None], retries: int | None
+) -> None:
+    task = make_task(
+        "t", name=texts[0], args=texts[1], result=texts[2], worker=texts[3], kwargs=texts[4], retries=retries,
+        started=numbers[0], runtime=numbers[1], updated=numbers[2] or 0.0,
+    )  # fmt: skip
+    children = {"t": [texts[5] or "c"]}
+    assert listed_text([task], children) == dumps({"t": as_listed(task, children["t"])})
 
 
 class SlowClient:
