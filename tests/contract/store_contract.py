@@ -25,6 +25,7 @@ from umbel.store.base import (
     HistoryReader,
     HistoryWriter,
     Runtimes,
+    SenderCount,
     TaskChange,
     TaskQuery,
 )
@@ -207,6 +208,53 @@ class StoreContract:
         writer.write(Changes(workers=[changed], workers_removed=["celery@a"]))
         assert reader.fetch_workers() == [changed]
         assert [row.workers for row in reader.fetch_feed(feed)] == [["celery@z", "celery@a"]]
+
+    def test_the_feed_names_every_sender_whose_counters_changed(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        teller = Teller(writer)
+        first = teller.tell(succeeded("u", worker="celery@a"))
+        assert reader.fetch_changed_senders(first - 1) == (first, frozenset({"celery@a"}))
+        assert reader.fetch_changed_senders(first) == (first, frozenset())
+        sent = Event(type="task-sent", hostname="gen1@b", timestamp=EPOCH, uuid="v", received_at=EPOCH)
+        teller.tell([sent])
+        writer.write(Changes(workers=[Worker(hostname="celery@z")]))
+        last = writer.write(Changes(workers_removed=["celery@gone"]))
+        names = frozenset({"gen1@b", "celery@z", "celery@gone"})
+        assert reader.fetch_changed_senders(first) == (last, names)
+        # a place that this history has not reached: all may have changed
+        assert reader.fetch_changed_senders(last + 7) == (last, None)
+
+    def test_totals_are_the_sums_of_what_they_sum_up(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        teller = Teller(writer)
+        for n in range(12):
+            worker, name = f"celery@{n % 3}", f"shop.{n % 2}"
+            teller.tell(succeeded(f"s{n}", worker=worker, name=name))
+            teller.tell(received(f"r{n}", worker=worker, name=name))
+        writer.write(Changes(counters={CounterKey("celery@0", "", "worker-heartbeat"): 5}))
+        counters = reader.fetch_counters()
+        packed = reader.fetch_task_counts()
+        assert {
+            CounterKey(sender, count.task, count.type): count.n
+            for sender, text in packed.items()
+            for count in msgspec.json.decode(text, type=list[SenderCount])
+        } == {key: n for key, n in counters.items() if key.type.startswith("task-")}
+        assert reader.fetch_task_counts(["celery@1", "nobody"]) == {"celery@1": packed["celery@1"]}
+        totals = reader.fetch_event_totals()
+        assert totals["celery@0"] == {
+            "task-received": 8, "task-started": 4, "task-succeeded": 4, "worker-heartbeat": 5,
+        }  # fmt: skip
+        assert reader.fetch_event_totals(["celery@0"]) == {"celery@0": totals["celery@0"]}
+        runtimes = reader.fetch_runtimes()
+        assert reader.fetch_runtimes(["celery@2"]) == {
+            k: v for k, v in runtimes.items() if k[0] == "celery@2"
+        }
+        assert reader.fetch_state_totals() == {"SUCCESS": 12, "RECEIVED": 12}
+        assert reader.fetch_running_totals() == {}
+        teller.tell(succeeded("run", worker="celery@1")[:2])
+        assert reader.fetch_running_totals() == {"celery@1": 1}
 
     def test_the_feed_names_few_tasks_and_says_many(
         self, writer: HistoryWriter, reader: HistoryReader

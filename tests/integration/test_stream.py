@@ -4,7 +4,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ import pytest
 from tests.integration.told_history import W1, ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
 from tests.servers import wait_for
+from umbel.store.base import Changes
+from umbel.web.live_state import LiveState
+from umbel.web.schema import Snapshot
 
 BASE = 1_700_000_000.0
 
@@ -99,6 +102,62 @@ def test_a_returning_client_gets_what_it_missed(web: WebServer, history: ToldHis
         id_, event, delta = events.next()
     assert (id_, event, delta["tasks"]) == (history.reader.fetch_feed_head(), "delta", ["t3"])
     assert delta["workers"][0]["processed"] == 2
+
+
+def test_clients_are_no_workers_that_left(web: WebServer, history: ToldHistory) -> None:
+    last = history.reader.fetch_feed_head()
+    history.tell("task-sent", "t4", hostname="gen9@test", timestamp=BASE, name="shop.order")
+    history.writer.write(Changes(workers_removed=["gone@test"]))
+    with listening(web, last) as events:
+        _, _, delta = events.next()
+    assert delta["workers_removed"] == ["gone@test"]
+
+
+def test_signs_of_life_alone_are_told_less_often(web: WebServer, history: ToldHistory) -> None:
+    with listening(web) as events:
+        _, _, snapshot = events.next()
+        (before,) = snapshot["workers"]["items"]
+        clock = before["clock"]
+        for _ in range(3):
+            clock += 1
+            history.tell("worker-heartbeat", freq=2.0, active=0, processed=0, clock=clock, loadavg=[1, 1, 1])
+            history.tell_task(f"t{clock}", at=BASE, hostname="w9@test")
+            _, delta = events.until(lambda data: data["tasks"])
+            assert W1 not in [row["hostname"] for row in delta["workers"]]
+        history.tell("worker-heartbeat", freq=2.0, active=2, processed=0, clock=clock + 1)
+        _, delta = events.until(lambda data: any(row["hostname"] == W1 for row in data["workers"]))
+        (row,) = [row for row in delta["workers"] if row["hostname"] == W1]
+        assert (row["active"], row["clock"]) == (2, clock + 1)
+
+
+def test_many_clients_share_what_is_made(
+    web: WebServer, history: ToldHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    fetch = LiveState.fetch_snapshot
+
+    def count(state: LiveState) -> Snapshot:
+        made.append(state)
+        return fetch(state)
+
+    monkeypatch.setattr(LiveState, "fetch_snapshot", count)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(listening(web)) for _ in range(30)]
+        snapshots = [events.next() for events in clients]
+        assert len({id_ for id_, _, _ in snapshots}) == 1
+        history.tell_task("t5", at=BASE)
+        for events in clients:
+            events.until(lambda data: data["tasks"] and "t5" in data["tasks"])
+    # one for the state that deltas begin from; the machine decides how often the second that shares them passed
+    assert len(made) < 10
+
+
+def test_the_plain_installation_serves_the_same(history: ToldHistory, tmp_path: Path) -> None:
+    deps = make_deps(history.reader, tmp_path, environ={"FLOWER_UNAUTHENTICATED_API": "true"})
+    with serving(deps, http="h11") as server:
+        assert server.get("/api/task/types").json() == {"task-types": ["shop.order"]}
+        with listening(server) as events:
+            assert events.next()[1] == "snapshot"
 
 
 @pytest.mark.parametrize("last", [10_000_000, 0])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from celery import Celery
@@ -99,12 +99,12 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(deps: Deps) -> Iterator[WebServer]:
-    """Serve `build(deps)` on a free port until the block ends."""
+def serving(deps: Deps, *, http: Literal["auto", "h11"] = "auto") -> Iterator[WebServer]:
+    """Serve `build(deps)` on a free port until the block ends, with the parser that is installed or uvicorn's own."""
     web = build(deps)
     port = free_port()
     config = uvicorn.Config(
-        web, host="127.0.0.1", port=port, log_config=None, server_header=False, lifespan="on"
+        web, host="127.0.0.1", port=port, log_config=None, server_header=False, lifespan="on", http=http
     )
     server = _Server(config, web)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -1,5 +1,6 @@
 """A history in lists: what unit tests of the web side read from. Understands filters and order, not search."""
 
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
@@ -18,6 +19,7 @@ from umbel.store.base import (
     HistoryReader,
     Page,
     Runtimes,
+    SenderCount,
     TaskDetail,
     TaskQuery,
 )
@@ -70,14 +72,35 @@ class MemoryReader(HistoryReader):
                 children.setdefault(task.parent_id, []).append(task.uuid)
         return children
 
-    def fetch_workers(self) -> list[Worker]:
-        return list(self.workers)
+    def fetch_workers(self, only: Collection[str] | None = None) -> list[Worker]:
+        return [worker for worker in self.workers if only is None or worker.hostname in only]
 
     def fetch_counters(self) -> dict[CounterKey, int]:
         return dict(self.counters)
 
-    def fetch_runtimes(self) -> dict[tuple[str, str], Runtimes]:
-        return dict(self.runtimes)
+    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
+        found: dict[str, list[SenderCount]] = {}
+        for key, n in sorted(self.counters.items(), key=lambda item: (item[0].task, item[0].type)):
+            if key.type.startswith("task-") and (only is None or key.worker in only):
+                found.setdefault(key.worker, []).append(SenderCount(key.task, key.type, n))
+        return {sender: msgspec.json.encode(counts) for sender, counts in found.items()}
+
+    def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
+        totals: dict[str, dict[str, int]] = {}
+        for key, n in self.counters.items():
+            if only is None or key.worker in only:
+                counts = totals.setdefault(key.worker, {})
+                counts[key.type] = counts.get(key.type, 0) + n
+        return totals
+
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
+        return {key: seen for key, seen in self.runtimes.items() if only is None or key[0] in only}
+
+    def fetch_state_totals(self) -> dict[str, int]:
+        return dict(Counter(task.state for task in self.tasks))
+
+    def fetch_running_totals(self) -> dict[str, int]:
+        return dict(Counter(task.worker or "" for task in self.tasks if task.state == "STARTED"))
 
     def fetch_facets(self) -> list[Facet]:
         totals: dict[tuple[str, str, str], int] = {}
@@ -113,6 +136,10 @@ class MemoryReader(HistoryReader):
     def fetch_feed(self, after: int, *, limit: int = 1000) -> list[FeedRow]:
         return [row for row in self.feed if row.id > after][:limit]
 
+    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
+        rows = self.fetch_feed(after)
+        return self.fetch_feed_head(), frozenset(name for row in rows for name in row.workers)
+
     def fetch_feed_head(self) -> int:
         return self.feed[-1].id if self.feed else 0
 
@@ -121,6 +148,9 @@ class MemoryReader(HistoryReader):
 
     def fetch_size(self) -> tuple[int, int]:
         return len(self.tasks), 4096
+
+    def fetch_wal_size(self) -> int:
+        return 0
 
     def _matching(self, query: TaskQuery) -> list[Task]:
         assert query.search is None, "the real reader is for searches"

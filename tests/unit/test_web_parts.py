@@ -21,7 +21,7 @@ from umbel.model.worker import Worker, WorkerStatus
 from umbel.store.base import CollectorStatus
 from umbel.web.deps import Deps
 from umbel.web.flower_json import dumps
-from umbel.web.flower_task import as_item, as_listed
+from umbel.web.flower_task import as_item, as_listed, listed_text
 from umbel.web.present import Present
 from umbel.web.problem import Refused
 from umbel.web.query import RollupQuery, TaskListQuery, decode, decode_moment
@@ -114,6 +114,27 @@ def test_queries_become_typed_structs() -> None:
     assert not math.isnan(decode(QueryParams(""), TaskListQuery).limit)
 
 
+NUMBERS = st.none() | st.sampled_from([0.0, 5e-5, 1e-4, 3e16, 1.5, 1e22]) | st.floats(0, 2e9, allow_nan=False)
+
+
+@given(
+    texts=st.lists(
+        st.none() | st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=6, max_size=6
+    ),
+    numbers=st.lists(NUMBERS, min_size=3, max_size=3),
+    retries=st.none() | st.integers(-(2**63), 2**63 - 1),
+)
+def test_a_task_list_is_the_text_that_pythons_json_module_makes(
+    texts: list[str | None], numbers: list[float | None], retries: int | None
+) -> None:
+    task = make_task(
+        "t", name=texts[0], args=texts[1], result=texts[2], worker=texts[3], kwargs=texts[4], retries=retries,
+        started=numbers[0], runtime=numbers[1], updated=numbers[2] or 0.0,
+    )  # fmt: skip
+    children = {"t": [texts[5] or "c"]}
+    assert listed_text([task], children) == dumps({"t": as_listed(task, children["t"])})
+
+
 class SlowClient:
     """An ASGI client that takes what is sent only when it is let to."""
 
@@ -151,10 +172,10 @@ async def test_a_client_that_reads_too_slowly_gets_a_snapshot_instead(deps: Deps
         await served(scope, client.receive, client.send)
 
     async def change(number: int) -> None:
-        told = len(stream_mailbox(stream))
+        told = count_waiting(stream)
         reader.status = CollectorStatus(pid=1, time=0.0, started=0.0, state="blind", error=str(number))
         with anyio.fail_after(10):
-            while len(stream_mailbox(stream)) == told and not is_stale(stream):
+            while count_waiting(stream) == told and not is_stale(stream):
                 await anyio.sleep(0.02)
 
     async with anyio.create_task_group() as tasks:
@@ -180,10 +201,10 @@ async def test_a_client_that_reads_too_slowly_gets_a_snapshot_instead(deps: Deps
     assert client.events[0] == b"event: snapshot"
 
 
-def stream_mailbox(stream: Stream) -> range:
-    """As many items as messages wait for the only client."""
+def count_waiting(stream: Stream) -> int:
+    """Events that wait for the only client."""
     (mailbox,) = stream._mailboxes
-    return range(mailbox._receive.statistics().current_buffer_used)
+    return len(mailbox.events)
 
 
 def is_stale(stream: Stream) -> bool:

@@ -74,6 +74,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tasks_columns: tuple[str, ...] = DEFAULT_COLUMNS
     #: Seconds, ascending, the last one is inf.
     task_runtime_metric_buckets: tuple[float, ...] = DEFAULT_BUCKETS
+    metrics_max_series: int = 300_000
     # logging
     logging: str = "info"
     log_to_stderr: bool | None = None

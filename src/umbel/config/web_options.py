@@ -211,6 +211,14 @@ PAGES = (
         help="Upper bounds of the run time histogram in /metrics, ascending, in seconds; inf is added if "
         "missing.",
     ),
+    Option(
+        name="metrics_max_series",
+        kind=kind.integer(1000),
+        default=300_000,
+        group=Group.PAGES,
+        help="Series that /metrics may hold for pairs of worker and task name. Beyond it, the less frequent "
+        "task names are summed up as '(other)'.",
+    ),
 )
 
 LOGGING = (

@@ -35,6 +35,8 @@ FULL = (
     "conf",
 )
 
+#: Seconds before the first question, for which drivers are imported: the first pages come first.
+START_AFTER = 1.0
 #: Seconds between two looks at the history's workers.
 FOLLOW_EVERY = 2.0
 #: Seconds given to a broker beside the time in which workers may reply.
@@ -186,7 +188,8 @@ class Inspector:
 
     def _follow(self) -> None:
         """Thread: fill once, then keep the cache in step with the workers that come and go."""
-        self._wait_for(self.request())
+        if not self._stopping.wait(START_AFTER):
+            self._wait_for(self.request())
         while not self._stopping.wait(FOLLOW_EVERY):
             try:
                 workers = self._fetch_workers()

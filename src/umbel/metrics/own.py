@@ -19,6 +19,11 @@ def own_families(reader: HistoryReader, status: CollectorStatus | None, now: flo
     tasks, size = reader.fetch_size()
     yield GaugeMetricFamily("umbel_store_tasks", "Stored tasks", value=tasks)
     yield GaugeMetricFamily("umbel_store_bytes", "Bytes of history on disk", value=size)
+    yield GaugeMetricFamily(
+        "umbel_store_wal_bytes",
+        "Bytes of the history's write-ahead log, part of the above",
+        value=reader.fetch_wal_size(),
+    )
     gaps = reader.fetch_gaps(limit=1000)
     yield GaugeMetricFamily(
         "umbel_gaps",

@@ -1,8 +1,10 @@
-"""Flower's metric families and our own, computed from the store when Prometheus asks, in a registry we own.
+"""What `/metrics` answers: Flower's families and our own, from the store, as pieces of text.
 
-Counters and histograms are totals since the history began: restarts and retention don't reset them. Blocking.
+Flower's families with a task label, which a large cluster has by the 100,000, are `metrics.flower`'s; the rest is the
+client library's, in registries we own. Blocking.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isinf
 
@@ -13,22 +15,23 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from umbel.control.roster import is_alive
+from umbel.metrics.flower import FlowerFamilies
 from umbel.metrics.own import own_families
 from umbel.model.worker import Worker, WorkerStatus
-from umbel.store.base import CollectorStatus, CounterKey, HistoryReader, Runtimes
+from umbel.store.base import CollectorStatus, HistoryReader
 
 
 class Exposition:
-    """The text that `/metrics` answers."""
+    """The text that `/metrics` answers, in Prometheus' format 0.0.4.
+
+    Args:
+        bounds: The histogram's upper bounds in seconds, ascending, with or without the infinite one.
+        limit: Series that families with a task label may have; beyond them task names are summed up.
+    """
 
     def __init__(
         self,
@@ -37,120 +40,52 @@ class Exposition:
         now: Callable[[], float],
         bounds: Sequence[float],
         fetch_listed: Callable[[], list[Worker]],
-    ) -> None:
-        """`bounds` are the histogram's upper bounds in seconds, ascending, with or without the infinite one."""
-        self._registry = CollectorRegistry(auto_describe=False)
-        GCCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        ProcessCollector(registry=self._registry)
-        self._registry.register(FlowerFamilies(reader, bounds, fetch_listed))
-        self._registry.register(OwnFamilies(reader, fetch_collector, now))
-
-    def render(self) -> bytes:
-        """Prometheus' text format 0.0.4."""
-        return generate_latest(self._registry)
-
-
-class OwnFamilies(Collector):
-    """`umbel_*`."""
-
-    def __init__(
-        self,
-        reader: HistoryReader,
-        fetch_collector: Callable[[], CollectorStatus | None],
-        now: Callable[[], float],
+        *,
+        limit: int,
     ) -> None:
         self._reader = reader
         self._fetch_collector = fetch_collector
         self._now = now
+        self._fetch_listed = fetch_listed
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._flower = FlowerFamilies(reader, [bound for bound in bounds if not isinf(bound)], limit=limit)
+        self._process = CollectorRegistry(auto_describe=False)
+        GCCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
+        ProcessCollector(registry=self._process)
+
+    def render(self) -> list[bytes]:
+        """The text in pieces, most of which the next text shares."""
+        with self._lock:
+            workers = self._fetch_listed()
+            families = self._flower.render(workers)
+            own = [*_worker_gauges(workers), *self._own_families()]
+        return [generate_latest(self._process), *families, generate_latest(_Families(own))]
+
+    def _own_families(self) -> Iterator[Metric]:
+        yield from own_families(self._reader, self._fetch_collector(), self._now())
+        yield GaugeMetricFamily(
+            "umbel_metrics_series", "Series with a task label in this answer", value=self._flower.series
+        )
+        yield GaugeMetricFamily(
+            "umbel_metrics_series_limit", "How many of them there may be", value=self._limit
+        )
+        yield GaugeMetricFamily(
+            "umbel_metrics_tasks_summed",
+            'Task names that are summed up as "(other)" to stay within the limit',
+            value=self._flower.summed,
+        )
+
+
+class _Families(Collector):
+    """Families that are made already, in the manner of a registry."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        return own_families(self._reader, self._fetch_collector(), self._now())
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: registering must not read the store."""
-        return []
-
-
-class FlowerFamilies(Collector):
-    """The six `flower_*` families, for the workers that lists hold and for clients."""
-
-    def __init__(
-        self,
-        reader: HistoryReader,
-        bounds: Sequence[float],
-        fetch_listed: Callable[[], list[Worker]],
-    ) -> None:
-        self._reader = reader
-        self._bounds = [bound for bound in bounds if not isinf(bound)]
-        self._fetch_listed = fetch_listed
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: registering must not read the store."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        workers = {worker.hostname: worker for worker in self._fetch_listed()}
-        counters = {
-            key: count
-            for key, count in sorted(self._reader.fetch_counters().items(), key=lambda item: _labels(item[0]))
-            if key.type.startswith("task-") and (key.worker in workers or key.type == "task-sent")
-        }
-        yield self._events(workers, counters)
-        yield self._runtimes(workers, self._reader.fetch_runtimes())
-        yield self._prefetch_time(_pairs(counters, "task-started"))
-        yield self._prefetched(_pairs(counters, "task-received"))
-        yield from _worker_gauges(workers.values())
-
-    def _events(self, workers: dict[str, Worker], counters: dict[CounterKey, int]) -> Metric:
-        family = CounterMetricFamily(
-            "flower_events", "Task events by sender, type and task name", labels=["worker", "type", "task"]
-        )
-        began = _began(workers)
-        for key, count in counters.items():
-            family.add_metric([key.worker, key.type, key.task], count, created=began(key.worker))
-        return family
-
-    def _runtimes(self, workers: dict[str, Worker], runtimes: dict[tuple[str, str], Runtimes]) -> Metric:
-        name = "flower_task_runtime_seconds"
-        family = HistogramMetricFamily(name, "Run times of succeeded tasks", labels=["worker", "task"])
-        began = _began(workers)
-        for (worker, task), seen in sorted(runtimes.items()):
-            if worker in workers:
-                family.add_metric([worker, task], self._cumulative(seen), sum_value=seen.sum)
-                family.add_sample(f"{name}_created", {"worker": worker, "task": task}, began(worker))
-        return family
-
-    def _cumulative(self, seen: Runtimes) -> list[tuple[str, float]]:
-        """(upper bound, observations up to it); the store counts each bucket alone."""
-        buckets: list[tuple[str, float]] = []
-        total = 0
-        for bound, count in zip([*map(str, map(float, self._bounds)), "+Inf"], seen.buckets, strict=True):
-            total += count
-            buckets.append((bound, total))
-        return buckets
-
-    def _prefetch_time(self, pairs: Iterable[tuple[str, str]]) -> Metric:
-        family = GaugeMetricFamily(
-            "flower_task_prefetch_time_seconds",
-            "Seconds that the task running now waited at its worker; 0 when none runs",
-            labels=["worker", "task"],
-        )
-        running = self._reader.fetch_running()
-        for pair in pairs:
-            family.add_metric(list(pair), running.get(pair, (0, 0.0))[1])
-        return family
-
-    def _prefetched(self, pairs: Iterable[tuple[str, str]]) -> Metric:
-        family = GaugeMetricFamily(
-            "flower_worker_prefetched_tasks",
-            "Tasks received by a worker and not started",
-            labels=["worker", "task"],
-        )
-        prefetched = self._reader.fetch_prefetched()
-        for pair in pairs:
-            family.add_metric(list(pair), prefetched.get(pair, 0))
-        return family
+        return self._families
 
 
 def _worker_gauges(workers: Iterable[Worker]) -> Iterator[Metric]:
@@ -171,18 +106,3 @@ def _worker_gauges(workers: Iterable[Worker]) -> Iterator[Metric]:
             executing.add_metric([worker.hostname], worker.active if alive else 0)
     yield online
     yield executing
-
-
-def _pairs(counters: Iterable[CounterKey], type_: str) -> Iterator[tuple[str, str]]:
-    """(worker, task) for which events of this type were counted."""
-    return ((key.worker, key.task) for key in counters if key.type == type_)
-
-
-def _labels(key: CounterKey) -> tuple[str, str, str]:
-    return key.worker, key.type, key.task
-
-
-def _began(workers: dict[str, Worker]) -> Callable[[str], float]:
-    """Since when a sender's totals count: a worker's first sight, and for clients that of the first worker."""
-    earliest = min((worker.first_seen for worker in workers.values()), default=0.0)
-    return lambda name: workers[name].first_seen if name in workers else earliest

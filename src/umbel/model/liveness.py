@@ -43,7 +43,12 @@ class Evidence(msgspec.Struct, frozen=True):
 
 def is_worker(event: Event) -> bool:
     """Whether the sender of this event is a worker."""
-    return event.type != "task-sent" and _NOT_WORKERS.match(event.hostname) is None
+    return event.type != "task-sent" and may_be_worker(event.hostname)
+
+
+def may_be_worker(hostname: str) -> bool:
+    """Whether this is not the name of a client or of a scheduler."""
+    return _NOT_WORKERS.match(hostname) is None
 
 
 def tells_run(event: Event) -> bool:

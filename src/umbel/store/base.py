@@ -163,7 +163,16 @@ class FeedRow(msgspec.Struct, frozen=True):
     id: int
     time: float
     tasks: list[str] | None
+    #: Senders whose worker row or counters changed, clients among them, and workers that left.
     workers: list[str]
+
+
+class SenderCount(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One counter of a known sender: task name ("" when unknown), event type, total since the history began."""
+
+    task: str
+    type: str
+    n: int
 
 
 class Facet(msgspec.Struct, frozen=True):
@@ -294,20 +303,37 @@ class HistoryReader(ABC):
         """Parent uuid -> child uuids, oldest first; parents without children are left out."""
 
     @abstractmethod
-    def fetch_workers(self) -> list[Worker]:
-        """Every worker row in first-seen order."""
+    def fetch_workers(self, only: Collection[str] | None = None) -> list[Worker]:
+        """Every worker row, or those of these names, in first-seen order."""
 
     @abstractmethod
     def fetch_counters(self) -> dict[CounterKey, int]:
         """All event counters: totals since the history began, untouched by retention."""
 
     @abstractmethod
-    def fetch_runtimes(self) -> dict[tuple[str, str], Runtimes]:
-        """(worker, task) -> run-time histogram for the configured bounds."""
+    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
+        """Sender -> its counters of task events, as JSON of `list[SenderCount]` by task and type: for callers that
+        decode what differs from last time only. All senders, or those of these names that have any."""
+
+    @abstractmethod
+    def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
+        """Sender -> event type -> total over all tasks, worker events included; all senders or these."""
+
+    @abstractmethod
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
+        """(worker, task) -> run-time histogram for the configured bounds; of all workers or these."""
 
     @abstractmethod
     def fetch_facets(self) -> list[Facet]:
         """Row counts by state, name and worker; each always equals its filtered list."""
+
+    @abstractmethod
+    def fetch_state_totals(self) -> dict[str, int]:
+        """State -> stored tasks in it: the sums of `fetch_facets`."""
+
+    @abstractmethod
+    def fetch_running_totals(self) -> dict[str, int]:
+        """Worker -> stored tasks STARTED there now: the sums of `fetch_running`."""
 
     @abstractmethod
     def fetch_prefetched(self) -> dict[tuple[str, str], int]:
@@ -336,6 +362,11 @@ class HistoryReader(ABC):
         """Feed rows with id > after, oldest first."""
 
     @abstractmethod
+    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
+        """(newest feed id, the senders that feed rows with id > `after` name); None instead of names where those
+        rows are not all there any more, or too many to read."""
+
+    @abstractmethod
     def fetch_feed_head(self) -> int:
         """The newest feed id, 0 when there is none."""
 
@@ -346,3 +377,7 @@ class HistoryReader(ABC):
     @abstractmethod
     def fetch_size(self) -> tuple[int, int]:
         """(stored tasks, bytes on disk)."""
+
+    @abstractmethod
+    def fetch_wal_size(self) -> int:
+        """Bytes of the write-ahead log, which `fetch_size` includes; 0 for engines without one."""

@@ -20,7 +20,6 @@ from umbel.model.fold import join
 from umbel.model.plain import as_record
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, TaskError
-from umbel.model.worker import Worker
 from umbel.store import schema, text
 from umbel.store.base import (
     CollectorStatus,
@@ -29,9 +28,7 @@ from umbel.store.base import (
     Facet,
     FeedRow,
     Gap,
-    HistoryReader,
     Page,
-    Runtimes,
     TaskDetail,
     TaskQuery,
 )
@@ -45,6 +42,7 @@ from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
 from umbel.store.sqlite_file import Damaged, identity, translated
+from umbel.store.sqlite_tallies import SQLiteTallies
 from umbel.store.totals import bounds_key
 
 #: Connections kept, and how many more may be open for a moment.
@@ -70,7 +68,7 @@ class _Deadline:
         return time.monotonic() > self.at
 
 
-class SQLiteReader(HistoryReader):
+class SQLiteReader(SQLiteTallies):
     """`HistoryReader` on one file. Thread-safe; follows the file when the writer begins a new one.
 
     Args:
@@ -180,22 +178,8 @@ class SQLiteReader(HistoryReader):
                     found.setdefault(parent, []).append(child)
         return found
 
-    def fetch_workers(self) -> list[Worker]:
-        decode = msgspec.msgpack.Decoder(Worker).decode
-        table = schema.workers
-        statement = sa.select(table.c.data).order_by(table.c.first_seen, table.c.hostname)
-        return [decode(row[0]) for row in self._fetch(statement)]
-
     def fetch_counters(self) -> dict[CounterKey, int]:
         return {CounterKey(*row[:3]): row[3] for row in self._fetch(sa.select(schema.counters))}
-
-    def fetch_runtimes(self) -> dict[tuple[str, str], Runtimes]:
-        decode = msgspec.msgpack.Decoder(Runtimes).decode
-        table = schema.runtimes
-        statement = sa.select(table.c.worker, table.c.task, table.c.data).where(
-            table.c.bounds == self._bounds
-        )
-        return {(worker, task): decode(data) for worker, task, data in self._fetch(statement)}
 
     def fetch_facets(self) -> list[Facet]:
         return [Facet(*row) for row in self._fetch(sa.select(schema.facets))]
@@ -265,6 +249,16 @@ class SQLiteReader(HistoryReader):
         rows = self._fetch(sa.select(sa.func.coalesce(sa.func.sum(schema.facets.c.n), 0)))
         files = (self._path, Path(f"{self._path}-wal"))
         return (int(rows[0][0]), sum(file.stat().st_size for file in files if file.exists()))
+
+    def fetch_wal_size(self) -> int:
+        wal = Path(f"{self._path}-wal")
+        return wal.stat().st_size if wal.exists() else 0
+
+    def _fetch_plain(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        with self._reading() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            return driver.execute(sql, values).fetchall()
 
     def _fetch(self, statement: sa.Select[Any]) -> list[Any]:
         with self._reading() as connection:

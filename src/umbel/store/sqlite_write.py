@@ -69,8 +69,12 @@ class ChunkWriter:
         _write_counters(cursor, changes.counters)
         self._runtimes.add(cursor, changes.runtimes)
         self._rollups.add(cursor, with_longer_spans(changes.rollups))
-        hostnames = [*(worker.hostname for worker in changes.workers), *changes.workers_removed]
-        return append_feed(cursor, [change.after.uuid for change in changes.tasks], hostnames, now=now)
+        senders = {
+            **dict.fromkeys(worker.hostname for worker in changes.workers),
+            **dict.fromkeys(changes.workers_removed),
+            **dict.fromkeys(key.worker for key in changes.counters),
+        }
+        return append_feed(cursor, [change.after.uuid for change in changes.tasks], list(senders), now=now)
 
     def _write_types(self, cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
         names = {change.after.name for change in changes if change.after.name} - self._types
@@ -80,13 +84,11 @@ class ChunkWriter:
 
 
 def append_feed(
-    cursor: sqlite3.Cursor, uuids: Sequence[str] | None, hostnames: Sequence[str], *, now: float
+    cursor: sqlite3.Cursor, uuids: Sequence[str] | None, senders: Sequence[str], *, now: float
 ) -> int:
     """Say what changed; None or more than 200 `uuids` are 'many'. Returns the feed id."""
     named = None if uuids is None or len(uuids) > FEED_TASKS else _encode(uuids)
-    cursor.execute(
-        "INSERT INTO feed (time, tasks, workers) VALUES (?, ?, ?)", (now, named, _encode(hostnames))
-    )
+    cursor.execute("INSERT INTO feed (time, tasks, workers) VALUES (?, ?, ?)", (now, named, _encode(senders)))
     assert cursor.lastrowid is not None
     return cursor.lastrowid
 

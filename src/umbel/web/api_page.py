@@ -30,7 +30,8 @@ $ curl 'http://localhost:5555/api/v1/tasks?state=FAILURE&sort=-received&limit=2'
 ```
 
 The stream (`/api/v1/stream`) sends [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html):
-one `snapshot`, then a `delta` at most four times a second while something changes, and a comment every 15 s.
+one `snapshot`, then a `delta` at most four times a second while something changes, and a comment after 15 s of
+silence. A worker of which nothing but signs of life (heartbeat, clock, load) changed is told every 4 s.
 `tasks` in a delta lists ids, or is `null` when more than 200 changed: ask for the list again. `id` is the feed id; a
 client that comes back with `Last-Event-ID` gets what it missed, or a new snapshot when that is too long ago.
 A client that reads too slowly gets a new snapshot instead of what it did not take.

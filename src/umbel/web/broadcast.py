@@ -1,45 +1,51 @@
 """One listener's bounded mailbox of a live stream. Used from the event loop only."""
 
-import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+import asyncio
 
 
 class Mailbox:
-    """Messages on their way to one client: (feed id, encoded event).
+    """Encoded events on their way to one client, each with its feed id; None for what is no news.
 
     When the client reads too slowly the mailbox is emptied and marked stale: the client then gets a fresh
     snapshot instead of what it missed.
     """
 
+    __slots__ = ("_closed", "_size", "_waiter", "events", "stale")
+
     def __init__(self, size: int) -> None:
-        self._send: MemoryObjectSendStream[tuple[int, bytes]]
-        self._receive: MemoryObjectReceiveStream[tuple[int, bytes]]
-        self._send, self._receive = anyio.create_memory_object_stream[tuple[int, bytes]](size)
-        #: Messages were dropped since the last snapshot.
+        self._size = size
+        self._waiter: asyncio.Future[None] | None = None
+        self._closed = False
+        self.events: list[tuple[int | None, bytes]] = []
+        #: Events were dropped since the last snapshot.
         self.stale = False
 
-    def put(self, feed: int, event: bytes) -> None:
-        """Add a message, or drop all that wait."""
+    def put(self, feed: int | None, event: bytes) -> None:
+        """Add an event, or drop all that wait."""
         if self.stale:
             return
-        try:
-            self._send.send_nowait((feed, event))
-        except anyio.WouldBlock:
+        if len(self.events) >= self._size:
             self.stale = True
-            while self._receive.statistics().current_buffer_used:
-                self._receive.receive_nowait()
+            self.events = []
+        else:
+            self.events.append((feed, event))
+        self._wake()
 
-    async def take(self, timeout: float) -> tuple[int, bytes] | None:
-        """The next message; None when there is none for `timeout` seconds. Raises EndOfStream once closed."""
-        with anyio.move_on_after(timeout):
-            return await self._receive.receive()
-        return None
+    async def take(self) -> list[tuple[int | None, bytes]] | None:
+        """Everything that waits, as soon as there is something, which may be staleness; None once closed and empty."""
+        while not (self.events or self.stale or self._closed):
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if not self.events and self._closed:
+            return None
+        events, self.events = self.events, []
+        return events
 
     def close(self) -> None:
-        """No more messages: what waits is still given out."""
-        self._send.close()
+        """No more events: what waits is still given out."""
+        self._closed = True
+        self._wake()
 
-    def discard(self) -> None:
-        """The client is gone: let go of everything."""
-        self._send.close()
-        self._receive.close()
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,9 +1,11 @@
 """A task as Flower's JSON shows it: 30 keys in Flower's order. Pure; called by `flower_tasks`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from umbel.model.task import Task
+from umbel.web.flower_json import dumps, dumps_plain
 
 #: Flower's keys up to where the listings differ, and those after `worker`, with our names for them.
 _HEAD = (
@@ -18,21 +20,42 @@ _TAIL = (
     ("client", "client"), ("root", "root_id"), ("root_id", "root_id"), ("parent", "parent_id"),
     ("parent_id", "parent_id"),
 )  # fmt: skip
+_ITEM = (*_HEAD, ("worker", "worker"), *_TAIL)
+_LISTED = (*_HEAD, *_TAIL)
+
+_item_keys, _listed_keys = ([key for key, _ in pairs] for pairs in (_ITEM, _LISTED))
+_item_values, _listed_values = (attrgetter(*(name for _, name in pairs)) for pairs in (_ITEM, _LISTED))
+_floats = attrgetter(
+    "received", "sent", "started", "rejected", "succeeded", "failed", "retried", "revoked", "updated", "runtime"
+)  # fmt: skip
 
 
 def as_item(task: Task, children: Sequence[str]) -> dict[str, Any]:
     """As `/api/task/info` and the table have it: `worker` in its place, null when unknown."""
-    item = {key: getattr(task, field) for key, field in _HEAD}
-    item["worker"] = task.worker
-    item.update({key: getattr(task, field) for key, field in _TAIL})
+    item = dict(zip(_item_keys, _item_values(task), strict=True))
     item["children"] = list(children)
     return item
 
 
 def as_listed(task: Task, children: Sequence[str]) -> dict[str, Any]:
     """As `/api/tasks` has it: `worker` last, and absent when unknown."""
-    item = as_item(task, children)
-    worker = item.pop("worker")
-    if worker is not None:
-        item["worker"] = worker
+    item = dict(zip(_listed_keys, _listed_values(task), strict=True))
+    item["children"] = list(children)
+    if task.worker is not None:
+        item["worker"] = task.worker
     return item
+
+
+def listed_text(tasks: Sequence[Task], children: Mapping[str, Sequence[str]]) -> str:
+    """The JSON object of `/api/tasks` for these tasks, as `dumps` writes it."""
+    listed = {task.uuid: as_listed(task, children.get(task.uuid, ())) for task in tasks}
+    return (dumps_plain if are_plain(tasks) else dumps)(listed)
+
+
+def are_plain(tasks: Sequence[Task]) -> bool:
+    """Their floats are of usual size, so that every JSON encoder writes them alike."""
+    for task in tasks:
+        for value in _floats(task):
+            if value and not 1e-4 <= value < 1e16:
+                return False
+    return True

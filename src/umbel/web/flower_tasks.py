@@ -15,8 +15,8 @@ from umbel.store.base import SortField, TaskQuery
 from umbel.store.search import parse_search
 from umbel.web.arguments import Arguments
 from umbel.web.deps import Deps
-from umbel.web.flower_json import JSON_TYPE, answer, dumps, json_answer
-from umbel.web.flower_task import as_item, as_listed
+from umbel.web.flower_json import JSON_TYPE, answer, dumps, dumps_plain, json_answer
+from umbel.web.flower_task import are_plain, as_item, listed_text
 from umbel.web.format_hook import apply_hook
 from umbel.web.problem import Refused
 
@@ -45,10 +45,12 @@ class FlowerTasks:
             return json_answer(request, {"error": str(exc)}, 400)
         if limit is not None and limit <= 0:
             return json_answer(request, {})
-        parts = self._parts(query, limit, offset)
-        first = await run_sync(lambda: list(islice(parts, WHOLE // CHUNK)))
+        return await run_sync(self._list, request, self._parts(query, limit, offset))
+
+    def _list(self, request: Request, parts: Iterator[str]) -> Response:
+        first = list(islice(parts, WHOLE // CHUNK))
         if len(first) < WHOLE // CHUNK:
-            return answer(request, _braced(first))
+            return answer(request, "{" + ", ".join(first) + "}")
         return StreamingResponse(_stream(first, parts), headers={"content-type": JSON_TYPE})
 
     def _parts(self, query: TaskQuery, limit: int | None, offset: int) -> Iterator[str]:
@@ -61,9 +63,7 @@ class FlowerTasks:
             page = reader.fetch_tasks(query, limit=size, cursor=cursor, offset=0 if cursor else offset)
             if page.tasks:
                 children = reader.fetch_children([task.uuid for task in page.tasks])
-                yield dumps({task.uuid: as_listed(task, children.get(task.uuid, ())) for task in page.tasks})[
-                    1:-1
-                ]
+                yield listed_text(page.tasks, children)[1:-1]
             cursor = page.next
             if cursor is None:
                 return
@@ -98,18 +98,22 @@ class FlowerTasks:
         except SearchError as exc:
             body["recordsTotal"] = await run_sync(self._count, TaskQuery())
             return json_answer(request, body | {"searchError": str(exc)})
-        body["data"], body["recordsTotal"], body["recordsFiltered"] = await run_sync(
-            lambda: (
-                self._rows(query, start, length),
-                self._count(TaskQuery()),
-                self._count(query),
-            )
-        )
-        return json_answer(request, body)
+        return await run_sync(self._table, request, body, query, start, length)
 
-    def _rows(self, query: TaskQuery, start: int, length: int) -> list[Any]:
-        if length <= 0:
-            return []
+    def _table(
+        self, request: Request, body: dict[str, Any], query: TaskQuery, start: int, length: int
+    ) -> Response:
+        tasks = self._fetch(query, start, length)
+        children = self._deps.reader.fetch_children([task.uuid for task in tasks])
+        hook = self._deps.format_task
+        items = [as_item(task, children.get(task.uuid, ())) for task in tasks]
+        body["data"] = items if hook is None else [apply_hook(hook, item) for item in items]
+        body["recordsTotal"] = self._count(TaskQuery())
+        body["recordsFiltered"] = self._count(query)
+        is_plain = hook is None and are_plain(tasks)
+        return answer(request, (dumps_plain if is_plain else dumps)(body))
+
+    def _fetch(self, query: TaskQuery, start: int, length: int) -> list[Task]:
         reader = self._deps.reader
         tasks: list[Task] = []
         cursor: str | None = None
@@ -120,9 +124,7 @@ class FlowerTasks:
             cursor = page.next
             if cursor is None:
                 break
-        children = reader.fetch_children([task.uuid for task in tasks])
-        hook = self._deps.format_task
-        return [apply_hook(hook, as_item(task, children.get(task.uuid, ()))) for task in tasks]
+        return tasks
 
     def _count(self, query: TaskQuery) -> int:
         return self._deps.reader.count_tasks(query, limit=10_000_000).value
@@ -180,10 +182,6 @@ def _local_time(value: str) -> float | None:
             400,
             "Invalid received_start or received_end, expected format 'YYYY-MM-DD HH:MM'",
         ) from exc
-
-
-def _braced(parts: list[str]) -> str:
-    return "{" + ", ".join(parts) + "}"
 
 
 async def _stream(first: list[str], rest: Iterator[str]) -> AsyncIterator[str]:

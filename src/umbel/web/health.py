@@ -1,5 +1,8 @@
 """Health for machines: `/healthcheck` as Flower has it, `/health/live` and `/health/ready`, and `/metrics`."""
 
+import asyncio
+import secrets
+
 import msgspec
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -10,6 +13,7 @@ from umbel.metrics.prometheus import Exposition
 from umbel.metrics.readiness import reasons_not_ready
 from umbel.web.deps import Deps
 from umbel.web.flower_json import answer
+from umbel.web.pieces import PiecesResponse
 from umbel.web.present import Present
 
 _UNCACHED = {"cache-control": "no-store"}
@@ -31,8 +35,9 @@ class Health:
         self._present = present
         self._exposition = Exposition(
             deps.reader, present.fetch_collector, deps.now, deps.config.task_runtime_metric_buckets,
-            present.fetch_listed,
+            present.fetch_listed, limit=deps.config.metrics_max_series,
         )  # fmt: skip
+        self._scrape: asyncio.Future[tuple[list[bytes], str]] | None = None
 
     async def check(self, request: Request) -> Response:
         """Says that the web server answers, whatever the broker does: what Flower's users' probes expect."""
@@ -52,5 +57,14 @@ class Health:
         except StoreError as exc:
             return [f"The history can't be read: {exc}"]
 
-    async def metrics(self, request: Request) -> Response:
-        return answer(request, await run_sync(self._exposition.render), "text/plain")
+    async def metrics(self, _: Request) -> Response:
+        """Scrapes that come while one is being answered share its answer."""
+        if self._scrape is None or self._scrape.done():
+            self._scrape = asyncio.ensure_future(run_sync(self._render))
+        # shielded: one that hangs up must not take the answer from the others
+        pieces, tag = await asyncio.shield(self._scrape)
+        return PiecesResponse(pieces, "text/plain", tag)
+
+    def _render(self) -> tuple[list[bytes], str]:
+        # no two texts are the same, if only for the CPU time: nothing to compare, so nothing to hash
+        return self._exposition.render(), secrets.token_hex(20)

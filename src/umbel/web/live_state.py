@@ -4,9 +4,11 @@ Blocking, called in a thread by `stream`, which never runs two calls at once.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
+from umbel.model.liveness import may_be_worker
 from umbel.store.base import FeedRow
 from umbel.web import schema
 from umbel.web.deps import Deps
@@ -14,8 +16,17 @@ from umbel.web.present import Present
 
 #: Feed rows read at once, and the most that a returning client is caught up by.
 MAX_ROWS = 1_000
+#: Seconds for which a worker's signs of life may wait when nothing else of it changed: it sends one every 2 s.
+QUIET = 4.0
 #: More changed tasks than this in one message are "many".
 MAX_TASKS = 200
+
+
+class Told(NamedTuple):
+    """A worker's row as listeners know it, and since when."""
+
+    row: schema.WorkerOut
+    time: float
 
 
 class LiveState:
@@ -25,7 +36,8 @@ class LiveState:
         self._reader = deps.reader
         self._present = present
         self._feed = 0
-        self._workers: dict[str, schema.WorkerOut] = {}
+        self._now = deps.now
+        self._workers: dict[str, Told] = {}
         self._facets: list[schema.FacetCount] = []
         self._status: schema.Status | None = None
 
@@ -33,7 +45,8 @@ class LiveState:
         """Begin from now: what `fetch_delta` compares with is the present."""
         snapshot = self.fetch_snapshot()
         self._feed = snapshot.feed
-        self._workers = {row.hostname: row for row in snapshot.workers.items}
+        now = self._now()
+        self._workers = {row.hostname: Told(row, now) for row in snapshot.workers.items}
         self._facets = snapshot.facets
         self._status = snapshot.status
 
@@ -44,7 +57,7 @@ class LiveState:
             feed=feed,
             status=self._present.fetch_status(),
             workers=self._present.fetch_workers(),
-            facets=self._present.fetch_facets().states,
+            facets=self._present.fetch_states(),
         )
 
     def fetch_missed(self, after: int) -> schema.Delta | None:
@@ -55,13 +68,14 @@ class LiveState:
             return None
         workers = self._present.fetch_workers()
         listed = {row.hostname for row in workers.items}
+        gone = {name for row in rows for name in row.workers if may_be_worker(name)} - listed
         return schema.Delta(
             feed=max(head, rows[-1].id if rows else after),
             tasks=changed_tasks(rows),
             workers=workers.items,
-            workers_removed=sorted({name for row in rows for name in row.workers} - listed),
+            workers_removed=sorted(gone),
             totals=workers.totals,
-            facets=self._present.fetch_facets().states,
+            facets=self._present.fetch_states(),
             status=self._present.fetch_status(),
         )
 
@@ -93,15 +107,22 @@ class LiveState:
         self,
     ) -> tuple[list[schema.WorkerOut], list[str], schema.WorkerTotals]:
         listing = self._present.fetch_workers()
-        known, self._workers = (
-            self._workers,
-            {row.hostname: row for row in listing.items},
-        )
-        changed = [row for row in listing.items if known.get(row.hostname) != row]
-        return changed, sorted(known.keys() - self._workers.keys()), listing.totals
+        now = self._now()
+        told: dict[str, Told] = {}
+        changed = []
+        for row in listing.items:
+            known = self._workers.get(row.hostname)
+            if known is not None and (known.row is row or known.row == row or _may_wait(known, row, now)):
+                told[row.hostname] = known
+            else:
+                told[row.hostname] = Told(row, now)
+                changed.append(row)
+        removed = sorted(self._workers.keys() - told.keys())
+        self._workers = told
+        return changed, removed, listing.totals
 
     def _changed_facets(self) -> list[schema.FacetCount] | None:
-        known, self._facets = self._facets, self._present.fetch_facets().states
+        known, self._facets = self._facets, self._present.fetch_states()
         return self._facets if self._facets != known else None
 
     def _changed_status(self) -> schema.Status | None:
@@ -109,6 +130,20 @@ class LiveState:
         if known is not None and msgspec.structs.replace(known, now=self._status.now) == self._status:
             return None
         return self._status
+
+
+def _may_wait(known: Told, row: schema.WorkerOut, now: float) -> bool:
+    """Nothing but signs of life is new, and the last ones were told lately."""
+    if now - known.time >= QUIET:
+        return False
+    return row == msgspec.structs.replace(
+        known.row,
+        clock=row.clock,
+        last_heartbeat=row.last_heartbeat,
+        last_seen=row.last_seen,
+        loadavg=row.loadavg,
+        skew=row.skew,
+    )
 
 
 def changed_tasks(rows: Sequence[FeedRow]) -> list[str] | None:

@@ -2,14 +2,15 @@
 
 import msgspec
 
-from umbel.control.roster import grace_of, listed
+from umbel.control.roster import grace_of
 from umbel.errors import StoreError
 from umbel.metrics.readiness import STATUS_FRESH, reasons_not_ready
 from umbel.model.worker import Worker
 from umbel.store.base import CollectorStatus, Gap
 from umbel.web import schema
 from umbel.web.deps import Deps
-from umbel.web.wire import count_by_worker, facet_counts, running_by_worker, worker_list
+from umbel.web.wire import facet_counts, worker_totals
+from umbel.web.worker_rows import WorkerRow, WorkerRows
 
 _STATES = ("connecting", "connected", "blind", "stopped")
 
@@ -19,18 +20,21 @@ class Present:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._rows = WorkerRows(deps.reader)
+
+    def fetch_rows(self) -> list[WorkerRow]:
+        """The workers that lists hold, with their totals, in first-seen order."""
+        return self._rows.fetch_listed(now=self._deps.now(), grace=grace_of(self._deps.config))
 
     def fetch_listed(self) -> list[Worker]:
-        """The workers that lists hold, in first-seen order."""
-        deps = self._deps
-        return listed(deps.reader.fetch_workers(), deps.now(), grace_of(deps.config))
+        """The same workers alone."""
+        return [row.worker for row in self.fetch_rows()]
 
     def fetch_workers(self) -> schema.WorkerList:
         """Listed workers with counters and totals."""
-        reader = self._deps.reader
-        counts = count_by_worker(reader.fetch_counters())
-        running = running_by_worker(reader.fetch_running())
-        return worker_list(self.fetch_listed(), counts, running)
+        running = self._deps.reader.fetch_running_totals()
+        items = [row.out(running.get(row.worker.hostname, 0)) for row in self.fetch_rows()]
+        return schema.WorkerList(items=items, totals=worker_totals(items))
 
     def fetch_facets(self, *, name: str | None = None, worker: str | None = None) -> schema.Facets:
         """Stored tasks by state, name and worker: all of them, or those of one name or worker in any case."""
@@ -45,6 +49,12 @@ class Present:
             names=facet_counts(facets, "name"),
             workers=facet_counts(facets, "worker"),
         )
+
+    def fetch_states(self) -> list[schema.FacetCount]:
+        """Stored tasks by state, the most frequent first."""
+        totals = self._deps.reader.fetch_state_totals()
+        ranked = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+        return [schema.FacetCount(value=value, count=count) for value, count in ranked]
 
     def fetch_collector(self) -> CollectorStatus | None:
         """The collector's word. While ours stands by, that of the one that writes. Until ours has said anything, or

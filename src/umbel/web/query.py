@@ -6,6 +6,7 @@
 import math
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -133,6 +134,7 @@ def decode(params: QueryParams, kind: type[_Q]) -> _Q:
         ) from exc
 
 
+@cache
 def parameters_of(kind: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
     """Parameter name -> JSON schema, in the struct's order."""
     (_,), components = msgspec.json.schema_components([kind])

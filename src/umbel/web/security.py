@@ -13,7 +13,7 @@ from umbel.web.endpoint import NONCE
 CORS = {
     "access-control-allow-origin": "*",
     "access-control-allow-headers": "x-requested-with,access-control-allow-origin,authorization,content-type",
-    "access-control-allow-methods": " PUT, DELETE, OPTIONS, POST, GET, PATCH",
+    "access-control-allow-methods": "PUT, DELETE, OPTIONS, POST, GET, PATCH",
 }
 _FIXED = {
     "x-content-type-options": "nosniff",

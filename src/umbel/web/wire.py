@@ -13,7 +13,7 @@ from umbel.model.fold import attempts
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import SENT, Attempt, Mark, Task, TaskError
 from umbel.model.worker import Worker, WorkerStatus
-from umbel.store.base import CounterKey, Facet, Gap, TaskDetail
+from umbel.store.base import Facet, Gap, TaskDetail
 from umbel.web import schema
 
 _COUNTED = ("started", "succeeded", "failed", "retried", "revoked")
@@ -73,37 +73,6 @@ def _mark(mark: Mark) -> schema.MarkOut:
         pid=mark.pid,
         clock=mark.clock,
     )
-
-
-def count_by_worker(counters: Mapping[CounterKey, int]) -> dict[str, Counter[str]]:
-    """Sender -> event type ("task-received") -> total."""
-    totals: dict[str, Counter[str]] = {}
-    for key, count in counters.items():
-        totals.setdefault(key.worker, Counter())[key.type] += count
-    return totals
-
-
-def running_by_worker(
-    running: Mapping[tuple[str, str], tuple[int, float]],
-) -> Counter[str]:
-    """Worker -> tasks STARTED there now."""
-    totals: Counter[str] = Counter()
-    for (hostname, _), (count, _) in running.items():
-        totals[hostname] += count
-    return totals
-
-
-def worker_list(
-    workers: Iterable[Worker],
-    counts: Mapping[str, Mapping[str, int]],
-    running: Mapping[str, int],
-) -> schema.WorkerList:
-    """The rows of these workers and their sums."""
-    items = [
-        worker_out(worker, counts.get(worker.hostname, {}), running.get(worker.hostname, 0))
-        for worker in workers
-    ]
-    return schema.WorkerList(items=items, totals=worker_totals(items))
 
 
 def worker_totals(items: list[schema.WorkerOut]) -> schema.WorkerTotals:

@@ -1,0 +1,85 @@
+"""The part of an SQLite history's reader that tells totals: workers, counters, histograms, who changed.
+
+Asked again and again by pages, streams and Prometheus while clusters of 1,000 workers keep changing them, so the rows
+are summed and packed by SQLite, without Python's lock, and can be asked for by name.
+"""
+
+from abc import abstractmethod
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from umbel.model.worker import Worker
+from umbel.store.base import HistoryReader, Runtimes
+
+#: Feed rows in which changed senders are looked up; beyond them everything is read again.
+MOST_FEED_ROWS = 2000
+
+_WORKERS = "SELECT data FROM workers {} ORDER BY first_seen, hostname"
+#: Groups come in the order of the primary key: nothing is sorted, and rows become no Python objects.
+_TASK_COUNTS = """
+SELECT worker, json_group_array(json_array(task, type, n)) FROM counters
+WHERE type >= 'task-' AND type < 'task.' {} GROUP BY worker
+"""
+_EVENT_TOTALS = "SELECT worker, type, sum(n) FROM counters {} GROUP BY worker, type HAVING sum(n) <> 0"
+_RUNTIMES = "SELECT worker, task, data FROM runtimes WHERE bounds = :bounds {}"
+_CHANGED_SENDERS = "SELECT id, workers FROM feed WHERE id > :after ORDER BY id LIMIT :limit"
+_STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
+_RUNNING_TOTALS = "SELECT worker, sum(n) FROM facets WHERE state = 'STARTED' GROUP BY worker"
+
+_decode_worker = msgspec.msgpack.Decoder(Worker).decode
+_decode_runtimes = msgspec.msgpack.Decoder(Runtimes).decode
+_decode_names = msgspec.msgpack.Decoder(list[str]).decode
+
+
+class SQLiteTallies(HistoryReader):
+    """Totals, over `_fetch_plain`."""
+
+    #: `store.totals.bounds_key` of the run-time histogram's bounds.
+    _bounds: str
+
+    @abstractmethod
+    def _fetch_plain(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """All rows of one query, as the driver gives them."""
+
+    def fetch_workers(self, only: Collection[str] | None = None) -> list[Worker]:
+        rows = self._fetch_of(_WORKERS, "WHERE hostname", only)
+        return [_decode_worker(data) for (data,) in rows]
+
+    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
+        rows = self._fetch_of(_TASK_COUNTS, "AND worker", only)
+        return {sender: counts.encode() for sender, counts in rows}
+
+    def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
+        totals: dict[str, dict[str, int]] = {}
+        for sender, kind, total in self._fetch_of(_EVENT_TOTALS, "WHERE worker", only):
+            totals.setdefault(sender, {})[kind] = total
+        return totals
+
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
+        rows = self._fetch_of(_RUNTIMES, "AND worker", only, bounds=self._bounds)
+        return {(worker, task): _decode_runtimes(data) for worker, task, data in rows}
+
+    def fetch_state_totals(self) -> dict[str, int]:
+        return {state: total for state, total in self._fetch_plain(_STATE_TOTALS) if total}
+
+    def fetch_running_totals(self) -> dict[str, int]:
+        return {worker: total for worker, total in self._fetch_plain(_RUNNING_TOTALS) if total}
+
+    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
+        rows = self._fetch_plain(_CHANGED_SENDERS, after=after, limit=MOST_FEED_ROWS)
+        if not rows:
+            head = self.fetch_feed_head()
+            return head, frozenset() if head == after else None
+        if rows[0][0] != after + 1 or len(rows) == MOST_FEED_ROWS:
+            return self.fetch_feed_head(), None
+        return rows[-1][0], frozenset(name for _, senders in rows for name in _decode_names(senders))
+
+    def _fetch_of(self, sql: str, where: str, only: Collection[str] | None, **values: Any) -> list[Any]:
+        """Rows of every name, or of these; the condition stands at the `{}` of `sql`."""
+        if only is None:
+            return self._fetch_plain(sql.format(""), **values)
+        names = msgspec.json.encode(list(only)).decode()
+        condition = f"{where} IN (SELECT value FROM json_each(:only))"
+        return self._fetch_plain(sql.format(condition), only=names, **values)
