@@ -61,6 +61,7 @@ class _Sound(Event, gc=False, kw_only=True):
     pid: _Int = 0
     clock: _Int = 0
     uuid: _Id | None = None
+    root_id: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     runtime: Annotated[float, msgspec.Meta(ge=0, lt=_RUNTIME_MAX)] | None = None
 
 
@@ -219,6 +220,8 @@ def _check(event: Event) -> bool:
         raise DecodeError("not-an-event", f"type {type_[:80]!r}")
     if not (-_INT_MAX <= event.clock <= _INT_MAX and -_INT_MAX <= event.pid <= _INT_MAX):
         raise DecodeError("type", "clock or pid out of range")
+    if event.root_id == "":
+        event.root_id = None
     if event.runtime is not None and not 0 <= event.runtime < _RUNTIME_MAX:
         event.runtime = None
         event.origin |= REPAIRED

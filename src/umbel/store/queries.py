@@ -26,6 +26,9 @@ from umbel.store.condition import (
 from umbel.store.schema import facets, tasks
 from umbel.store.search import And, Expression, Term
 
+#: `root_id` of a task that is its own root. Not a parameter: with one the partial index `tasks_root` would not be used.
+_OWN: sa.ColumnElement[str] = sa.literal_column("''")
+
 
 def known_fields(query: TaskQuery) -> tuple[str, ...]:
     """The columns of `FACET_FIELDS` whose values must be known to answer `query`."""
@@ -102,8 +105,8 @@ def lookups(
 def _in_family(root_id: str, of: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[Any]]) -> Condition:
     """Tasks of one root; the root itself is found by its uuid (see the index `tasks_root`)."""
     uuid, root = of(tasks.c.uuid), of(tasks.c.root_id)
-    own_root = sa.and_(uuid == root_id, root == root_id)
-    return sa.or_(own_root, sa.and_(root == root_id, tasks.c.root_id != tasks.c.uuid))
+    own_root = sa.and_(uuid == root_id, root == _OWN)
+    return sa.or_(own_root, sa.and_(root == root_id, tasks.c.root_id != _OWN))
 
 
 def facets_suffice(query: TaskQuery) -> bool:

@@ -11,10 +11,12 @@ from umbel.model.task import Task
 from umbel.store.packing import pack
 from umbel.store.schema import tasks
 
-#: Columns that are fields of `Task`, in table order.
-TASK_FIELDS: tuple[str, ...] = tuple(
-    column.name for column in tasks.columns if column.name in {f.name for f in msgspec.structs.fields(Task)}
+_SHOWN = {field.name for field in msgspec.structs.fields(Task)}
+_MOST_FIELDS = tuple(
+    column.name for column in tasks.columns if column.name in _SHOWN and column.name != "root_id"
 )
+#: Columns that are fields of `Task`, in the order of rows. The root is last: most are their own, and hold "" there.
+TASK_FIELDS: tuple[str, ...] = (*_MOST_FIELDS, "root_id")
 
 #: Rarely different between two states of a task: an update that leaves them alone spares four indexes.
 _STEADY_FIELDS = frozenset(
@@ -27,7 +29,7 @@ CHANGING_FIELDS: tuple[str, ...] = tuple(name for name in TASK_FIELDS if name no
 _TEXTS = ("uuid", "name", "state", "worker", "args", "kwargs", "result", "exception", "queue", "exchange",
           "routing_key", "client", "eta", "expires")  # fmt: skip
 
-_all = attrgetter(*TASK_FIELDS)
+_most = attrgetter(*_MOST_FIELDS)
 _changing = attrgetter(*CHANGING_FIELDS)
 _steady = attrgetter(*sorted(_STEADY_FIELDS))
 _texts = attrgetter(*_TEXTS)
@@ -35,7 +37,8 @@ _texts = attrgetter(*_TEXTS)
 
 def insert_row(task: Task, life: Life) -> tuple[Any, ...]:
     """Values for `TASK_FIELDS`, ascii, marks."""
-    return (*_all(task), is_ascii(task), pack(task, life))
+    root_id = "" if task.root_id == task.uuid else task.root_id
+    return (*_most(task), root_id, is_ascii(task), pack(task, life))
 
 
 def update_row(task: Task, life: Life) -> tuple[Any, ...]:
@@ -59,4 +62,6 @@ def task_of(row: Sequence[Any]) -> Task:
     task = Task(**dict(zip(TASK_FIELDS, row, strict=False)))
     task.finished = bool(task.finished)
     task.redelivered = bool(task.redelivered)
+    if task.root_id == "":
+        task.root_id = task.uuid
     return task

@@ -39,6 +39,7 @@ tasks = sa.Table(
     sa.Column("rejected", sa.Double),
     sa.Column("runtime", sa.Double),
     sa.Column("wait", sa.Double),
+    #: "" where it is the task itself.
     sa.Column("root_id", sa.Text),
     sa.Column("parent_id", sa.Text),
     sa.Column("queue", sa.Text),
@@ -65,8 +66,8 @@ sa.Index("tasks_received", tasks.c.received)
 sa.Index("tasks_started", tasks.c.started)
 sa.Index("tasks_runtime", tasks.c.runtime)
 sa.Index("tasks_parent", tasks.c.parent_id, sqlite_where=sa.text("parent_id IS NOT NULL"))
-#: Most tasks are their own root: those are found by their uuid.
-sa.Index("tasks_root", tasks.c.root_id, sqlite_where=sa.text("root_id <> uuid"))
+#: Tasks that are their own root are found by their uuid.
+sa.Index("tasks_root", tasks.c.root_id, sqlite_where=sa.text("root_id <> ''"))
 sa.Index("tasks_open", tasks.c.worker, tasks.c.updated, sqlite_where=_UNFINISHED)
 
 #: What the search index has to look at again: rows that changed after they had finished, and ids that may be given

@@ -66,7 +66,7 @@ def _index_tasks() -> None:
     op.create_index("tasks_open", "tasks", ["worker", "updated"], sqlite_where=sa.text("finished = 0"))
     op.create_index("tasks_parent", "tasks", ["parent_id"], sqlite_where=sa.text("parent_id IS NOT NULL"))
     op.create_index("tasks_received", "tasks", ["received"])
-    op.create_index("tasks_root", "tasks", ["root_id"], sqlite_where=sa.text("root_id <> uuid"))
+    op.create_index("tasks_root", "tasks", ["root_id"], sqlite_where=sa.text("root_id <> ''"))
     op.create_index("tasks_runtime", "tasks", ["runtime"])
     op.create_index("tasks_started", "tasks", ["started"])
     op.create_index("tasks_state", "tasks", ["state", "updated"])
