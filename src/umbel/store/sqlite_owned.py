@@ -1,6 +1,6 @@
 """One SQLite file with one owner: opening, checking, migrating, transactions, and a new file for a damaged one.
 
-`store.sqlite_writer` runs everything through `OwnedFile.select` and `OwnedFile.transact`.
+`store.sqlite_writer` runs everything through `OwnedFile.select`, `OwnedFile.glance` and `OwnedFile.transact`.
 """
 
 import logging
@@ -62,6 +62,10 @@ class OwnedFile:
         self._locked = False
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+        #: A second connection, for `glance` alone.
+        self._glancing = threading.Lock()
+        self._second: sqlite3.Connection | None = None
+        self._second_identity: tuple[int, int] | None = None
         self._replaced_at: float | None = None
 
     def open(self) -> None:
@@ -92,12 +96,43 @@ class OwnedFile:
                 except sqlite3.Error as exc:
                     logger.warning("The history %s was closed without a checkpoint: %s", self.path, exc)
             self._disconnect()
+            with self._glancing:
+                self._close_second()
             self._lock.release()
             self._locked = False
 
     def select(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """All rows of one query."""
         return self._run(lambda connection: connection.execute(sql, parameters).fetchall())
+
+    def glance(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """All rows of one query, as last committed: it does not wait for a transaction that is being made."""
+        with self._glancing:
+            try:
+                connection = self._open_second()
+                if connection is not None:
+                    return connection.execute(sql, parameters).fetchall()
+            except sqlite3.Error:
+                self._close_second()
+        return self.select(sql, parameters)  # which knows what to do about a file that is damaged or gone
+
+    def _open_second(self) -> sqlite3.Connection | None:
+        """None unless the file at the path is the one that is written."""
+        current = identity(self.path)
+        if current is None or current != self._identity:
+            return None
+        if self._second is None or current != self._second_identity:
+            self._close_second()
+            uri = f"{self.path.absolute().as_uri()}?mode=ro"
+            self._second = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+            self._second.execute("PRAGMA cache_size = -8192")
+            self._second_identity = current
+        return self._second
+
+    def _close_second(self) -> None:
+        if self._second is not None:
+            self._second.close()
+            self._second = None
 
     def transact(self, work: Callable[[sqlite3.Cursor], _T]) -> _T:
         """Run `work` in one transaction: all of it is stored, or nothing. A damaged file is replaced by a new

@@ -70,7 +70,7 @@ class SQLiteWriter(HistoryWriter):
         found: dict[str, tuple[Task, Life]] = {}
         for batch in _batches(uuids):
             sql = f"SELECT {_FIELDS}, marks FROM tasks WHERE uuid IN ({_marks(batch)})"
-            for row in self._file.select(sql, batch):
+            for row in self._file.glance(sql, batch):
                 task = task_of(row)
                 found[task.uuid] = (task, unpack(task, row[-1]))
         return found
