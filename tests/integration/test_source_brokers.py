@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.running_source import RunningSource
-from tests.servers import RabbitServer, RedisServer
+from tests.servers import RedisServer
 from tests.servers.process import wait_for
 from umbel.errors import SourceError
-from umbel.ingest.kombu_line import queue_name
 from umbel.ingest.redis_line import HiredisReplies, RedisPyReplies
 
 
@@ -100,62 +99,6 @@ def test_a_redis_account_that_may_not_publish_falls_back_and_says_so() -> None:
         with RunningSource(server.url.replace("redis://", "redis://reader:pw@")) as running:
             running.wait_until_connected()
             assert running.health.proof in ("ping", "traffic")
-
-
-def test_rabbitmq_keeps_events_while_we_are_away_for_a_moment(rabbitmq_url: str) -> None:
-    with RunningSource(rabbitmq_url) as first:
-        first.wait_until_connected()
-        assert not first.health.kept
-    first.send("task-received", "task-started")
-    with RunningSource(rabbitmq_url) as second:
-        second.wait_until_connected()
-        second.wait_for_types({"task-received", "task-started"})
-        assert second.health.kept
-
-
-def test_rabbitmq_delivers_again_what_was_not_acknowledged(rabbitmq_url: str) -> None:
-    with RunningSource(rabbitmq_url) as first:
-        first.wait_until_connected()
-        first.send("task-received")
-        first.wait_for_types({"task-received"})
-    with RunningSource(rabbitmq_url) as second:
-        second.wait_for_types({"task-received"})
-        tags = [message.tag for message in second.messages]
-        second.source.acknowledge(max(tag for tag in tags if tag is not None))
-        wait_for(lambda: _unacknowledged(second) == 0, 10.0)
-    with RunningSource(rabbitmq_url) as third:
-        third.wait_until_connected()
-        assert third.events() == []
-
-
-def _unacknowledged(running: RunningSource) -> int:
-    generation = running.source._generation
-    assert generation is not None
-    return generation._to_ack - generation._acked
-
-
-def test_a_full_buffer_leaves_events_with_rabbitmq(rabbitmq_url: str) -> None:
-    with RunningSource(rabbitmq_url) as running:
-        running.wait_until_connected()
-        running.room = False
-        running.send("task-received", "task-started")
-        wait_for(lambda: running.source._generation is not None and running.source._generation.holding, 10.0)
-        assert running.events() == []
-        running.room = True
-        running.wait_for_types({"task-received", "task-started"})
-
-
-def test_our_queue_on_rabbitmq_is_bounded_and_expires(
-    rabbitmq_server: RabbitServer, rabbitmq_url: str
-) -> None:
-    with RunningSource(rabbitmq_url, queue_expires=120.0, queue_max_bytes=2**20) as running:
-        running.wait_until_connected()
-        host = rabbitmq_url.rpartition("/")[2]
-        queue = rabbitmq_server.manage(
-            "GET", f"queues/{host}/{queue_name(running.app, running.settings)}"
-        ).json()
-    assert queue["durable"] and not queue["auto_delete"]
-    assert queue["arguments"] == {"x-expires": 120_000, "x-max-length-bytes": 2**20}
 
 
 @pytest.mark.parametrize("kind", [HiredisReplies, RedisPyReplies])

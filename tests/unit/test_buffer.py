@@ -1,4 +1,9 @@
-"""The buffer is bounded in bytes; heartbeats go first; every loss is counted and dated."""
+"""The buffer is bounded in bytes, and in overload gives up least what matters most; every loss is counted and dated."""
+
+import json
+from typing import Any
+
+import pytest
 
 from umbel.ingest.buffer import Buffer
 from umbel.ingest.source import Message
@@ -11,12 +16,38 @@ class Clock:
         return self.now
 
 
-TASK = b'{"type": "task-sent"}' + b" " * 800
-HEARTBEAT = b'{"type": "worker-heartbeat"}'
+LIMIT = 100_000
+TEXT = "x" * 300
+#: What a message costs beside its body.
+OVERHEAD = 200
 
 
-def message(body: bytes, tag: int | None = None) -> Message:
-    return Message(body, "application/json", 1.0, tag)
+def message(body: bytes, tag: int | None = None, *, key: str = "task.multi", at: float = 100.0) -> Message:
+    return Message(body, "application/json", at, tag, key)
+
+
+def task(number: int = 1, type_: str = "task-received", tag: int | None = None, **fields: Any) -> Message:
+    event = {"type": type_, "uuid": f"u-{number:x}", "args": TEXT, "kwargs": TEXT, "timestamp": 1.0, **fields}
+    return message(json.dumps(event).encode(), tag, key="task.received")
+
+
+def heartbeat(number: int = 1, at: float = 100.0) -> Message:
+    event = {"hostname": f"celery@w{number}", "type": "worker-heartbeat"}
+    return message(json.dumps(event).encode(), key="worker.heartbeat", at=at)
+
+
+def filled(share: float, clock: Clock | None = None) -> Buffer:
+    """A buffer filled to this share with what the broker keeps, so that nothing of it is thinned."""
+    buffer = Buffer(LIMIT, clock=clock or Clock())
+    body = b"y" * (int(LIMIT * share) - OVERHEAD)
+    assert buffer.put([message(body, tag=1)]) == 1
+    assert buffer.size == int(LIMIT * share)
+    return buffer
+
+
+def rest(buffer: Buffer) -> list[bytes]:
+    """The bodies behind that of `filled`."""
+    return [message.body for message in buffer.take(1000)][1:]
 
 
 def test_messages_leave_in_their_order() -> None:
@@ -32,46 +63,90 @@ def test_messages_leave_in_their_order() -> None:
 
 def test_the_oldest_receipt_is_told() -> None:
     buffer = Buffer(10_000, clock=Clock())
-    buffer.put([Message(b"a", "application/json", 7.0), Message(b"b", "application/json", 8.0)])
+    buffer.put([message(b"a", at=7.0), message(b"b", at=8.0)])
     assert buffer.oldest == 7.0
     buffer.take(1)
     assert buffer.oldest == 8.0
 
 
 def test_half_full_is_told() -> None:
-    buffer = Buffer(4000, clock=Clock())
-    buffer.put([message(TASK)])
-    assert not buffer.half_full
-    buffer.put([message(TASK)])
-    assert buffer.half_full
+    assert not filled(0.49).half_full
+    assert filled(0.5).half_full
 
 
-def test_heartbeats_are_dropped_before_task_events_are() -> None:
-    buffer = Buffer(4200, clock=Clock())
-    assert buffer.put([message(TASK)] * 3) == 3
-    small = message(b'{"type": "task-sent"}')
-    assert buffer.put([message(small.body + b" " * 500), message(HEARTBEAT), small]) == 3
-    assert buffer.dropped == {"overload-heartbeat": 1}
-    assert buffer.put([message(b"[" + TASK + b"," + TASK + b"]")]) == 1
-    assert buffer.dropped == {"overload-heartbeat": 1, "overload": 2}
-    assert [m.body for m in buffer.take(9)] == [TASK, TASK, TASK, small.body + b" " * 500, small.body]
+def test_below_three_quarters_everything_is_taken_as_it_is() -> None:
+    buffer = filled(0.7)
+    sent = [task(1), heartbeat(1), heartbeat(1)]
+    bodies = [message.body for message in sent]
+    assert buffer.put(sent) == 3
+    assert rest(buffer) == bodies
+    assert buffer.dropped == {}
 
 
-def test_a_batch_is_taken_as_far_as_there_is_room() -> None:
-    buffer = Buffer(4200, clock=Clock())
-    assert buffer.put([message(TASK)] * 3 + [message(TASK)] * 3) == 6
-    assert len(buffer.take(9)) == 6  # an empty buffer takes what comes at once, whatever its size
-    buffer.put([message(TASK)])
-    assert buffer.put([message(TASK)] * 5) == 5
-    assert len(buffer.take(9)) == 4
-    assert buffer.dropped == {"overload": 2}
+def test_from_three_quarters_on_one_heartbeat_of_a_worker_is_kept_in_five_seconds() -> None:
+    buffer = filled(0.76)
+    beats = [heartbeat(worker, at) for at in (100.0, 102.0, 104.0, 106.0) for worker in (1, 2)]
+    assert buffer.put([*beats, task(1)]) == 9
+    assert rest(buffer) == [beats[0].body, beats[1].body, beats[6].body, beats[7].body, task(1).body]
+    assert buffer.dropped == {"overload-heartbeat": 4}
+
+
+def test_from_nine_tenths_on_tasks_lose_their_texts_but_for_a_sample() -> None:
+    buffer = filled(0.905)
+    pair = json.dumps(
+        [json.loads(task(1).body), json.loads(task(2, "task-started", args=None, kwargs=None).body)]
+    )
+    failed = task(3, "task-failed", exception="E()", traceback="T", args=None, kwargs=None)
+    sampled = task(0x20)
+    assert buffer.put([task(1), message(pair.encode()), failed, sampled]) == 4
+    found = [json.loads(body) for body in rest(buffer)]
+    assert found[0] == {"type": "task-received", "uuid": "u-1", "timestamp": 1.0}
+    assert [event["type"] for event in found[1]] == ["task-received", "task-started"]
+    assert "args" not in found[1][0]
+    assert found[2:] == [json.loads(failed.body), json.loads(sampled.body)]
+    assert buffer.dropped == {"overload-detail": 2}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1, null]", b'"text"', b'{"args": NaN}', b"\xff", b"[" * 1000])
+def test_what_cannot_be_thinned_is_taken_as_it_is(body: bytes) -> None:
+    buffer = filled(0.95)
+    assert buffer.put([message(body)]) == 1
+    assert rest(buffer) == [body]
+    assert buffer.dropped == {}
+
+
+def test_a_full_buffer_drops_tasks_but_still_hears_that_workers_live() -> None:
+    buffer = filled(0.999)
+    offline = message(b'{"type": "worker-offline"}', key="worker.offline")
+    two = message(b"[" + task(1).body + b"," + task(2).body + b"]")
+    assert buffer.put([task(3), two, heartbeat(1), heartbeat(1), offline]) == 5
+    assert rest(buffer) == [heartbeat(1).body, offline.body]
+    assert buffer.dropped == {"overload": 3, "overload-heartbeat": 1}
+
+
+def test_what_workers_say_of_themselves_has_an_end_as_well() -> None:
+    buffer = filled(0.999)
+    workers = 1000
+    assert buffer.put([heartbeat(number) for number in range(workers)]) == workers
+    assert LIMIT < buffer.size <= LIMIT * 1.05
+    kept = len(rest(buffer))
+    assert buffer.dropped == {"overload": workers - kept}
+
+
+def test_room_that_is_made_is_used_again() -> None:
+    buffer = filled(0.999)
+    buffer.put([task(1)])
+    buffer.take(1)
+    assert buffer.put([task(2), heartbeat(1)]) == 2
+    assert [m.body for m in buffer.take(9)] == [task(2).body, heartbeat(1).body]
+    assert buffer.dropped == {"overload": 1}
 
 
 def test_one_message_larger_than_the_buffer_is_taken_when_it_is_empty() -> None:
     buffer = Buffer(1000, clock=Clock())
-    buffer.put([message(b"x" * 5000)])
-    buffer.put([message(b"x")])
+    assert buffer.put([message(b"x" * 5000), message(b"x")]) == 2
     assert [len(m.body) for m in buffer.take(9)] == [5000]
+    assert buffer.dropped == {"overload": 1}
 
 
 def test_what_the_broker_keeps_is_refused_without_being_counted() -> None:
@@ -83,13 +158,22 @@ def test_what_the_broker_keeps_is_refused_without_being_counted() -> None:
     assert [m.tag for m in buffer.take(9)] == [1]
 
 
+def test_what_the_broker_keeps_is_taken_whole_as_far_as_there_is_room() -> None:
+    buffer = filled(0.95)
+    sent = [task(number, tag=number) for number in range(1, 11)]
+    dealt = buffer.put(sent)
+    assert 0 < dealt < 10
+    assert rest(buffer) == [message.body for message in sent[:dealt]]
+    assert buffer.put(sent[dealt:]) == 10 - dealt
+    assert buffer.dropped == {}
+
+
 def test_an_overload_is_told_once_it_is_over() -> None:
     clock = Clock()
-    buffer = Buffer(1000, clock=clock)
-    buffer.put([message(b"x" * 900)])
-    buffer.put([message(b"x" * 900)])
+    buffer = filled(0.999, clock)
+    buffer.put([task(1)])
     clock.now = 101.0
-    buffer.put([message(b"x" * 900)])
+    buffer.put([task(2)])
     assert buffer.take_overload(quiet=2.0) is None
     clock.now = 103.5
     assert buffer.take_overload(quiet=2.0) == (100.0, 101.0)

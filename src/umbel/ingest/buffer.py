@@ -1,7 +1,7 @@
 """The bounded buffer between the source's thread and the pipeline: overload is designed, counted and bounded in bytes.
 
-From 90 % on heartbeats are refused, when it is full everything is; what a broker keeps for us is refused without being
-counted, for it comes again. Used by `ingest.collector` and `ingest.pipeline`.
+What a broker keeps for us is refused when there is no room, without being counted, for it comes again. Of the rest
+heartbeats go first, then the texts of most tasks, then whatever comes. Used by the collector and its pipeline.
 """
 
 import threading
@@ -9,16 +9,26 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from umbel.ingest.source import Message
+from umbel.ingest.thin import count_events, sender_of, thin
 
 #: What one message costs in memory beside its body.
 _OVERHEAD = 200
 
-#: No message with a heartbeat is larger; larger ones are not searched for the word.
-_HEARTBEAT_SIZE = 1200
+#: Shares of the limit from which on: heartbeats are thinned out, texts are shed; and what workers say of themselves is
+#: refused (the tasks' events at 1).
+_NO_BEATS, _NO_TEXTS, _NO_WORKERS = 0.75, 0.9, 1.05
+
+#: Of each worker one heartbeat in so many seconds is kept however full it is: no worker may count as silent, which it
+#: does after 9 s, because we are slow.
+BEAT_EVERY = 5.0
+#: Workers remembered for that.
+_SENDERS = 20_000
+
+HEARTBEAT = "worker.heartbeat"
 
 
 class Buffer:
-    """Messages in the order in which they came, at most `limit` bytes."""
+    """Messages in the order in which they came, at most `limit` bytes, and a twentieth more of workers' own events."""
 
     def __init__(self, limit: int, *, clock: Callable[[], float]) -> None:
         self._limit = limit
@@ -29,6 +39,8 @@ class Buffer:
         self._size = 0
         self._dropped: dict[str, int] = {}
         self._overload: list[float] = []
+        #: Worker -> when a heartbeat of it was let through last.
+        self._beats: dict[bytes, float] = {}
 
     @property
     def size(self) -> int:
@@ -37,7 +49,7 @@ class Buffer:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Cause -> events refused and lost."""
+        """Cause -> events refused and lost, or kept without their texts ("overload-detail")."""
         return dict(self._dropped)
 
     @property
@@ -58,42 +70,71 @@ class Buffer:
 
         Fewer than all were dealt with when there is no room for one that its broker keeps for us. Never waits.
         """
-        size = self._size + _cost_of(messages)
-        if size * 10 <= self._limit * 9 or not self._messages:
+        if self._size + _cost_of(messages) <= self._limit * _NO_BEATS:
             self._extend(messages)
             return len(messages)
-        for number, message in enumerate(messages):
-            cause = self._refusal(message)
-            if not cause:
-                self._extend((message,))
+        kept: list[Message] = []
+        size = self._size
+        dealt = 0
+        for message in messages:
+            fill = (size + len(message.body) + _OVERHEAD) / self._limit
+            if size == 0 or fill <= _NO_BEATS:
+                taken: Message | None = message
             elif message.tag is not None:
-                return number
+                if fill > 1:
+                    break
+                taken = message
             else:
-                self._drop(message, cause)
-        return len(messages)
+                taken = self._squeeze(message, fill)
+            dealt += 1
+            if taken is not None:
+                kept.append(taken)
+                size += len(taken.body) + _OVERHEAD
+        self._extend(kept)
+        return dealt
 
     def _extend(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
         with self._lock:
             self._messages.extend(messages)
             self._size += _cost_of(messages)
         if not self._filled.is_set():
             self._filled.set()
 
-    def _refusal(self, message: Message) -> str:
-        """Why there is no room for this message; "" where there is."""
-        size = self._size + _cost_of((message,))
-        if size * 10 <= self._limit * 9 or not self._messages:
-            return ""
-        if size > self._limit:
-            return "overload"
-        if len(message.body) < _HEARTBEAT_SIZE and b'"worker-heartbeat"' in message.body:
-            return "overload-heartbeat"
-        return ""
+    def _squeeze(self, message: Message, fill: float) -> Message | None:
+        """What of this message finds room in a buffer that would be filled to `fill` with it; None when nothing."""
+        if message.routing_key == HEARTBEAT and not self._is_beat_due(message):
+            self._count("overload-heartbeat", count_events(message.body))
+            return None
+        if message.routing_key[:7] == "worker.":
+            # rare, small, and all that tells which workers live
+            if fill <= _NO_WORKERS:
+                return message
+        elif fill <= _NO_TEXTS:
+            return message
+        elif fill <= 1:
+            body, shed = thin(message.body, message.content_type)
+            if shed:
+                message.body = body
+                self._count("overload-detail", shed)
+            return message
+        self._count("overload", count_events(message.body))
+        return None
 
-    def _drop(self, message: Message, cause: str) -> None:
+    def _is_beat_due(self, message: Message) -> bool:
+        beats, sender = self._beats, sender_of(message.body)
+        if message.received_at - beats.get(sender, 0.0) < BEAT_EVERY:
+            return False
+        if len(beats) >= _SENDERS:
+            beats.clear()
+        beats[sender] = message.received_at
+        return True
+
+    def _count(self, cause: str, events: int) -> None:
         now = self._clock()
         with self._lock:
-            self._dropped[cause] = self._dropped.get(cause, 0) + max(1, message.body.count(b'"type"'))
+            self._dropped[cause] = self._dropped.get(cause, 0) + events
             self._overload = [self._overload[0] if self._overload else now, now]
 
     def wait(self, timeout: float) -> bool:

@@ -45,6 +45,8 @@ LOG_FORMAT = "%(levelname)s %(message)s"
 STORE_RETRY = 1.0
 #: Events in one flush from which on flushes are spaced as in busy times.
 _BUSY = 500
+#: Seconds of lag from which on the page says so.
+_BEHIND = 5.0
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -235,6 +237,11 @@ class Collector:
         if parts is None:
             return common
         health, pipeline = parts.source.health(), parts.pipeline
+        # an event waits at the broker first, then here
+        lag = health.behind + pipeline.lag
+        behind = (
+            [] if lag < _BEHIND else [f"Behind by {lag:.0f} s: more has come in than could be stored so far."]
+        )
         return msgspec.structs.replace(
             common,
             state=str(health.state),
@@ -244,9 +251,9 @@ class Collector:
             error=health.error or self._store_error,
             events=pipeline.events,
             malformed=dict(pipeline.malformed),
-            lag=pipeline.lag,
+            lag=lag,
             reconnects=health.reconnects,
-            notices=[*self._store.get_notices(), *parts.judge.notices],
+            notices=[*self._store.get_notices(), *behind, *parts.judge.notices],
         )
 
 

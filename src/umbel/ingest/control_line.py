@@ -50,11 +50,11 @@ class ControlLine:
             self._connection = connection
         return self._connection
 
-    def send_probe(self, token: str, *, now: float) -> None:
-        """Publish one probe as a well-formed event through the event exchange."""
+    def send_probe(self, token: str, *, now: float) -> bool:
+        """Publish one probe as a well-formed event through the event exchange; True when the broker has answered."""
         connection = self._open()
         event = {
-            "type": PROBE, "hostname": "umbel@" + self._settings.store_id, "utcoffset": 0, "pid": 0, "clock": 0,
+            "type": PROBE, "hostname": sender_of(self._settings), "utcoffset": 0, "pid": 0, "clock": 0,
             "timestamp": now, "token": token,
         }  # fmt: skip
         declare = [] if connection.transport.driver_type == "amqp" else [self._exchange]
@@ -65,6 +65,8 @@ class ControlLine:
         if connection.transport.driver_type == "amqp":
             # looking at a queue renews its lease, and a refused publication shows by now
             exists(connection, self._renew_marker)
+            return True
+        return False
 
     def _renew_marker(self, channel: Any) -> None:
         channel.queue_declare(queue_name(self._app, self._settings) + ".alive", passive=True)
@@ -135,6 +137,11 @@ class ControlLine:
                 connection.release()
         except (OSError, *connection.recoverable_connection_errors):
             pass  # closing a broken connection
+
+
+def sender_of(settings: CollectorSettings) -> str:
+    """The hostname in the probes of this history, whichever process sends them."""
+    return "umbel@" + settings.store_id
 
 
 def refused(error: BaseException) -> bool:

@@ -1,37 +1,53 @@
 """Lines made of kombu's own consumer: RabbitMQ, and every virtual transport that has fan-out.
 
 On RabbitMQ the queue is ours, durable, bounded and expiring, so that a short absence loses nothing; elsewhere kombu
-keeps nothing for us.
+keeps nothing for us. `ingest.amqp_line` reads the same queue natively.
 """
 
 import hashlib
 import socket
+import time
 from typing import Any
 
 from celery import Celery
 from kombu import Connection, Queue
 
+from umbel.errors import SourceError
 from umbel.ingest.line import Line, connect, event_exchange
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import Message
 
-#: Unacknowledged messages RabbitMQ may hand us: some seconds at full speed.
-PREFETCH = 20_000
+#: Unacknowledged messages RabbitMQ may hand us: more than it can in the time between two commits. It also bounds what
+#: we hold beside the buffer while that is full.
+PREFETCH = 40_000
 
 #: Seconds after which either side of an AMQP connection gives up a silent peer.
 _HEARTBEAT = 20
 
 
-class AmqpLine(Line):
-    """A durable, expiring queue on RabbitMQ, read raw and acknowledged after commit."""
+class KombuAmqpLine(Line):
+    """A durable, expiring queue on RabbitMQ, read through kombu and acknowledged after commit."""
+
+    #: Readings of the socket in one `keep`: RabbitMQ cuts off who takes nothing, or too little to matter, for 30 s.
+    _trickle = 500
 
     def __init__(self, app: Celery, settings: CollectorSettings) -> None:
         self._app = app
         self._settings = settings
         self._messages: list[Message] = []
+        #: Taken while the buffer was full; `PREFETCH` bounds it.
+        self._held: list[Message] = []
         self._connection: Connection | None = None
         self._channel: Any = None
         self._queue = ""
+        #: When the next look at the heartbeats, or the next heartbeat while nothing is read, is due; monotonic.
+        self._next_beat = 0.0
+
+    @property
+    def _wire(self) -> Any:
+        """The driver's connection."""
+        assert self._connection is not None
+        return self._connection.connection
 
     def open(self) -> None:
         self._connection = connect(self._app, self._settings, heartbeat=_HEARTBEAT)
@@ -45,7 +61,10 @@ class AmqpLine(Line):
         channel.queue_declare(self._queue, durable=True, auto_delete=False, arguments=arguments)
         channel.queue_bind(self._queue, exchange=exchange.name, routing_key="#")
         channel.basic_qos(0, PREFETCH, False)
-        channel.basic_consume(self._queue, callback=self._receive, no_ack=False)
+        channel.basic_consume(self._queue, callback=self._receive, no_ack=False, on_cancel=self._end)
+
+    def _end(self, consumer: str) -> None:
+        raise SourceError(f"RabbitMQ ended our consumer: the queue {self._queue} was deleted or moved.")
 
     def _declare_exchange(self, exchange: Any) -> None:
         """Passive first: an account may be allowed to read only, and the type is the workers' choice."""
@@ -93,13 +112,27 @@ class AmqpLine(Line):
         )
 
     def read(self, timeout: float) -> list[Message]:
+        messages, self._held = self._held, []
+        messages += self._take(0.0 if messages else timeout)
+        self._beat()
+        return messages
+
+    def _take(self, timeout: float) -> list[Message]:
+        """What is there, or comes first within `timeout` seconds."""
         assert self._connection is not None
         try:
             self._connection.drain_events(timeout=timeout)
         except TimeoutError:
-            self._connection.heartbeat_check()
+            pass  # nothing came
         messages, self._messages = self._messages, []
         return messages
+
+    def _beat(self) -> None:
+        """Once a second, send a heartbeat if one is due, and raise when the peer's have stayed away for long."""
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + 1.0
+            self._wire.heartbeat_tick()
 
     def acknowledge(self, tag: int) -> None:
         self._channel.basic_ack(tag, multiple=True)
@@ -109,8 +142,14 @@ class AmqpLine(Line):
         return True
 
     def keep(self) -> None:
-        assert self._connection is not None
-        self._connection.connection.send_heartbeat()
+        now = time.monotonic()
+        if now < self._next_beat:
+            return
+        wire = self._wire
+        self._next_beat = now + (wire.heartbeat or _HEARTBEAT) / 4
+        wire.send_heartbeat()
+        for _ in range(self._trickle):
+            self._held += self._take(0.0)
 
     def sever(self) -> None:
         if self._connection is not None:
@@ -224,6 +263,7 @@ def _shut(connection: Connection) -> None:
     raw = getattr(transport, "sock", None)
     if raw is not None:
         try:
-            raw.shutdown(socket.SHUT_RDWR)
+            # not SSLSocket's own, after which py-amqp fails to close the socket
+            socket.socket.shutdown(raw, socket.SHUT_RDWR)
         except OSError:
             pass  # it was closed already

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from celery import Celery
 
 from umbel.errors import SourceError
-from umbel.ingest.control_line import PROBE_KEY, ControlLine, refused
-from umbel.ingest.kombu_line import AmqpLine, VirtualLine
+from umbel.ingest.amqp_line import AmqpLine
+from umbel.ingest.control_line import PROBE_KEY, ControlLine, refused, sender_of
+from umbel.ingest.kombu_line import VirtualLine
 from umbel.ingest.line import PONG, Line
+from umbel.ingest.proof import Proof, read_probe
 from umbel.ingest.redis_line import RedisLine
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import (
@@ -75,11 +77,7 @@ class _Generation:
         #: The subscription stands, so that a probe can come back.
         self.opened = False
         self.error = ""
-        #: Receipt of the latest message of any kind, probe or not.
-        self.heard: float | None = None
-        self.proof_at: float | None = None
-        self.proof = "probe"
-        self.begun = source.clock()
+        self.proof = Proof(source.clock(), fresh=source.settings.proof_timeout)
         #: The buffer is full and the broker keeps what is not read: silence is our own doing.
         self.holding = False
         self._acked = 0
@@ -88,7 +86,7 @@ class _Generation:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        for work, name in ((self._read, "events"), (self._prove, "probe")):
+        for work, name in ((self._read, "events"), (self._ask, "probe")):
             thread = threading.Thread(
                 target=self._guard, args=(work,), name=f"umbel-{name}-{self.number}", daemon=True
             )
@@ -129,32 +127,38 @@ class _Generation:
         if self._ping_due:
             self._ping_due = False
             if line.ping():
-                self._proved("ping")
+                self._prove("ping")
 
     def _hand_over(self, line: Line, messages: list[Message]) -> None:
-        """Stamp the messages, find our own among them, and offer them until they are taken."""
-        now = self.heard = self._source.clock()
+        """Stamp the messages, offer them until they are taken, and note our own among them."""
+        now = self._source.clock()
         base = self.number << _SHIFT
-        own = False
+        own = []
         for message in messages:
             message.received_at = now
             if message.tag is not None:
                 message.tag += base
             if message.routing_key[:6] == _OWN_KEYS:
-                own = True
-                self._note_own(message)
+                own.append(message)
+        if len(own) < len(messages):
+            # whoever's they are, they came through: with a backlog before it our probe is late, and yet all is well
+            self._prove("traffic")
         if own:
             # a probe is handed on as well: its tag must be acknowledged in turn
             messages = [message for message in messages if message.routing_key != PONG]
-        elif self.proof == "traffic":
-            self._proved("traffic")
         self._offer(line, messages)
+        for message in own:
+            # only now: what came before it may have waited for room
+            self._note_own(message)
 
     def _note_own(self, message: Message) -> None:
         if message.routing_key == PONG:
-            self._proved("ping")
-        elif message.routing_key == PROBE_KEY and self.token.encode() in message.body:
-            self._proved("probe")
+            self._prove("ping")
+            return
+        probe = read_probe(message.body) if message.routing_key == PROBE_KEY else None
+        if probe is not None and probe.hostname == sender_of(self.settings):
+            self.proof.note_read(probe, self._source.clock(), ours=probe.token == self.token)
+            self._source.proved(self)
 
     def _offer(self, line: Line, messages: Sequence[Message]) -> None:
         """Hand on what was read; what finds no room waits here, and with it the broker."""
@@ -171,37 +175,49 @@ class _Generation:
     def acknowledge(self, tag: int) -> None:
         self._to_ack = max(self._to_ack, tag)
 
-    def _proved(self, proof: str) -> None:
-        self.proof_at = self._source.clock()
-        if not (self.proof == "traffic" and proof == "ping"):
-            self.proof = proof
+    def _prove(self, kind: str) -> None:
+        self.proof.note(kind, self._source.clock())
         self._source.proved(self)
 
-    def _prove(self) -> None:
+    def _ask(self) -> None:
         """Send a probe now and at each interval; where publishing is refused, ask for another sign of life."""
         denied = False
         while not self.over.is_set():
             if self.opened and not denied:
-                try:
-                    with self.control_lock:
-                        self.control.send_probe(self.token, now=self._source.clock())
-                except Exception as error:  # see _guard
-                    if not refused(error):
-                        raise
-                    denied = True
-                    self.proof = "traffic"
-                    _log.warning(
-                        "This account may not publish (%s): proof of life is traffic or a ping.",
-                        error,
-                    )
+                denied = not self._send_probe()
             if self.opened and denied:
                 self._ping_due = True
-            # the first probe must come after the subscription, so look again soon until it is answered
-            self.over.wait(self.settings.probe_interval if self.proof_at is not None else 0.2)
+            # the first probe must come after the subscription, so look again soon until there is proof
+            self.over.wait(self.settings.probe_interval if self.proof.at is not None else 0.2)
 
-    def silent_since(self) -> float:
-        """When this generation last gave any sign of life, or began."""
-        return max(self.heard or 0.0, self.proof_at or 0.0, self.begun)
+    def _send_probe(self) -> bool:
+        """False when this account may not publish."""
+        now = self._source.clock()
+        self.proof.note_sent(now)
+        try:
+            with self.control_lock:
+                answered = self.control.send_probe(self.token, now=now)
+        except Exception as error:  # see _guard
+            self.proof.withdraw(now)
+            if refused(error):
+                _log.warning("This account may not publish (%s): proof of life is traffic or a ping.", error)
+                return False
+            if self.proof.at is None:
+                raise
+            # RabbitMQ blocks who publishes in an alarm; the line may still be read, and its silence would end it
+            _log.warning("No probe could be sent (%s: %s); trying anew.", type(error).__name__, error)
+            self.renew_control()
+        else:
+            if answered and self.holding:
+                # our own probe waits behind what we don't read; the broker is there
+                self._prove("ping")
+        return True
+
+    def renew_control(self) -> None:
+        """A new writing connection in the place of one that broke."""
+        with self.control_lock:
+            broken, self.control = self.control, ControlLine(self._source.app, self.settings)
+        broken.close()
 
     def abandon(self) -> None:
         """Let the connection go without waiting for it: whoever blocks on it is woken, or left behind."""
@@ -268,7 +284,7 @@ class KombuSource(Source):
             generation.start()
             self._watch(generation)
             generation.abandon()
-            if generation.proof_at is not None:
+            if generation.proof.at is not None:
                 wait = FIRST_WAIT
                 self._reconnects += 1
             if self._stopped.is_set():
@@ -286,7 +302,7 @@ class KombuSource(Source):
     def _watch(self, generation: _Generation) -> None:
         """Return when the generation has failed, given no sign of life for too long, or we are stopped."""
         while not self._stopped.is_set() and not generation.over.is_set():
-            silence = self.clock() - generation.silent_since()
+            silence = self.clock() - generation.proof.silent_since
             if silence > self.settings.proof_timeout and not generation.holding:
                 generation.fail(f"no sign of life from the broker for {silence:.0f} s")
                 return
@@ -304,23 +320,18 @@ class KombuSource(Source):
     def proved(self, generation: _Generation) -> None:
         """Note proof of life; the first of a generation ends the outage before it."""
         outage = None
+        at = generation.proof.at
         with self._lock:
-            if generation is not self._generation or generation.proof_at is None:
+            if generation is not self._generation or at is None:
                 return
             first = self._connected_at is None or self._attempt != generation.number
             if first:
                 self._attempt = generation.number
-                self._connected_at = generation.proof_at
+                self._connected_at = at
                 self._error = ""
                 if self._last_proof is not None:
-                    outage = Outage(
-                        self._last_proof,
-                        generation.proof_at,
-                        "broker-lost",
-                        not self._kept,
-                        self._broken,
-                    )
-            self._last_proof = generation.proof_at
+                    outage = Outage(self._last_proof, at, "broker-lost", not self._kept, self._broken)
+            self._last_proof = at
         if first:
             _log.info("Connected to the broker: events are coming in.")
         if outage is not None:
@@ -329,23 +340,23 @@ class KombuSource(Source):
     def health(self) -> SourceHealth:
         generation = self._generation
         now = self.clock()
-        proof_at = self._last_proof
-        if self._stopped.is_set() or generation is None:
+        proof = None if generation is None else generation.proof
+        if self._stopped.is_set() or proof is None:
             state = SourceState.STOPPED
-        elif generation.proof_at is not None and now - generation.proof_at < self.settings.proof_timeout:
-            state = SourceState.CONNECTED
-        elif generation.proof_at is not None or generation.heard is not None:
-            state = SourceState.BLIND
-        else:
+        elif proof.at is None:
             state = SourceState.CONNECTING
+        else:
+            fresh = now - proof.at < self.settings.proof_timeout
+            state = SourceState.CONNECTED if fresh else SourceState.BLIND
         return SourceHealth(
             state=state,
-            proof_at=proof_at,
-            proof="probe" if generation is None else generation.proof,
+            proof_at=self._last_proof,
+            proof="probe" if proof is None else proof.kind(now),
             error=self._error or ("" if generation is None else generation.error),
             reconnects=self._reconnects,
             connected_at=self._connected_at,
             kept=self._kept,
+            behind=0.0 if proof is None else proof.behind(now),
         )
 
     def acknowledge(self, tag: int) -> None:
@@ -369,7 +380,7 @@ class KombuSource(Source):
     def _control(self) -> Iterator[ControlLine]:
         """The present generation's writing connection, for one thread at a time."""
         generation = self._generation
-        if generation is None or generation.proof_at is None or generation.over.is_set():
+        if generation is None or generation.proof.at is None or generation.over.is_set():
             raise SourceError("The broker is not connected.")
         if not generation.control_lock.acquire(timeout=5.0):
             raise SourceError("The broker does not answer.")

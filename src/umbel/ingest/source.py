@@ -30,7 +30,7 @@ class SourceState(StrEnum):
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
-    #: Connected, but the own probe has not come back for longer than `proof_timeout`.
+    #: Connected, but nothing has proved for longer than `proof_timeout` that events come through.
     BLIND = "blind"
     STOPPED = "stopped"
 
@@ -39,9 +39,9 @@ class SourceHealth(msgspec.Struct, frozen=True):
     """How the line to the broker is. Epoch seconds UTC."""
 
     state: SourceState
-    #: When the last own probe (or what stands in for it) came back.
+    #: When events were last proved to come through, or to be held back by ourselves only.
     proof_at: float | None
-    #: "probe" | "traffic" | "ping".
+    #: What that rests on: "probe" (our own came back) | "traffic" (anybody's event did) | "ping" (the broker answered).
     proof: str
     error: str
     reconnects: int
@@ -49,6 +49,8 @@ class SourceHealth(msgspec.Struct, frozen=True):
     connected_at: float | None = None
     #: The broker had kept our queue, and all events in it, since the connection before (of this process or another).
     kept: bool = False
+    #: Seconds, at least, that what is read now has waited at the broker; 0.0 when nothing worth telling.
+    behind: float = 0.0
 
 
 class Outage(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ def _collector_families(status: CollectorStatus, now: float) -> Iterator[Metric]
     reconnects = "Times the connection to the broker was made again"
     yield _total("umbel_source_reconnects", reconnects, status.reconnects, began)
     for name, text, value in (
-        ("umbel_ingest_lag_seconds", "Time between receipt and commit of the newest events", status.lag),
+        ("umbel_ingest_lag_seconds", "Time from the broker to the commit of the newest events", status.lag),
         ("umbel_buffered_bytes", "Received events that wait to be stored", status.buffered_bytes),
         ("umbel_collector_status_age_seconds", "Age of the collector's status", now - status.time),
         (

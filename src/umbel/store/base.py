@@ -131,7 +131,7 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     malformed: dict[str, int] = msgspec.field(default_factory=dict)
     buffered_bytes: int = 0
-    #: Seconds between receipt and commit of the newest flush.
+    #: Seconds from an event's arrival at the broker to its commit, as far as known: how far behind what is shown is.
     lag: float = 0.0
     reconnects: int = 0
     #: The last write failed (disk full, locked): what was received since cannot be kept for ever.
