@@ -200,6 +200,7 @@ def collector_settings(config: Config, app: Celery, place: Place) -> CollectorSe
         redact=config.redact,
         redact_names=config.redact_patterns,
         buffer_bytes=config.buffer_bytes,
+        spool_bytes=config.spool_bytes,
         worker_grace=config.worker_grace,
         max_workers=config.max_workers,
         queue_expires=config.event_queue_expires,

@@ -1,12 +1,15 @@
 """The buffer is bounded in bytes, and in overload gives up least what matters most; every loss is counted and dated."""
 
 import json
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from umbel.ingest.buffer import Buffer
 from umbel.ingest.source import Message
+from umbel.ingest.spool import Spool
 
 
 class Clock:
@@ -178,3 +181,39 @@ def test_an_overload_is_told_once_it_is_over() -> None:
     clock.now = 103.5
     assert buffer.take_overload(quiet=2.0) == (100.0, 101.0)
     assert buffer.take_overload(quiet=2.0) is None
+
+
+def test_a_burst_goes_to_disk_and_comes_back_in_its_order(tmp_path: Path) -> None:
+    with closing(Spool(tmp_path, 1_000_000)) as spool:
+        buffer = Buffer(LIMIT, clock=Clock(), spool=spool)
+        sent = [task(number) for number in range(300)]
+        for start in range(0, 300, 20):
+            assert buffer.put(sent[start : start + 20]) == 20
+        assert buffer.size > LIMIT
+        assert buffer.half_full
+        assert spool.size
+        taken: list[Message] = []
+        while buffer.size:
+            assert buffer.wait(0)
+            assert buffer.oldest == 100.0
+            taken += buffer.take(50)
+        assert [m.body for m in taken] == [m.body for m in sent]
+        assert buffer.dropped == {}
+        assert not buffer.wait(0)
+        assert buffer.oldest is None
+
+
+def test_with_the_disk_full_less_and_less_is_kept_in_memory(tmp_path: Path) -> None:
+    with closing(Spool(tmp_path, 2000)) as spool:
+        buffer = Buffer(LIMIT, clock=Clock(), spool=spool)
+        for number in range(300):
+            buffer.put([task(number)])
+        assert set(buffer.dropped) == {"overload-detail", "overload"}
+        assert buffer.size < LIMIT * 1.05 + 2000
+
+
+def test_what_the_broker_keeps_does_not_go_to_disk(tmp_path: Path) -> None:
+    with closing(Spool(tmp_path, 1_000_000)) as spool:
+        buffer = Buffer(LIMIT, clock=Clock(), spool=spool)
+        assert buffer.put([task(number, tag=number) for number in range(300)]) < 300
+        assert spool.size == 0

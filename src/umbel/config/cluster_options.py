@@ -115,11 +115,20 @@ CLUSTER = (
     Option(
         name="buffer_bytes",
         kind=kind.size(),
-        default=64_000_000,
+        default=32_000_000,
         group=Group.CLUSTER,
-        default_text="64MB",
-        help="Most that is held in memory between receiving and storing events. Beyond it events are "
-        "dropped, counted, and the interval is listed as a gap.",
+        default_text="32MB",
+        help="Most that is held in memory between receiving and storing events. What is beyond it RabbitMQ keeps; "
+        "from other brokers it goes to disk.",
+    ),
+    Option(
+        name="spool_bytes",
+        kind=kind.size(),
+        default=1_000_000_000,
+        group=Group.CLUSTER,
+        default_text="1GB",
+        help="Most that is held on disk, beside the history, in a burst that buffer_bytes has no room for. Beyond it "
+        "events are dropped, counted, and the interval is listed as a gap.",
     ),
 )
 

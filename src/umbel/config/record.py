@@ -44,7 +44,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     inspect_timeout: float = 1.0
     timezone: str | None = None
     accept_content: tuple[str, ...] = ("json",)
-    buffer_bytes: int = 64_000_000
+    buffer_bytes: int = 32_000_000
+    spool_bytes: int = 1_000_000_000
     # broker TLS
     broker_use_ssl: bool | dict[str, Any] | None = None
     broker_ca_certs: str | None = None

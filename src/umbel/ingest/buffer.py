@@ -1,7 +1,8 @@
 """The bounded buffer between the source's thread and the pipeline: overload is designed, counted and bounded in bytes.
 
-What a broker keeps for us is refused when there is no room, without being counted, for it comes again. Of the rest
-heartbeats go first, then the texts of most tasks, then whatever comes. Used by the collector and its pipeline.
+What a broker keeps for us is refused when there is no room, without being counted, for it comes again. The rest goes
+to disk; when that is full too, heartbeats go first, then the texts of most tasks, then whatever comes. Used by the
+collector and its pipeline.
 """
 
 import threading
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from umbel.ingest.source import Message
+from umbel.ingest.spool import Spool
 from umbel.ingest.thin import count_events, sender_of, thin
 
 #: What one message costs in memory beside its body.
@@ -28,10 +30,16 @@ HEARTBEAT = "worker.heartbeat"
 
 
 class Buffer:
-    """Messages in the order in which they came, at most `limit` bytes, and a twentieth more of workers' own events."""
+    """Messages in the order in which they came, at most `limit` bytes, and a twentieth more of workers' own events.
 
-    def __init__(self, limit: int, *, clock: Callable[[], float]) -> None:
+    `spool` takes what memory has no room for and no broker keeps.
+    """
+
+    def __init__(self, limit: int, *, clock: Callable[[], float], spool: Spool | None = None) -> None:
         self._limit = limit
+        self._spool = spool
+        #: No message on disk was received before.
+        self._spooled_since = 0.0
         self._clock = clock
         self._messages: deque[Message] = deque()
         self._lock = threading.Lock()
@@ -44,8 +52,8 @@ class Buffer:
 
     @property
     def size(self) -> int:
-        """Bytes held."""
-        return self._size
+        """Bytes held, in memory and on disk."""
+        return self._size + (0 if self._spool is None else self._spool.size)
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -58,20 +66,22 @@ class Buffer:
         try:
             return self._messages[0].received_at
         except IndexError:
-            return None
+            return self._spooled_since if self.size else None
 
     @property
     def half_full(self) -> bool:
         """Time to flush early."""
-        return self._size * 2 >= self._limit
+        return self.size * 2 >= self._limit
 
     def put(self, messages: Sequence[Message]) -> int:
         """Take messages; return how many are dealt with, taken or dropped and counted. From the source's thread.
 
         Fewer than all were dealt with when there is no room for one that its broker keeps for us. Never waits.
         """
-        if self._size + _cost_of(messages) <= self._limit * _NO_BEATS:
+        if self.size == self._size and self._size + _cost_of(messages) <= self._limit * _NO_BEATS:
             self._extend(messages)
+            return len(messages)
+        if self._put_aside(messages):
             return len(messages)
         kept: list[Message] = []
         size = self._size
@@ -101,6 +111,18 @@ class Buffer:
             self._size += _cost_of(messages)
         if not self._filled.is_set():
             self._filled.set()
+
+    def _put_aside(self, messages: Sequence[Message]) -> bool:
+        """Put messages on disk, unless their broker keeps them or there is no room."""
+        if self._spool is None or not messages or messages[0].tag is not None:
+            return False
+        with self._lock:
+            if not self._spool.size:
+                self._spooled_since = messages[0].received_at
+            taken = self._spool.put(messages)
+        if taken and not self._filled.is_set():
+            self._filled.set()
+        return taken
 
     def _squeeze(self, message: Message, fill: float) -> Message | None:
         """What of this message finds room in a buffer that would be filled to `fill` with it; None when nothing."""
@@ -142,14 +164,23 @@ class Buffer:
         return self._filled.wait(timeout)
 
     def take(self, limit: int) -> list[Message]:
-        """At most `limit` of the oldest messages, which leave the buffer."""
+        """About `limit` of the oldest messages, which leave the buffer."""
         with self._lock:
             messages = self._messages
             taken = [messages.popleft() for _ in range(min(limit, len(messages)))]
             self._size -= _cost_of(taken)
-            if not messages:
+            if self._spool is not None:
+                while len(taken) < limit and self._spool.size:
+                    taken += self._spool.take()
+                    self._spooled_since = taken[-1].received_at
+            if not self.size:
                 self._filled.clear()
         return taken
+
+    def close(self) -> None:
+        """Let what is on disk go."""
+        if self._spool is not None:
+            self._spool.close()
 
     def take_overload(self, *, quiet: float) -> tuple[float, float] | None:
         """First and last refusal of an overload that has been over for `quiet` seconds; told once."""

@@ -28,6 +28,7 @@ from umbel.ingest.kombu_source import KombuSource
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.settings import CollectorSettings, build_app
 from umbel.ingest.source import Source, SourceState
+from umbel.ingest.spool import Spool
 from umbel.ingest.watch import Watch
 from umbel.ingest.workers import WorkerBook
 from umbel.model.redact import Redactor
@@ -89,7 +90,8 @@ class Collector:
         self._store_error = ""
         self._standby = False
         self._parts: _Parts | None = None
-        self._buffer = Buffer(settings.buffer_bytes, clock=clock)
+        spool = Spool(Path(settings.store_path).parent, settings.spool_bytes)
+        self._buffer = Buffer(settings.buffer_bytes, clock=clock, spool=spool)
         self._next_status = 0.0
 
     def stop(self) -> None:
@@ -167,6 +169,7 @@ class Collector:
             parts.source.stop()
             self._finish(parts.pipeline)
             parts.pipeline.close()
+            self._buffer.close()
 
     def _round(self, parts: _Parts) -> None:
         begun = time.monotonic()

@@ -74,7 +74,8 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     redact_names: tuple[str, ...] = ()
 
     # buffer and flush
-    buffer_bytes: int = 64 * 2**20
+    buffer_bytes: int = 32_000_000
+    spool_bytes: int = 1_000_000_000
     #: Longest wait before a flush while little comes in, and while much does.
     flush_idle: float = 0.25
     flush_busy: float = 0.8
