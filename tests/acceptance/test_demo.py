@@ -35,7 +35,7 @@ class Terminal:
             stderr=slave,
             env={**os.environ, "TMPDIR": str(folder), "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"},
             start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
+            preexec_fn=take_terminal,
         )
         os.close(slave)
         os.set_blocking(self._master, False)
@@ -84,6 +84,12 @@ class Terminal:
         os.close(self._master)
 
 
+def take_terminal() -> None:
+    """In the child: make the terminal on standard input its own, whose end it hears (else after a `nohup`)."""
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def until(condition: Callable[[], Any], seconds: float, explain: Callable[[], str]) -> Any:
     """Poll until `condition` is truthy and return its value; fail after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -128,7 +134,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 def assert_nothing_is_left(offspring: list[psutil.Process], folder: Path) -> None:
     """Every process seen below the demo is gone, by pid and start time, and so is every file."""
-    _, alive = psutil.wait_procs(offspring, timeout=10)
+    _, alive = psutil.wait_procs(offspring, timeout=30)
     assert [" ".join(p.cmdline()) for p in alive] == []
     assert list(folder.iterdir()) == []
 
@@ -152,7 +158,7 @@ def test_the_demo_shows_two_workers_and_five_states_and_ctrl_c_leaves_nothing_be
 
     terminal.type(b"\x03")
 
-    assert terminal.process.wait(20) == 0
+    assert terminal.process.wait(40) == 0
     assert "nothing is left running" in terminal.read()
     assert_nothing_is_left(offspring, terminal.folder)
 
@@ -167,17 +173,17 @@ def test_a_taken_port_is_passed_over_and_a_killed_worker_reported_and_a_hangup_e
         taken = other.getsockname()[1]
         demo = Terminal(tmp_path, taken)
         try:
-            assert f"Port {taken} is taken" in demo.wait_for(r"Port \d+ is taken", 20).string
+            assert f"Port {taken} is taken" in demo.wait_for(r"Port \d+ is taken", 60).string
             assert f":{taken}/" not in demo.wait_for(r"http://127\.0\.0\.1:\d+/", 60)[0]
             offspring = demo.list_offspring()
             checkout = next(p for p in offspring if any("checkout@" in word for word in p.cmdline()))
             checkout.send_signal(signal.SIGKILL)
-            demo.wait_for(r"checkout has ended with exit code -9", 20)
+            demo.wait_for(r"checkout has ended with exit code -9", 40)
             assert demo.process.poll() is None
 
             demo.hang_up()
 
-            assert demo.process.wait(20) == 0
+            assert demo.process.wait(40) == 0
             assert_nothing_is_left(offspring, tmp_path)
         finally:
             demo.close()

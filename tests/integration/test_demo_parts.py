@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -119,6 +120,15 @@ def test_without_any_server_the_shop_runs_on_files(tmp_path: Path, monkeypatch: 
         stop_all([worker], patience=5)
 
 
+@pytest.fixture
+def heard_hangup() -> Iterator[None]:
+    """The tests themselves may have been started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard_hangup")
 def test_a_signal_ends_a_wait_at_once_and_is_counted() -> None:
     with StopSignals() as signals:
         began = time.monotonic()
