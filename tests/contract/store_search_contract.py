@@ -15,7 +15,7 @@ from umbel.store.base import Count, HistoryReader, HistoryWriter, SortField, Tas
 from umbel.store.search import And, Expression, Or, Pair, Term, parse_search
 
 ONE_STORE = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 #: Few letters, so that things match; wildcards, escapes, quotes, NUL and letters that fold to others.
@@ -151,7 +151,7 @@ class StoreSearchContract:
         assert found == {task.uuid for task in shelf.tasks if matches(expression, task)}
         assert reader.count_tasks(query) == Count(len(found), True)
 
-    @given(rows=rows, sort=st.sampled_from(SORTS), descending=st.booleans(), size=st.integers(1, 7))
+    @given(rows=rows, sort=st.sampled_from(SORTS), descending=st.booleans(), size=st.integers(2, 9))
     @ONE_STORE
     def test_pages_join_to_the_sorted_list(
         self, shelf: Shelf, reader: HistoryReader, rows: list[tuple[Any, ...]], sort: SortField,

@@ -9,7 +9,7 @@ from tests.contract.store_contract import StoreContract
 from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
 from tests.contract.teller import BUCKETS, EPOCH
-from umbel.store import paging
+from umbel.store import paging, sqlite_reader
 from umbel.store.retention import Limits
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
@@ -37,41 +37,33 @@ def reader(tmp_path: Path, writer: SQLiteWriter) -> Iterator[SQLiteReader]:
     reader.close()
 
 
-@pytest.fixture
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every way of finding rows is taken, and every step ends after a row or two."""
-    for name, value in {
-        "FIRST_STEP": 1, "LONGEST_STEP": 2, "SMALL_BLOCK": 1, "SAMPLE": 1, "ATTEMPTS": ((1, 3), (3, 1000)),
-    }.items():  # fmt: skip
-        monkeypatch.setattr(paging, name, value)
-    monkeypatch.setattr("umbel.store.sqlite_reader.LONGEST_VIEW", 0.0)
-
-
 class TestStore(StoreContract):
     """Rows, sums, feed, gaps and status."""
 
 
 class TestSearch(StoreSearchContract):
-    """Filters, search, order and paging."""
+    """Filters, search, order and paging: the same however rows are found."""
 
-
-@pytest.mark.usefixtures("small_steps")
-class TestSearchInSmallSteps(StoreSearchContract):
-    """The same, however many steps it takes."""
-
-
-@pytest.mark.usefixtures("small_steps")
-class TestSearchWithIndex(StoreSearchContract):
-    """The same, with an index that knows most rows."""
+    @pytest.fixture(autouse=True, params=["at once", "small steps", "search index"])
+    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+        """With small steps every way of finding rows is taken, and every step ends after a few rows."""
+        if request.param != "at once":
+            for name, value in {
+                "FIRST_STEP": 2, "LONGEST_STEP": 9, "SMALL_BLOCK": 1, "SAMPLE": 1, "ATTEMPTS": ((1, 3), (3, 1000)),
+            }.items():  # fmt: skip
+                monkeypatch.setattr(paging, name, value)
+            monkeypatch.setattr(sqlite_reader, "LONGEST_VIEW", 0.0)
+        return str(request.param)
 
     @pytest.fixture
-    def shelf(self, tmp_path: Path, writer: SQLiteWriter) -> Iterator[Shelf]:
+    def shelf(self, way: str, tmp_path: Path, writer: SQLiteWriter) -> Iterator[Shelf]:
         indexer = SearchIndexer(tmp_path / "h.sqlite3")
 
-        def step() -> None:
-            indexer.step(4)
+        def index_some() -> None:
+            if way == "search index":
+                indexer.step(4)
 
-        yield Shelf(writer, after_put=step)
+        yield Shelf(writer, after_put=index_some)
         indexer.close()
 
 
