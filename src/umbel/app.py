@@ -50,7 +50,11 @@ def serve(config: Config, app: Celery) -> int:
         sockets = stack.enter_context(listening(config))
         place = stack.enter_context(history(config, app))
         collector = CollectorProcess(collector_settings(config, app, place))
-        reader = SQLiteReader(place.path, buckets=finite(config.task_runtime_metric_buckets))
+        reader = SQLiteReader(
+            place.path,
+            buckets=finite(config.task_runtime_metric_buckets),
+            search_index=config.search_index,
+        )
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
         inspector = Inspector(
@@ -193,6 +197,7 @@ def collector_settings(config: Config, app: Celery, place: Place) -> CollectorSe
         max_tasks=bounds.tasks,
         max_age=bounds.age,
         max_bytes=bounds.bytes,
+        search_index=config.search_index,
         buckets=finite(config.task_runtime_metric_buckets),
         enable_events=config.enable_events,
         accept_content=tuple(kind for kind in config.accept_content if kind != "json"),

@@ -1,6 +1,7 @@
 """Filters, search, order and paging of any history, held against plain Python that does the same slowly."""
 
 import ast
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
@@ -14,7 +15,7 @@ from umbel.store.base import Count, HistoryReader, HistoryWriter, SortField, Tas
 from umbel.store.search import And, Expression, Or, Pair, Term, parse_search
 
 ONE_STORE = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 #: Few letters, so that things match; wildcards, escapes, quotes, NUL and letters that fold to others.
@@ -98,9 +99,10 @@ def sort_value(task: Task, sort: SortField) -> tuple[Any, ...]:
 class Shelf:
     """Tasks with arbitrary texts in one history, over many examples."""
 
-    def __init__(self, writer: HistoryWriter) -> None:
+    def __init__(self, writer: HistoryWriter, *, after_put: Callable[[], None] = lambda: None) -> None:
         self.teller = Teller(writer)
         self.count = 0
+        self._after_put = after_put
 
     def put(self, rows: list[tuple[Any, ...]]) -> None:
         events: list[Event] = []
@@ -116,6 +118,7 @@ class Shelf:
                 told = told[1:] or told
             events += told
         self.teller.tell(events)
+        self._after_put()
 
     @property
     def tasks(self) -> list[Task]:
@@ -148,7 +151,7 @@ class StoreSearchContract:
         assert found == {task.uuid for task in shelf.tasks if matches(expression, task)}
         assert reader.count_tasks(query) == Count(len(found), True)
 
-    @given(rows=rows, sort=st.sampled_from(SORTS), descending=st.booleans(), size=st.integers(1, 7))
+    @given(rows=rows, sort=st.sampled_from(SORTS), descending=st.booleans(), size=st.integers(2, 9))
     @ONE_STORE
     def test_pages_join_to_the_sorted_list(
         self, shelf: Shelf, reader: HistoryReader, rows: list[tuple[Any, ...]], sort: SortField,
@@ -167,8 +170,39 @@ class StoreSearchContract:
                 break
         assert cursor is None
         assert [task.uuid for task in paged] == [task.uuid for task in expected]
-        skipped = reader.fetch_tasks(query, limit=size, offset=3)
-        assert [task.uuid for task in skipped.tasks] == [task.uuid for task in expected[3 : 3 + size]]
+        for offset in (3, len(expected) // 2, len(expected) + 1):
+            skipped = reader.fetch_tasks(query, limit=size, offset=offset).tasks
+            assert [task.uuid for task in skipped] == [task.uuid for task in expected[offset : offset + size]]
+
+    @given(
+        rows=rows,
+        expression=expressions,
+        sort=st.sampled_from(SORTS),
+        descending=st.booleans(),
+        state=st.sampled_from([(), ("received",), ("success", "started")]),
+    )
+    @ONE_STORE
+    def test_pages_of_a_search_join_to_what_plain_python_finds(
+        self, shelf: Shelf, reader: HistoryReader, rows: list[tuple[Any, ...]], expression: Expression,
+        sort: SortField, descending: bool, state: tuple[str, ...],
+    ) -> None:  # fmt: skip
+        shelf.put(rows)
+        query = TaskQuery(search=expression, sort=sort, descending=descending, states=state)
+        found = [
+            task
+            for task in shelf.tasks
+            if matches(expression, task) and (not state or task.state.casefold() in state)
+        ]
+        expected = [
+            task.uuid for task in sorted(found, key=lambda task: sort_value(task, sort), reverse=descending)
+        ]
+        first = reader.fetch_tasks(query, limit=4)
+        paged = [task.uuid for task in first.tasks]
+        if first.next is not None:
+            paged += [task.uuid for task in reader.fetch_tasks(query, limit=10_000, cursor=first.next).tasks]
+        assert paged == expected
+        skipped = reader.fetch_tasks(query, limit=5, offset=2).tasks
+        assert [task.uuid for task in skipped] == expected[2:7]
 
     @given(rows=rows, data=st.data())
     @ONE_STORE

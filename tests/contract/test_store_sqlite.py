@@ -1,4 +1,4 @@
-"""The contract of a history, on SQLite."""
+"""The contract of a history, on SQLite: as it is, in the smallest of steps, and with a search index."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,11 @@ import pytest
 
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_retention_contract import StoreRetentionContract
-from tests.contract.store_search_contract import StoreSearchContract
+from tests.contract.store_search_contract import Shelf, StoreSearchContract
 from tests.contract.teller import BUCKETS, EPOCH
+from umbel.store import paging, sqlite_reader
 from umbel.store.retention import Limits
+from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
 
@@ -40,7 +42,29 @@ class TestStore(StoreContract):
 
 
 class TestSearch(StoreSearchContract):
-    """Filters, search, order and paging."""
+    """Filters, search, order and paging: the same however rows are found."""
+
+    @pytest.fixture(autouse=True, params=["at once", "small steps", "search index"])
+    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+        """With small steps every way of finding rows is taken, and every step ends after a few rows."""
+        if request.param != "at once":
+            for name, value in {
+                "FIRST_STEP": 2, "LONGEST_STEP": 9, "SMALL_BLOCK": 1, "SAMPLE": 1, "ATTEMPTS": ((1, 3), (3, 1000)),
+            }.items():  # fmt: skip
+                monkeypatch.setattr(paging, name, value)
+            monkeypatch.setattr(sqlite_reader, "LONGEST_VIEW", 0.0)
+        return str(request.param)
+
+    @pytest.fixture
+    def shelf(self, way: str, tmp_path: Path, writer: SQLiteWriter) -> Iterator[Shelf]:
+        indexer = SearchIndexer(tmp_path / "h.sqlite3")
+
+        def index_some() -> None:
+            if way == "search index":
+                indexer.step(4)
+
+        yield Shelf(writer, after_put=index_some)
+        indexer.close()
 
 
 class TestRetention(StoreRetentionContract):

@@ -256,6 +256,14 @@ HISTORY = (
         help="Hide workers that are offline for longer than this many seconds; 0 hides them at once.",
     ),
     Option(
+        name="search_index",
+        kind=kind.BOOLEAN,
+        default=True,
+        group=Group.HISTORY,
+        help="Keep an index of arguments and results beside the history, so that searches take as long in millions of "
+        "tasks as in thousands. false removes it: searches then read every task.",
+    ),
+    Option(
         name="state_save_interval",
         kind=kind.integer(0),
         default=0,

@@ -63,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_workers: int = 5000
     worker_grace: float = 3600.0
     purge_offline_workers: int | None = None
+    search_index: bool = True
     # privacy
     redact: bool = True
     #: Beside the built-in patterns.

@@ -34,6 +34,8 @@ from umbel.ingest.workers import WorkerBook
 from umbel.model.redact import Redactor
 from umbel.store.base import CollectorStatus, HistoryWriter
 from umbel.store.retention import Limits
+from umbel.store.search_index import remove_index
+from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_writer import SQLiteWriter
 
 _log = logging.getLogger("umbel.ingest.collector")
@@ -44,6 +46,8 @@ STATUS_INTERVAL = 1.0
 LOG_FORMAT = "%(levelname)s %(message)s"
 #: Seconds between attempts to open or write a store that refuses.
 STORE_RETRY = 1.0
+#: Behind is who has this part of the buffer full.
+_BEHIND_SHARE = 8
 #: Events in one flush from which on flushes are spaced as in busy times.
 _BUSY = 500
 #: Seconds of lag from which on the page says so.
@@ -78,12 +82,14 @@ class Collector:
         make_source: Callable[[], Source],
         *,
         broker: str,
+        indexer: SearchIndexer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._store = store
         self._make_source = make_source
         self._broker = broker
+        self._indexer = indexer
         self._clock = clock
         self._started = clock()
         self._stop = threading.Event()
@@ -112,9 +118,17 @@ class Collector:
         if not self._open_store():
             return
         try:
+            if self._indexer is not None:
+                self._indexer.start(busy=self._is_behind)
             self._collect()
         finally:
+            if self._indexer is not None:
+                self._indexer.stop()
             self._store.close()
+
+    def _is_behind(self) -> bool:
+        """More has come in than one flush takes: what can wait should."""
+        return self._buffer.size * _BEHIND_SHARE > self._settings.buffer_bytes
 
     def _open_store(self) -> bool:
         """Open the history and read from it; nothing is taken from the broker before we are its only writer."""
@@ -295,11 +309,14 @@ def run(
         )
     limits = Limits(age=settings.max_age, tasks=settings.max_tasks, bytes=settings.max_bytes)
     store = SQLiteWriter(Path(settings.store_path), limits=limits, buckets=settings.buckets)
+    if not settings.search_index:
+        remove_index(Path(settings.store_path))
     collector = Collector(
         settings,
         store,
         lambda: KombuSource(app, settings, clock=time.time),
         broker=app.connection_for_read().as_uri(),
+        indexer=SearchIndexer(Path(settings.store_path)) if settings.search_index else None,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: collector.stop())

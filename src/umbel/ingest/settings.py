@@ -55,6 +55,8 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_tasks: int | None = None
     max_age: float | None = 30 * 86400.0
     max_bytes: int | None = 10 * 2**30
+    #: Keep the search index beside the history.
+    search_index: bool = True
     #: Upper bounds of the run-time histogram, ascending, without +Inf.
     buckets: tuple[float, ...] = DEFAULT_BUCKETS
 

@@ -40,6 +40,9 @@ class View(Protocol):
     def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
         """All rows of a statement."""
 
+    def fetch_text(self, sql: str, parameters: tuple[object, ...]) -> Sequence[Any]:
+        """All rows of a statement in the engine's own words."""
+
     def breathe(self) -> None:
         """Between two steps: a view that is old may become a new one."""
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from umbel.store.condition import Known
 from umbel.store.paging import Block, Part, View
-from umbel.store.schema import feed, meta, rewritten, tasks
+from umbel.store.schema import meta, rewritten, tasks
 from umbel.store.search import Expression
 from umbel.store.sqlite_file import identity
 from umbel.store.trigram import EVERY, NONE, plan
@@ -41,8 +41,31 @@ class State(msgspec.Struct, frozen=True):
     indexed: int = 0
     #: `rewritten.seq` up to which rows were looked at again.
     seq: int = 0
-    #: The newest feed row when it was last written: a history without it is an older one.
+    #: The newest feed row when it was last written, and when that was: a history without it is an older one.
     feed: int = 0
+    feed_time: float = 0.0
+
+
+class Newest(msgspec.Struct, frozen=True):
+    """What a history says of itself."""
+
+    #: The newest feed row, and when it was written.
+    feed: int
+    feed_time: float
+    #: When the feed row was written that the index was last written after; None when that row is not there any more.
+    known_time: float | None
+    #: Of `rewritten`: the oldest row that is kept, and the newest there ever was.
+    oldest_seq: int
+    newest_seq: int
+
+
+#: Gives a `Newest`, of the schema `{h}`; the parameter is `State.feed`.
+NEWEST = (
+    "SELECT coalesce(f.id, 0), coalesce(f.time, 0.0), (SELECT time FROM {h}.feed WHERE id = ?), "
+    "(SELECT coalesce(min(seq), 0) FROM {h}.rewritten), "
+    "(SELECT coalesce(max(seq), 0) FROM {h}.sqlite_sequence WHERE name = 'rewritten') "
+    "FROM (SELECT 1) LEFT JOIN (SELECT id, time FROM {h}.feed ORDER BY id DESC LIMIT 1) f"
+)
 
 
 def index_path(history: Path) -> Path:
@@ -66,7 +89,7 @@ def read_state(connection: sqlite3.Connection) -> State | None:
     """The state of an open index; None when it is of another format, or empty. Raises sqlite3.Error."""
     if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
         return None
-    row = connection.execute("SELECT history, indexed, seq, feed FROM state").fetchone()
+    row = connection.execute("SELECT history, indexed, seq, feed, feed_time FROM state").fetchone()
     return None if row is None else State(*row)
 
 
@@ -97,7 +120,8 @@ class IndexView:
                 name = part_name(number)
                 sql = f"SELECT rowid FROM {name} WHERE {name} MATCH ? LIMIT ?"
                 ids += [row[0] for row in self.connection.execute(sql, (match, most + 1 - len(ids)))]
-        except sqlite3.OperationalError:
+        except sqlite3.Error as exc:
+            logger.debug("The search index was not asked to the end: %s", exc)
             return None
         return ids if len(ids) <= most else None
 
@@ -154,22 +178,16 @@ class Candidates:
         known = self._view.fetch(sa.select(meta.c.value).where(meta.c.key == "history"))
         if not known or known[0][0] != state.history:
             return False
-        sequence = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
-        newest = sa.select(
-            sa.select(sa.func.coalesce(sa.func.max(feed.c.id), 0)).scalar_subquery(),
-            sa.select(sa.func.coalesce(sa.func.min(rewritten.c.seq), 0)).scalar_subquery(),
-            sa.select(sa.func.coalesce(sa.func.max(sequence.c.seq), 0))
-            .where(sequence.c.name == "rewritten")
-            .scalar_subquery(),
-        )
-        return is_continued(state, *self._view.fetch(newest)[0])
+        return is_continued(state, Newest(*self._view.fetch_text(NEWEST.format(h="main"), (state.feed,))[0]))
 
 
-def is_continued(state: State, feed: int, oldest_seq: int, newest_seq: int) -> bool:
+def is_continued(state: State, newest: Newest) -> bool:
     """The history went on from where the index knows it: nothing of what was rewritten since is gone."""
-    if feed < state.feed or newest_seq < state.seq:
+    if newest.feed < state.feed or newest.newest_seq < state.seq:
         return False
-    return state.seq == newest_seq or 0 < oldest_seq <= state.seq + 1
+    if newest.known_time not in (None, state.feed_time):
+        return False
+    return state.seq == newest.newest_seq or 0 < newest.oldest_seq <= state.seq + 1
 
 
 class SearchIndex:

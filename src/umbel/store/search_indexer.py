@@ -16,6 +16,8 @@ from pathlib import Path
 
 from umbel.store.search_index import (
     FORMAT,
+    NEWEST,
+    Newest,
     State,
     index_path,
     is_continued,
@@ -51,7 +53,8 @@ _OPTIONS = {"automerge": 16, "crisismerge": 32, "pgsz": 8_050, "hashsize": 8 * 2
 _PAGE = 8_192
 
 _SCHEMA = f"""
-CREATE TABLE state (history TEXT NOT NULL, indexed INTEGER NOT NULL, seq INTEGER NOT NULL, feed INTEGER NOT NULL);
+CREATE TABLE state (history TEXT NOT NULL, indexed INTEGER NOT NULL, seq INTEGER NOT NULL, feed INTEGER NOT NULL,
+    feed_time REAL NOT NULL);
 CREATE TABLE parts (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, n INTEGER NOT NULL);
 CREATE TABLE pending (id INTEGER PRIMARY KEY);
 PRAGMA user_version = {FORMAT};
@@ -64,15 +67,10 @@ class Unfit(Exception):
 
 
 class SearchIndexer:
-    """Keeps the index of the history at `path` up to date.
+    """Keeps the index of the history at `path` up to date."""
 
-    Args:
-        busy: Whether ingest needs the machine for itself now.
-    """
-
-    def __init__(self, path: Path, *, busy: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._busy = busy
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._stop = threading.Event()
@@ -82,9 +80,13 @@ class SearchIndexer:
         self._waiting_since: float | None = None
         self._told = ""
 
-    def start(self) -> None:
-        """Begin in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="umbel-search", daemon=True)
+    def start(self, *, busy: Callable[[], bool]) -> None:
+        """Begin in a thread of its own, which rests while `busy`: ingest needs the machine for itself.
+
+        To be called before the history is written: another one, or an older copy, is noticed for certain then.
+        """
+        self.step(0)
+        self._thread = threading.Thread(target=self._run, args=(busy,), name="umbel-search", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -105,9 +107,9 @@ class SearchIndexer:
             self._connection.close()
             self._connection = None
 
-    def _run(self) -> None:
+    def _run(self, busy: Callable[[], bool]) -> None:
         while not self._stop.wait(PAUSE):
-            while not self._stop.is_set() and not self._busy():
+            while not self._stop.is_set() and not busy():
                 began = time.monotonic()
                 if self.step(BATCH, patient=True) < BATCH:
                     break
@@ -123,9 +125,11 @@ class SearchIndexer:
         try:
             passed = self._step(budget, patient)
         except Unfit as exc:
-            logger.info("The search index %s is made anew: %s", index_path(self._path).name, exc)
+            if str(exc) != self._told:
+                self._told = str(exc)
+                logger.info("The search index %s is made anew: %s", index_path(self._path).name, exc)
             self._begin_anew()
-            return budget
+            return 0
         except (sqlite3.Error, OSError) as exc:
             self._tell(exc)
             return 0
@@ -196,7 +200,11 @@ class SearchIndexer:
             path.absolute().as_uri(), uri=True, isolation_level=None, check_same_thread=False
         )
         try:
-            _set_up(connection, self._path)
+            try:
+                _set_up(connection)
+            except sqlite3.Error as exc:
+                raise Unfit(str(exc)) from exc
+            connection.execute("ATTACH ? AS h", (f"{self._path.absolute().as_uri()}?mode=ro",))
         except BaseException:
             connection.close()
             raise
@@ -204,7 +212,7 @@ class SearchIndexer:
         return connection
 
 
-def _set_up(connection: sqlite3.Connection, history: Path) -> None:
+def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA page_size = {_PAGE}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -212,7 +220,6 @@ def _set_up(connection: sqlite3.Connection, history: Path) -> None:
     connection.execute("PRAGMA cache_size = -8192")
     connection.execute("PRAGMA journal_size_limit = 16777216")
     connection.create_function("umbel_entry", 4, entry, deterministic=True)
-    connection.execute("ATTACH ? AS h", (f"{history.absolute().as_uri()}?mode=ro",))
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
@@ -229,28 +236,29 @@ class _Run:
         if row is None:
             raise sqlite3.OperationalError("the history is too old for a search index")
         history = str(row[0])
-        self._newest = self._execute(
-            "SELECT (SELECT coalesce(max(id), 0) FROM h.feed), (SELECT coalesce(min(seq), 0) FROM h.rewritten), "
-            "(SELECT coalesce(max(seq), 0) FROM h.sqlite_sequence WHERE name = 'rewritten')"
-        ).fetchone()
         state = read_state(connection)
+        known = 0 if state is None else state.feed
+        self._newest = newest = Newest(*self._execute(NEWEST.format(h="h"), (known,)).fetchone())
         if state is None:
-            state = State(history, 0, self._newest[2], self._newest[0])
-            self._execute("INSERT INTO state VALUES (?, ?, ?, ?)", (history, 0, state.seq, state.feed))
-        if state.history != history or not is_continued(state, *self._newest):
+            state = State(history, 0, newest.newest_seq, newest.feed, newest.feed_time)
+            self._execute(
+                "INSERT INTO state VALUES (?, ?, ?, ?, ?)",
+                (history, 0, state.seq, state.feed, state.feed_time),
+            )
+        elif state.history != history or not is_continued(state, newest):
             raise Unfit("the history is not the one that it was made from")
         self._state = state
 
     @property
     def has_news(self) -> bool:
         """Something was written since the index was."""
-        return bool(self._newest[0] != self._state.feed)
+        return self._newest.feed != self._state.feed
 
     def count_waiting(self, most: int) -> int:
         """New rows, up to `most`, and old ones that were rewritten."""
         sql = "SELECT count(*) FROM (SELECT 1 FROM h.tasks WHERE id > ? LIMIT ?)"
         waiting = self._number(sql, self._state.indexed, most) or 0
-        return waiting + int(self._newest[2]) - self._state.seq
+        return waiting + self._newest.newest_seq - self._state.seq
 
     def take_rows(self, budget: int) -> int:
         """Index at most `budget` new rows, and note what else is to be indexed; return how many were new."""
@@ -268,8 +276,10 @@ class _Run:
                 (indexed, last),
             )
             indexed = last
+        newest = self._newest
         self._execute(
-            "UPDATE state SET indexed = ?, seq = ?, feed = ?", (indexed, self._newest[2], self._newest[0])
+            "UPDATE state SET indexed = ?, seq = ?, feed = ?, feed_time = ?",
+            (indexed, newest.newest_seq, newest.feed, newest.feed_time),
         )
         return int(rows)
 
@@ -347,7 +357,7 @@ class _Run:
 
 def build_index(path: Path) -> None:
     """Bring the index of the history at `path` up to date in one go."""
-    indexer = SearchIndexer(path)
-    with closing(indexer):
+    with closing(SearchIndexer(path)) as indexer:
+        indexer.step(0)
         while indexer.step(BATCH):
             pass

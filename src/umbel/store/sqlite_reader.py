@@ -339,6 +339,9 @@ class SteppedView:
     def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
         return self._connection.execute(statement).fetchall()
 
+    def fetch_text(self, sql: str, parameters: tuple[object, ...]) -> Sequence[Any]:
+        return self._connection.exec_driver_sql(sql, parameters).fetchall()
+
     def breathe(self) -> None:
         if time.monotonic() - self._begun > LONGEST_VIEW:
             self._connection.rollback()

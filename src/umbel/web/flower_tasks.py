@@ -25,6 +25,9 @@ CHUNK = 2_000
 #: Up to so many tasks are answered whole, with an ETag; more are streamed.
 WHOLE = 10_000
 
+#: The table counts the matches of a text search so far.
+COUNT_LIMIT = 10_000
+
 _SORTS = ("name", "received", "started", "state")
 _COLUMNS = frozenset(get_args(SortField))
 
@@ -109,7 +112,11 @@ class FlowerTasks:
         items = [as_item(task, children.get(task.uuid, ())) for task in tasks]
         body["data"] = items if hook is None else [apply_hook(hook, item) for item in items]
         body["recordsTotal"] = self._count(TaskQuery())
-        body["recordsFiltered"] = self._count(query)
+        found = self._deps.reader.count_tasks(query, limit=COUNT_LIMIT)
+        # a page that is there can be turned to, however far counting went
+        body["recordsFiltered"] = found.value if found.exact else max(found.value, start + len(tasks))
+        if not found.exact:
+            body["recordsFilteredIsFloor"] = True
         is_plain = hook is None and are_plain(tasks)
         return answer(request, (dumps_plain if is_plain else dumps)(body))
 
@@ -127,7 +134,7 @@ class FlowerTasks:
         return tasks
 
     def _count(self, query: TaskQuery) -> int:
-        return self._deps.reader.count_tasks(query, limit=10_000_000).value
+        return self._deps.reader.count_tasks(query, limit=COUNT_LIMIT).value
 
 
 def _list_query(arguments: Arguments) -> TaskQuery:
