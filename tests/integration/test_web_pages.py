@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.told_history import W1, ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
+from umbel.app import UI_FOLDER
 
 INDEX = (
     '<html><head><meta name="umbel-prefix" content="__UMBEL_PREFIX__">'
@@ -170,3 +171,19 @@ def test_a_bad_flag_of_the_workers_page_is_named(web: WebServer) -> None:
     assert (answer.status, answer.text) == (400, "Invalid argument 'maybe' of type 'bool'")
     assert answer.headers["content-type"] == "text/plain"
     assert web.get("/?json=1").json().keys() == {"data"}
+
+
+def test_the_built_page_is_sent_compressed(history: ToldHistory) -> None:
+    folder = UI_FOLDER / "assets"
+    with serving(make_deps(history.reader, UI_FOLDER)) as server:
+        for path in [file for file in folder.iterdir() if file.suffix in (".js", ".css")]:
+            if path.stat().st_size < 1024:
+                continue
+            for token, suffix in (("br", ".br"), ("gzip", ".gz")):
+                answer = server.get(f"/static/assets/{path.name}", headers={"Accept-Encoding": token})
+                assert answer.headers["content-encoding"] == token
+                assert answer.headers["content-type"].startswith(("text/javascript", "text/css"))
+                assert answer.headers["vary"] == "accept-encoding"
+                assert "immutable" in answer.headers["cache-control"]
+                assert answer.body == Path(f"{path}{suffix}").read_bytes()
+                assert len(answer.body) < path.stat().st_size * 0.4

@@ -20,6 +20,18 @@ it("does not call a page live that was asked to stand still", () => {
   expect(healthOf("paced", makeStatus({ state: "blind", ready: false })).word).toBe("Blind");
 });
 
+it("says by how much it is behind, as long as that is true", () => {
+  const now = makeStatus().now;
+  const behind = (lag: number, lastEvent: number | null = now) =>
+    healthOf("live", makeStatus({ lag, lastEvent })).word;
+  expect(behind(1.9)).toBe("Live");
+  expect(behind(7.4)).toBe("Behind by 7 s");
+  expect(behind(300)).toBe("Behind by 5 min");
+  expect(behind(7.4, now - 30)).toBe("Live");
+  expect(behind(7.4, null)).toBe("Live");
+  expect(healthOf("live", makeStatus({ lag: 7, state: "blind", ready: false })).word).toBe("Blind");
+});
+
 it("passes the monitor's own reason on", () => {
   const health = healthOf("live", makeStatus({ state: "stopped", error: "It was killed." }));
   expect(health.sentence).toContain("It was killed.");

@@ -1,4 +1,5 @@
 import type { Link, Status } from "./status";
+import { formatWait } from "./time";
 
 export type HealthLevel = "good" | "waiting" | "bad";
 
@@ -7,6 +8,17 @@ export interface Health {
   level: HealthLevel;
   word: string;
   sentence: string;
+}
+
+/** Seconds from receipt to storage from which on the page says that it is behind. */
+const BEHIND = 2;
+/** Seconds without an event, beside the lag, after which the last lag says nothing any more. */
+const LAG_HOLDS = 10;
+
+/** How many seconds what is stored is behind what comes in; 0 when that is not worth a word. */
+export function behindBy(status: Status): number {
+  const isCurrent = status.lastEvent !== null && status.now - status.lastEvent < status.lag + LAG_HOLDS;
+  return isCurrent && status.lag > BEHIND ? Math.round(status.lag) : 0;
 }
 
 /** Whether what the page shows is live: the page's link first, then the monitor's own sight of the broker. */
@@ -31,6 +43,16 @@ export function healthOf(link: Link, status: Status | undefined): Health {
   }
   const blind = monitorHealth(status);
   if (blind) return blind;
+  const behind = behindBy(status);
+  if (behind > 0) {
+    return {
+      level: "waiting",
+      word: `Behind by ${formatWait(behind)}`,
+      sentence:
+        "More events come in than are stored at once: what you see is that old. " +
+        "Nothing is lost unless “Dropped” below counts, and it catches up by itself.",
+    };
+  }
   if (link === "polling") {
     return {
       level: "waiting",

@@ -73,6 +73,12 @@ export function formatDuration(seconds: number): string {
   return `${minutes}m ${two(whole % 60)}s`;
 }
 
+/** Whole seconds in a word: "7 s", "2 min", "3 h". */
+export function formatWait(seconds: number): string {
+  if (seconds < 90) return `${seconds} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
 /** How long ago, coarse: "just now", "12 s ago", "5 min ago", "3 h ago", "2 d ago"; "in …" for the future. */
 export function formatAgo(epoch: number, now: number): string {
   const seconds = now - epoch;
