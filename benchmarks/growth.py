@@ -101,13 +101,14 @@ def find_figure(size: Size, number: int) -> float:
     return (size.rate, size.answers[0] * 1000, size.memory / 1e6, disk)[number]
 
 
-def write_page(sizes: Sequence[Size]) -> None:
-    """Renew the table between its marks, and the picture."""
+def write_page(sizes: Sequence[Size], *, is_quick: bool) -> None:
+    """Renew the table between its marks, and the picture; say so where the figures are only a first look."""
     PICTURE.write_text(draw_growth(sizes))
     before, rest = PAGE.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
     table = write_table(HEADERS, [size.write_cells() for size in sizes])
-    PAGE.write_text(f"{before}{MARKS[0]}\n{table}\n\n{describe_machine()}.\n\n{MARKS[1]}{after}")
+    caveat = "A first look (`--quick`), not for quoting: " if is_quick else "Measured on "
+    PAGE.write_text(f"{before}{MARKS[0]}\n{table}\n\n{caveat}{describe_machine()}.\n\n{MARKS[1]}{after}")
 
 
 def choose_sizes(*, quick: bool, huge: bool) -> dict[Kind, list[int]]:
@@ -141,7 +142,7 @@ def main(argv: list[str] | None = None) -> int:
                     f"{tasks:,} tasks: lost events and rows, wrong answers", size.lost + size.wrong
                 )
     if chosen.write:
-        write_page(sizes)
+        write_page(sizes, is_quick=chosen.quick)
     return report.finish()
 
 

@@ -104,18 +104,21 @@ def measure_pair(report: Report, tasks: int, *, times: int, patience: float) -> 
     with ExitStack() as stack:
         pair = Pair({kind: stack.enter_context(Run(Setting(kind, options=PERSISTENT))) for kind in KINDS})
         pair.fill(tasks)
-        if times:
-            compare(report, "cold", pair.ask_cold(TASK_QUESTIONS, times), TASK_QUESTIONS)
+        compare(report, "cold", pair.ask_cold(TASK_QUESTIONS, times), TASK_QUESTIONS)
         compare(report, "warm", pair.ask_warm(TASK_QUESTIONS, patience), TASK_QUESTIONS)
         require_right(report, pair.askers)
 
 
-def measure_fleet(report: Report, patience: float) -> None:
-    """Questions about a thousand workers."""
+def measure_fleet(report: Report, *, times: int, patience: float) -> None:
+    """Questions about a thousand workers, warm; and cold, but for metrics, which Flower forgets with each start."""
     with ExitStack() as stack:
-        pair = Pair({kind: stack.enter_context(Run(Setting(kind, workers=FLEET))) for kind in KINDS})
+        settings = {kind: Setting(kind, workers=FLEET, options=PERSISTENT) for kind in KINDS}
+        pair = Pair({kind: stack.enter_context(Run(setting)) for kind, setting in settings.items()})
         pair.fill(FLEET_TASKS)
-        compare(report, "warm", pair.ask_warm(FLEET_QUESTIONS, patience), FLEET_QUESTIONS)
+        warm = pair.ask_warm(FLEET_QUESTIONS, patience)
+        cold = pair.ask_cold(FLEET_QUESTIONS[:1], times)
+        compare(report, "cold", cold, FLEET_QUESTIONS[:1])
+        compare(report, "warm", warm, FLEET_QUESTIONS)
         require_right(report, pair.askers)
 
 
@@ -165,7 +168,7 @@ def main(argv: list[str] | None = None) -> int:
     if chosen.only in (None, "pair"):
         measure_pair(report, chosen.tasks or tasks, times=times, patience=patience)
     if chosen.only in (None, "fleet"):
-        measure_fleet(report, patience)
+        measure_fleet(report, times=times, patience=patience)
     if chosen.only in (None, "growth"):
         sizes = [100_000, 1_000_000, *([10_000_000] if chosen.huge else [])]
         measure_growth(report, [10_000, 100_000] if chosen.quick else sizes, patience)

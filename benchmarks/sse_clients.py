@@ -1,7 +1,8 @@
 """Many listeners of Umbel's live stream in one process, which notes when each of them hears of a probe.
 
 `python -m benchmarks.sse_clients PORT CLIENTS`. Prints `ready` once all listen, runs until its input ends, then prints
-one line of JSON: bytes and messages received, connections that ended, and for each probe the moments it was heard.
+one line of JSON: bytes and messages received, connections that ended, and the moments at which each probe and each
+delta was heard.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import time
 #: A probe is a task whose id begins so; no other id does.
 PROBE = "feedc0de"
 _PROBE = re.compile(rf"{PROBE}-[0-9a-f-]{{27}}".encode())
+_DELTA = re.compile(rb"id: (\d+)\nevent: delta\n")
 #: Bytes kept of what came before, so that an id in two pieces is found as well.
 _TAIL = 35
 #: Connections opened at once.
@@ -31,6 +33,8 @@ class Hearing:
     def __init__(self) -> None:
         #: Probe id -> epoch seconds at which listeners heard of it, each listener once.
         self.heard: dict[str, list[float]] = {}
+        #: The same of deltas, by their ids.
+        self.deltas: dict[str, list[float]] = {}
         self.messages = 0
         self.bytes = 0
         self.ended = 0
@@ -58,10 +62,11 @@ class Listener(asyncio.Protocol):
         hearing.messages += data.count(b"\nevent: ")
         text = self._tail + data
         self._tail = text[-_TAIL:]
-        for found in _PROBE.findall(text):
-            if found not in self._known:
-                self._known.add(found)
-                hearing.heard.setdefault(found.decode(), []).append(now)
+        for pattern, heard in ((_PROBE, hearing.heard), (_DELTA, hearing.deltas)):
+            for found in pattern.findall(text):
+                if found not in self._known:
+                    self._known.add(found)
+                    heard.setdefault(found.decode(), []).append(now)
         if not self._first.done() and b"event: snapshot" in text:
             self._first.set_result(None)
 

@@ -27,8 +27,6 @@ KINDS: tuple[Kind, Kind] = ("flower", "umbel")
 QUIET = 0.1
 #: Seconds for which it must have nothing to do: longer than work is put off. Umbel's search index waits 5 s for more.
 QUIET_TIME = 7
-#: What Umbel calls, in its metrics, the tasks that are stored and not yet in the search index.
-INDEX_LAG = "umbel_search_index_behind"
 
 
 class Subject(Server):
@@ -158,20 +156,16 @@ class Subject(Server):
         return [root, *root.children(recursive=True)]
 
     def wait_until_quiet(self, seconds: float = 600.0) -> None:
-        """Return when it has nothing left to do: index caught up, and next to no CPU for `QUIET_TIME` seconds."""
+        """Return when it has nothing left to do: next to no CPU for `QUIET_TIME` seconds."""
         deadline = time.monotonic() + seconds
         quiet = 0
         while quiet < QUIET_TIME:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.kind} still works after {seconds} s")
-            # what our own question about the index costs lies between two windows
             cpu, began = self.measure_cpu(), time.monotonic()
             time.sleep(1)
             idle = (self.measure_cpu() - cpu) / (time.monotonic() - began) < QUIET
-            quiet = quiet + 1 if idle and not self._is_index_behind() else 0
-
-    def _is_index_behind(self) -> bool:
-        return self.kind == "umbel" and bool(self.fetch_gauge(INDEX_LAG))
+            quiet = quiet + 1 if idle else 0
 
 
 def count_events(exposition: str) -> dict[str, int]:

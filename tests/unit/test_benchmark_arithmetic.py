@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.burst import BurstBuilder, iter_spooled
 from benchmarks.event_stream import EventStream, Message
-from benchmarks.load import Listening, find_prompt_share
+from benchmarks.load import Heard, find_feed_delays, find_probe_delays, find_prompt_share
 from benchmarks.memory import find_growth
 from benchmarks.picture import Panel, draw, make_axis, write_number
 from benchmarks.report import Report, find_percentile, write_table
@@ -206,8 +206,18 @@ def test_a_picture_is_sound_and_leaves_out_what_has_no_points() -> None:
 
 
 def test_what_a_listener_never_heard_is_not_prompt() -> None:
-    heard = Listening([0.1, 0.9, 1.0, 1.1], wanted=8, ended=0, web_cpu=0.1)
-    assert find_prompt_share(heard) == 3 / 8
+    probes = {"a": [10.1, 10.9], "b": [21.0, 21.1]}
+    heard = Heard(4, 9.0, {"a": 10.0, "b": 20.0, "c": 30.0}, probes, {}, ended=0, web_cpu=0.1)
+    delays = find_probe_delays(heard)
+    assert len(delays) == 12 and delays.count(float("inf")) == 8
+    assert find_prompt_share(delays) == 3 / 12
+
+
+def test_a_change_is_heard_with_the_first_delta_at_or_after_it() -> None:
+    heard = Heard(2, 0.0, {}, {}, {"3": [1.5, 1.6], "10": [3.0]}, ended=0, web_cpu=0.1)
+    assert find_feed_delays(heard, {2: 1.0, 3: 1.25}) == pytest.approx([0.5, 0.6, 0.25, 0.35])
+    assert find_feed_delays(heard, {4: 2.0}) == [1.0, float("inf")], "one client never got that delta"
+    assert find_feed_delays(heard, {11: 4.0}) == [], "nobody can have heard of what came after the last delta"
 
 
 def test_a_listener_finds_a_probe_in_two_pieces_once() -> None:
@@ -219,5 +229,9 @@ def test_a_listener_finds_a_probe_in_two_pieces_once() -> None:
     for piece in (text[:50], text[50:], text):
         listener.data_received(piece)
     loop.close()
-    assert list(hearing.heard) == [probe] and len(hearing.heard[probe]) == 1
     assert hearing.messages == 2 and hearing.bytes == 2 * len(text)
+    assert list(hearing.heard) == [probe] and len(hearing.heard[probe]) == 1
+    assert hearing.deltas == {}
+    for piece in (b"5\r\nid: 12", b"3\nevent: delta\ndata: {}\n\n"):
+        listener.data_received(piece)
+    assert list(hearing.deltas) == ["123"]
