@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ import amqp
 import pytest
 import trustme
 
+from tests.integration.rabbit_publisher import connect, publish
 from tests.integration.running_source import RunningSource
 from tests.servers import RabbitServer
 from tests.servers.process import free_port, wait_for
@@ -18,8 +19,6 @@ from umbel.ingest.amqp_line import AmqpLine
 from umbel.ingest.buffer import Buffer
 from umbel.ingest.kombu_line import queue_name
 from umbel.ingest.source import Message, SourceState
-
-JSON = "application/json"
 
 
 @pytest.fixture(params=["native", "kombu"], autouse=True)
@@ -54,17 +53,6 @@ class SlowConsumer(RunningSource):
 def publisher(rabbitmq_url: str) -> Iterator[amqp.Channel]:
     with connect(rabbitmq_url) as connection:
         yield connection.channel()
-
-
-def connect(url: str) -> amqp.Connection:
-    server, _, virtual_host = url.rpartition("/")
-    return amqp.Connection(server.rpartition("@")[2], virtual_host=virtual_host or "/")
-
-
-def publish(channel: amqp.Channel, bodies: Iterable[bytes], **properties: object) -> None:
-    properties = {"content_type": JSON, "content_encoding": "utf-8", "delivery_mode": 1, **properties}
-    for body in bodies:
-        channel.basic_publish(amqp.Message(body, **properties), exchange="celeryev", routing_key="task.multi")
 
 
 def numbered(count: int, size: int = 0) -> list[bytes]:
