@@ -292,6 +292,8 @@ class StoreContract:
         writer.write_status(msgspec.structs.replace(status, time=6.5))
         assert reader.fetch_status() == msgspec.structs.replace(status, time=6.5)
         assert writer.fetch_last_alive() == 6.5
+        writer.write_status(msgspec.structs.replace(status, time=9.0, lag=2.0))
+        assert writer.fetch_last_alive() == 7.0
 
     def test_open_and_stale_tasks_are_found(self, writer: HistoryWriter) -> None:
         teller = Teller(writer)

@@ -72,7 +72,7 @@ class MemoryHistory(HistoryWriter):
         self.status = status
 
     def fetch_last_alive(self) -> float | None:
-        return None if self.status is None else self.status.time
+        return None if self.status is None else self.status.time - self.status.lag
 
     def open_gap(self, gap: Gap) -> int:
         self._check()

@@ -42,6 +42,8 @@ _log = logging.getLogger("umbel.ingest.collector")
 
 #: Seconds between two written statuses: what a `kill -9` can cost the record of when we were last alive.
 STATUS_INTERVAL = 1.0
+#: Seconds in which what has been received is stored at the end: the parent waits a little longer (`supervise`).
+FINISH_TIME = 8.0
 #: How a log line goes to the parent, which logs it again in its own way (`supervise`).
 LOG_FORMAT = "%(levelname)s %(message)s"
 #: Seconds between attempts to open or write a store that refuses.
@@ -179,9 +181,10 @@ class Collector:
             while not self._stop.is_set():
                 self._round(parts)
         finally:
+            until = time.monotonic() + FINISH_TIME
             parts.watch.stop()
             parts.source.stop()
-            self._finish(parts.pipeline)
+            self._finish(parts.pipeline, until)
             parts.pipeline.close()
             self._buffer.close()
 
@@ -221,11 +224,18 @@ class Collector:
                 return
             time.sleep(min(left, 0.05))
 
-    def _finish(self, pipeline: Pipeline) -> None:
-        """Store what is still in the buffer, and that we stopped."""
+    def _finish(self, pipeline: Pipeline, until: float) -> None:
+        """Store what is still in the buffer, and that we stopped; what is left at the time `until` is lost, and the
+        next run's gap begins with it, for the status tells how far behind we were."""
         try:
-            while pipeline.flush():
+            while pipeline.flush() and time.monotonic() < until:
                 pass
+            if self._buffer.size:
+                _log.warning(
+                    "Stopped with %.0f MB of events not stored, the oldest %.0f s old.",
+                    self._buffer.size / 1e6,
+                    pipeline.lag,
+                )
             self._store.write_status(self.get_status())
         except StoreError as error:
             _log.error("What came last could not be stored: %s", error)

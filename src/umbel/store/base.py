@@ -250,8 +250,8 @@ class HistoryWriter(ABC):
 
     @abstractmethod
     def fetch_last_alive(self) -> float | None:
-        """When the last run last wrote its status, epoch seconds UTC; None for a new history. To be asked before
-        the first `write_status`: what lies between is a monitor-down gap."""
+        """Up to when all that the last run had received was stored when it last wrote its status, epoch seconds UTC;
+        None for a new history. To be asked before the first `write_status`: what lies between is a monitor-down gap."""
 
     @abstractmethod
     def fetch_open_gaps(self) -> list[Gap]:

@@ -106,7 +106,10 @@ class SQLiteWriter(HistoryWriter):
 
     def fetch_last_alive(self) -> float | None:
         rows = self._file.select("SELECT value FROM meta WHERE key = 'status'")
-        return msgspec.json.decode(rows[0][0], type=CollectorStatus).time if rows else None
+        if not rows:
+            return None
+        status = msgspec.json.decode(rows[0][0], type=CollectorStatus)
+        return status.time - status.lag
 
     def open_gap(self, gap: Gap) -> int:
         row = (gap.start, gap.end, gap.cause, gap.lossy, gap.detail)
