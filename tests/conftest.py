@@ -51,6 +51,8 @@ UmbelFactory: TypeAlias = Callable[..., UmbelServer]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; within a file and among the others the order stays."""
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST_FIRST)}
+    if missing := [str(path) for path in places if not path.exists()]:
+        raise pytest.UsageError(f"LONGEST_FIRST in {__file__} names files that are not there: {missing}")
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 

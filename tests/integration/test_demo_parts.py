@@ -20,7 +20,7 @@ from umbel.errors import UmbelError
 
 
 def wait_for_line(child: Child, line: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while line not in child.read_last_lines():
         assert time.monotonic() < deadline, child.read_last_lines()
         time.sleep(0.02)

@@ -159,7 +159,10 @@ def run_before_broker(broker: Broker) -> dict[str, float]:
         assert status["state"] in ("connecting", "absent"), status
         assert fetch_status_code(f"{monitor.url}/health/ready") == 503
         assert fetch_status_code(f"{monitor.url}/health/live") == 200
-        wait_for(lambda: fetch_api(monitor, "status")["error"], 30, message="the status does not say why")
+        wait_for(
+            lambda: "refused" in (fetch_api(monitor, "status")["error"] or ""), 30,
+            message=lambda: f"does not say why: {fetch_api(monitor, 'status')}",
+        )  # fmt: skip
         server.start()
         back, back_at = time.monotonic(), time.time()
         with Beacon(server.url) as beacon:

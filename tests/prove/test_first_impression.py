@@ -1,7 +1,8 @@
 """A machine with Python, git and make: a fresh clone's `make demo`, and the wheel in an empty virtualenv.
 
-Each must show, in a real browser, two online workers and tasks in at least five states within two minutes of being
-installed, changing without a reload; and leave nothing running behind.
+Each must show, in a real browser, two online workers and tasks in at least five states within two minutes, changing
+without a reload; and leave nothing running behind. The minutes of the clone begin with `make demo`, which installs all
+that it needs; those of the wheel when it is installed.
 """
 
 import os
@@ -53,7 +54,7 @@ def look(page: Page) -> tuple[int, set[str], str]:
     return online, states, text
 
 
-def watch(url: str, installed: float) -> None:
+def watch(url: str, begun: float) -> None:
     """Open the Dashboard and wait for what a first-time user is promised."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=list(QUIET))
@@ -61,7 +62,9 @@ def watch(url: str, installed: float) -> None:
         page.goto(url)
         page.evaluate("window.neverReloaded = true")
         wait_for(lambda: look(page)[0] >= 2 and len(look(page)[1]) >= 5, 110)
-        assert time.monotonic() - installed < 120
+        taken = time.monotonic() - begun
+        print(f"two workers, five states, after {taken:.0f} s")
+        assert taken < 120
         before = look(page)[2]
         wait_for(lambda: look(page)[2] != before, 20)
         assert page.evaluate("window.neverReloaded") is True
@@ -72,12 +75,11 @@ def watch(url: str, installed: float) -> None:
 def test_make_demo_in_a_fresh_clone(tmp_path: Path) -> None:
     clone = tmp_path / "umbel"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    subprocess.run(["scripts/install", "demo"], cwd=clone, env=clean_environment(), check=True)
-    installed, port = time.monotonic(), free_port()
+    begun, port = time.monotonic(), free_port()
     with running(["make", "demo", f"ARGS=--port {port}"], clone) as demo:
         url = f"http://127.0.0.1:{port}/"
-        wait_for(lambda: url in (clone / "demo.log").read_text() or demo.poll() is not None, 120)
-        watch(url, installed)
+        wait_for(lambda: url in (clone / "demo.log").read_text() or demo.poll() is not None, 300)
+        watch(url, begun)
 
 
 @pytest.mark.timeout(1200)
