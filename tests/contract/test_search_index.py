@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contract.store_search_contract import ONE_STORE, expressions, printed_kwargs, some_text, texts
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
-from umbel.store import paging, search_indexer
+from umbel.store import paging, search_indexer, sqlite_prune
 from umbel.store.base import TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.search import Expression, Term, parse_search
@@ -271,6 +271,19 @@ def test_an_older_copy_of_the_history_is_noticed(stand: Stand) -> None:
     assert len(restored.find(word("anew"))) == 5
     assert restored.entries("gon") == 0
     restored.close()
+
+
+def test_an_index_that_missed_too_much_is_made_anew(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_prune, "KEPT_REWRITTEN", 3)
+    stand.teller.tell([event for n in range(9) for event in succeeded(f"u{n}", args="('first',)")])
+    stand.indexer.step(100)
+    for n in range(9):
+        stand.teller.tell(succeeded(f"u{n}", at=EPOCH + 60, worker="celery@b", args="('second',)"))
+    stand.writer.prune(now=EPOCH)
+    assert len(stand.find(word("second"))) == 9
+    stand.catch_up()
+    assert len(stand.find(word("second"))) == 9
+    assert stand.entries("fir") == 0
 
 
 def test_unfinished_tasks_are_found_and_indexed_once_they_end(stand: Stand) -> None:
