@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.contract.store_search_contract import ONE_STORE, expressions, printed_kwargs, some_text, texts
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
 from umbel.store import paging, search_indexer, sqlite_prune
-from umbel.store.base import TaskQuery
+from umbel.store.base import Count, TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.search import Expression, Term, parse_search
 from umbel.store.search_index import index_path
@@ -303,6 +303,14 @@ def test_few_new_rows_wait_for_more(stand: Stand, monkeypatch: pytest.MonkeyPatc
     stand.teller.tell([event for n in range(9) for event in succeeded(f"u{n}")])
     assert stand.indexer.step(100, patient=True) == 0
     assert stand.indexer.step(9, patient=True) == 9
+
+
+def test_counting_ends_when_its_time_is_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "FIRST_PIECE", 2)
+    stand.teller.tell([event for n in range(9) for event in received(f"u{n}", args="('common',)")])
+    with closing(SQLiteReader(stand.path, buckets=BUCKETS, count_time=-1.0)) as hasty:
+        assert hasty.count_tasks(TaskQuery(search=word("common"))) == Count(0, False)
+        assert hasty.count_tasks(TaskQuery(search=word("name:shop"))) == Count(9, True)
 
 
 def test_only_the_owner_can_read_the_index(stand: Stand) -> None:
