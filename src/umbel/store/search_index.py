@@ -206,16 +206,32 @@ class SearchIndex:
     def viewing(self) -> Iterator[IndexView | None]:
         """The index as it is now, for one search; None when there is none that can be used."""
         now = identity(self._path)
+        view = None if now is None else self._open_view(now)
+        if view is None or now is None:
+            yield None
+            return
         try:
-            connection = None if now is None else self._connected(now)
-            view = None if connection is None else _view_of(connection)
+            yield view
+            view.end()
+        except BaseException:
+            view.connection.close()
+            raise
+        self._idle.append((now, view.connection))
+
+    def _open_view(self, now: tuple[int, int]) -> IndexView | None:
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = self._connected(now)
+            connection.execute("BEGIN")
+            state = read_state(connection)
         except sqlite3.Error as exc:
             logger.debug("The search index %s cannot be read now: %s", self._path, exc)
-            view = None
-        yield view
-        if view is not None and now is not None:
-            view.end()
-            self._idle.append((now, view.connection))
+            state = None
+        if connection is not None and state is not None:
+            return IndexView(connection, state)
+        if connection is not None:
+            connection.close()
+        return None
 
     def _connected(self, now: tuple[int, int]) -> sqlite3.Connection:
         while self._idle:
@@ -229,9 +245,3 @@ class SearchIndex:
             isolation_level=None,
             check_same_thread=False,
         )
-
-
-def _view_of(connection: sqlite3.Connection) -> IndexView | None:
-    connection.execute("BEGIN")
-    state = read_state(connection)
-    return None if state is None else IndexView(connection, state)
