@@ -74,7 +74,7 @@ class Stand:
 @pytest.fixture
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     # every search asks the index, whose parts are of a few rows
-    monkeypatch.setattr(paging, "ATTEMPTS", ((1, 1000),))
+    monkeypatch.setattr(paging, "ATTEMPTS", ((1, 1000, 9.0),))
     monkeypatch.setattr(paging, "FIRST_STEP", 1)
     monkeypatch.setattr(paging, "SAMPLE", 1)
     monkeypatch.setattr(search_indexer, "PART_ROWS", 5)

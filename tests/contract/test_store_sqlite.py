@@ -49,7 +49,8 @@ class TestSearch(StoreSearchContract):
         """With small steps every way of finding rows is taken, and every step ends after a few rows."""
         if request.param != "at once":
             for name, value in {
-                "FIRST_STEP": 2, "FIRST_PIECE": 9, "SMALL_BLOCK": 1, "SAMPLE": 1, "ATTEMPTS": ((1, 3), (3, 1000)),
+                "FIRST_STEP": 2, "FIRST_PIECE": 9, "SMALL_BLOCK": 1, "SAMPLE": 1,
+                "ATTEMPTS": ((1, 3, 9.0), (3, 999, 9.0)),
             }.items():  # fmt: skip
                 monkeypatch.setattr(paging, name, value)
             monkeypatch.setattr(steps, "LONGEST_STEP", 9)

@@ -27,8 +27,9 @@ MOST_SORTED = 100_000
 SMALL_BLOCK = 300
 #: Newest rows that tell whether a search is for something common.
 SAMPLE = 1_000
-#: Rows walked before the search index is asked, and the most candidates that it may then give; twice.
-ATTEMPTS = ((1_000, 12_000), (40_000, 50_000))
+#: Rows walked before the search index is asked, the most candidates that it may then give, and how many seconds it may
+#: take; twice. What follows is a walk through all rows.
+ATTEMPTS = ((1_000, 12_000, 0.1), (40_000, 50_000, 2.0))
 
 _id, _uuid = tasks.c.id, tasks.c.uuid
 
@@ -70,8 +71,8 @@ class Index(Protocol):
     def known(self) -> Block | None:
         """The candidates, where they were fetched before."""
 
-    def fetch_candidates(self, most: int) -> Block | None:
-        """All rows that can match; None where they are more than `most`."""
+    def fetch_candidates(self, most: int, patience: float) -> Block | None:
+        """All rows that can match; None where they are more than `most`, or not found in `patience` seconds."""
 
 
 class Finder:
@@ -112,7 +113,7 @@ class Finder:
         counted = 0
         block = None
         if self._index is not None and not self._is_common():
-            block = self._index.fetch_candidates(2 * limit)
+            block = self._index.fetch_candidates(2 * limit, until - time.monotonic())
         matching = filters(self._query, self._known)
         for where in self._pieces(block or self._smallest(None) or _everything(), newest=True):
             if time.monotonic() > until:
@@ -187,10 +188,10 @@ class Finder:
         if self._index is not None:
             if self._index.known is not None:
                 return self._sort(segment, place, self._index.known, wanted)
-            for budget, most in ATTEMPTS:
+            for budget, most, patience in ATTEMPTS:
                 if walk.go(wanted, budget):
                     return walk.found
-                block = self._index.fetch_candidates(most)
+                block = self._index.fetch_candidates(most, patience)
                 if block is not None:
                     return walk.found + self._sort(segment, walk.place, block, wanted - len(walk.found))
         block = self._smallest(segment)

@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 #: Another layout of the file is another number: the index is made anew.
 FORMAT = 1
-#: Seconds that a search waits for candidates; a walk through the rows is not slower than that.
-PATIENCE = 0.2
 #: Virtual machine steps between two looks at the clock.
 _STEPS = 10_000
 
@@ -107,10 +105,10 @@ class IndexView:
         self.connection.set_progress_handler(None, 0)
         self.connection.execute("ROLLBACK")
 
-    def find(self, match: str, most: int) -> list[int] | None:
+    def find(self, match: str, most: int, patience: float) -> list[int] | None:
         """The ids of entries that match, and of rows that have no entry yet; None for more than `most`, or after
-        `PATIENCE` seconds."""
-        self._deadline = time.monotonic() + PATIENCE
+        `patience` seconds."""
+        self._deadline = time.monotonic() + patience
         try:
             ids = self._column("SELECT id FROM pending LIMIT ?", most + 1)
             parts = self._column("SELECT number FROM parts ORDER BY number DESC LIMIT ?", -1) if match else []
@@ -149,16 +147,17 @@ class Candidates:
         """What was found before."""
         return self._block
 
-    def fetch_candidates(self, most: int) -> Block | None:
-        """All rows that can match; None where they are more than `most`. Remembers what it found."""
+    def fetch_candidates(self, most: int, patience: float) -> Block | None:
+        """All rows that can match; None where they are more than `most`, or not found in `patience` seconds.
+        Remembers what it found."""
         if self._block is None and most > self._more_than:
-            self._block = self._fetch(most)
+            self._block = self._fetch(most, patience)
             self._more_than = most
         return self._block
 
-    def _fetch(self, most: int) -> Block | None:
+    def _fetch(self, most: int, patience: float) -> Block | None:
         state = self._index.state
-        ids = self._index.find("" if self._plan is NONE else self._plan.match, most)
+        ids = self._index.find("" if self._plan is NONE else self._plan.match, most, patience)
         if ids is None:
             return None
         changed = self._view.fetch(
