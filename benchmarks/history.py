@@ -114,8 +114,6 @@ def copied(name: str) -> str:
     """The SQL that gives a copy's value of this column."""
     if name == "uuid":
         return "fresh(uuid, :n)"
-    if name == "root_id":
-        return "CASE WHEN root_id = uuid THEN fresh(uuid, :n) ELSE root_id END"
     return f"{name} + :shift" if name in _TIMES else name
 
 

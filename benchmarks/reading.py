@@ -6,9 +6,11 @@ prints the median milliseconds of each kind of question at the store, without HT
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from umbel.errors import StoreUnavailable
@@ -77,6 +79,22 @@ QUESTIONS: dict[str, Question] = {
 }
 
 
+def forget(path: Path) -> None:
+    """Take the files of a history out of the system's cache, as after a start of the machine."""
+    for file in path.parent.glob(f"{path.name.removesuffix('.sqlite3')}.*"):
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def ask_cold(path: Path, question: Question) -> float | None:
+    """Seconds of the first question to a history that nobody has read from."""
+    forget(path)
+    with closing(SQLiteReader(path, buckets=DEFAULT_BUCKETS)) as reader:
+        reader.open()
+        return measure(reader, question, clock=time.perf_counter, rounds=1, patience=60.0)
+
+
 def measure(
     reader: SQLiteReader, question: Question, *, clock: Callable[[], float], rounds: int, patience: float
 ) -> float | None:
@@ -98,6 +116,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--cpu", action="store_true", help="CPU time instead of the clock on the wall")
+    parser.add_argument("--cold", action="store_true", help="one question each, files out of the cache")
     parser.add_argument("--only", default="", help="questions whose name contains this")
     options = parser.parse_args()
     readers = [SQLiteReader(path, buckets=DEFAULT_BUCKETS) for path in options.files]
@@ -107,9 +126,13 @@ def main() -> None:
         if options.only not in kind:
             continue
         clock = time.process_time if options.cpu else time.perf_counter
-        found = [
-            measure(reader, question, clock=clock, rounds=options.rounds, patience=4.0) for reader in readers
-        ]
+        if options.cold:
+            found = [ask_cold(path, question) for path in options.files]
+        else:
+            found = [
+                measure(reader, question, clock=clock, rounds=options.rounds, patience=4.0)
+                for reader in readers
+            ]
         cells = [f"{'given up':>13}" if value is None else f"{value * 1000:>13.2f}" for value in found]
         print(f"{kind:<26}{''.join(cells)}", flush=True)
     for reader in readers:

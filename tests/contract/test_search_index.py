@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.contract.store_search_contract import ONE_STORE, expressions, printed_kwargs, some_text, texts
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
-from umbel.store import paging, search_indexer
-from umbel.store.base import TaskQuery
+from umbel.store import paging, search_indexer, sqlite_prune
+from umbel.store.base import Count, TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.search import Expression, Term, parse_search
 from umbel.store.search_index import index_path
@@ -74,7 +74,7 @@ class Stand:
 @pytest.fixture
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     # every search asks the index, whose parts are of a few rows
-    monkeypatch.setattr(paging, "ATTEMPTS", ((1, 1000),))
+    monkeypatch.setattr(paging, "ATTEMPTS", ((1, 1000, 9.0),))
     monkeypatch.setattr(paging, "FIRST_STEP", 1)
     monkeypatch.setattr(paging, "SAMPLE", 1)
     monkeypatch.setattr(search_indexer, "PART_ROWS", 5)
@@ -273,6 +273,19 @@ def test_an_older_copy_of_the_history_is_noticed(stand: Stand) -> None:
     restored.close()
 
 
+def test_an_index_that_missed_too_much_is_made_anew(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_prune, "KEPT_REWRITTEN", 3)
+    stand.teller.tell([event for n in range(9) for event in succeeded(f"u{n}", args="('first',)")])
+    stand.indexer.step(100)
+    for n in range(9):
+        stand.teller.tell(succeeded(f"u{n}", at=EPOCH + 60, worker="celery@b", args="('second',)"))
+    stand.writer.prune(now=EPOCH)
+    assert len(stand.find(word("second"))) == 9
+    stand.catch_up()
+    assert len(stand.find(word("second"))) == 9
+    assert stand.entries("fir") == 0
+
+
 def test_unfinished_tasks_are_found_and_indexed_once_they_end(stand: Stand) -> None:
     stand.teller.tell([event for n in range(9) for event in received(f"u{n}", args=f"('w{n:03}',)")])
     stand.indexer.step(100)
@@ -290,6 +303,14 @@ def test_few_new_rows_wait_for_more(stand: Stand, monkeypatch: pytest.MonkeyPatc
     stand.teller.tell([event for n in range(9) for event in succeeded(f"u{n}")])
     assert stand.indexer.step(100, patient=True) == 0
     assert stand.indexer.step(9, patient=True) == 9
+
+
+def test_counting_ends_when_its_time_is_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "FIRST_PIECE", 2)
+    stand.teller.tell([event for n in range(9) for event in received(f"u{n}", args="('common',)")])
+    with closing(SQLiteReader(stand.path, buckets=BUCKETS, count_time=-1.0)) as hasty:
+        assert hasty.count_tasks(TaskQuery(search=word("common"))) == Count(0, False)
+        assert hasty.count_tasks(TaskQuery(search=word("name:shop"))) == Count(9, True)
 
 
 def test_only_the_owner_can_read_the_index(stand: Stand) -> None:

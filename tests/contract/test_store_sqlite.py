@@ -9,7 +9,7 @@ from tests.contract.store_contract import StoreContract
 from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
 from tests.contract.teller import BUCKETS, EPOCH
-from umbel.store import paging, sqlite_reader
+from umbel.store import paging, sqlite_reader, steps
 from umbel.store.retention import Limits
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
@@ -49,9 +49,11 @@ class TestSearch(StoreSearchContract):
         """With small steps every way of finding rows is taken, and every step ends after a few rows."""
         if request.param != "at once":
             for name, value in {
-                "FIRST_STEP": 2, "LONGEST_STEP": 9, "SMALL_BLOCK": 1, "SAMPLE": 1, "ATTEMPTS": ((1, 3), (3, 1000)),
+                "FIRST_STEP": 2, "FIRST_PIECE": 9, "SMALL_BLOCK": 1, "SAMPLE": 1,
+                "ATTEMPTS": ((1, 3, 9.0), (3, 999, 9.0)),
             }.items():  # fmt: skip
                 monkeypatch.setattr(paging, name, value)
+            monkeypatch.setattr(steps, "LONGEST_STEP", 9)
             monkeypatch.setattr(sqlite_reader, "LONGEST_VIEW", 0.0)
         return str(request.param)
 

@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,9 @@ from tests.integration.running_collector import RunningCollector
 from tests.servers import RedisServer
 from tests.servers.process import wait_for
 from umbel.ingest.settings import CollectorSettings
+from umbel.store.base import TaskQuery
+from umbel.store.search import parse_search
+from umbel.store.search_index import index_path
 
 
 @pytest.mark.timeout(120)
@@ -35,6 +40,39 @@ def test_tasks_of_a_worker_without_events_are_stored_once_they_are_enabled(
         assert (task.name, task.result, task.worker) == ("tests.add", "5", worker.hostname)
         assert collector.process.healthy
         assert collector.process.restarts == 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_search_index_is_kept_where_it_is_wanted(
+    redis_url: str, tmp_path: Path, celery_worker: WorkerFactory, wanted: bool
+) -> None:
+    celery_worker(redis_url)
+    index = index_path(tmp_path / "history.sqlite3")
+    index.write_bytes(b"what an earlier run left")
+    with RunningCollector(redis_url, tmp_path, search_index=wanted) as collector:
+        app = make_app(redis_url)
+        try:
+            uuid = app.send_task("tests.add", (4711, 1), retry=False).id
+            collector.wait_for_state(uuid, "SUCCESS")
+        finally:
+            app.close()
+        if wanted:
+            wait_for(lambda: _holds(index, "471"), 20.0)
+        else:
+            assert not index.exists()
+        query = TaskQuery(search=parse_search("4711"))
+        assert [task.uuid for task in collector.reader.fetch_tasks(query, limit=9).tasks] == [uuid]
+
+
+def _holds(index: Path, text: str) -> bool:
+    """Some entry of the search index has this text."""
+    try:
+        with closing(sqlite3.connect(f"{index.as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT rowid FROM part_1 WHERE part_1 MATCH ?", (text,)).fetchall()
+    except sqlite3.Error:
+        return False
+    return bool(rows)
 
 
 @pytest.mark.timeout(120)

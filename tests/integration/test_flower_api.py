@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.told_history import W1, W2, ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
+from umbel.web import flower_tasks
 
 KEYS = [
     "uuid", "name", "state", "received", "sent", "started", "rejected", "succeeded", "failed", "retried",
@@ -178,6 +179,18 @@ def test_the_table_reads_multipart_forms(web: WebServer) -> None:
     headers = {"content-type": "multipart/form-data; boundary=b"}
     answer = web.send("POST", "/tasks/datatable", body="".join(parts) + "--b--\r\n", headers=headers)
     assert answer.json()["recordsTotal"] == 4
+
+
+def test_the_table_says_when_it_stopped_counting(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = TABLE.format(start=1, length=2, direction="asc", column="name") + "&search[value]=test"
+    exact = web.get(f"/tasks/datatable?{query}").json()
+    assert exact["recordsFiltered"] == 3
+    assert "recordsFilteredIsFloor" not in exact
+    monkeypatch.setattr(flower_tasks, "COUNT_LIMIT", 1)
+    floor = web.get(f"/tasks/datatable?{query}").json()
+    # one was counted, and the page shows the third
+    assert (floor["recordsFiltered"], floor["recordsFilteredIsFloor"]) == (3, True)
+    assert floor["recordsTotal"] == exact["recordsTotal"]
 
 
 def test_a_search_error_of_the_table_is_part_of_its_answer(web: WebServer) -> None:

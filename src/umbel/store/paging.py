@@ -6,7 +6,7 @@ Used by `store.sqlite_reader`.
 """
 
 import heapq
-import operator
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -19,17 +19,17 @@ from umbel.store.condition import FACET_FIELDS, Condition, Known, unindexed
 from umbel.store.order import Found, Position, Segment, rank, segments
 from umbel.store.queries import chosen_values, count_facets, facets_suffice, filters, lookups
 from umbel.store.schema import tasks
+from umbel.store.steps import FIRST_PIECE, FIRST_STEP, Pace, Place, between, beyond, next_place, place_in
 
-#: Rows looked at in the first step of a walk, and in the longest.
-FIRST_STEP, LONGEST_STEP = 500, 20_000
 #: Blocks are counted up to here; larger ones are not sorted.
 MOST_SORTED = 100_000
 #: A block of so few rows is sorted without trying to walk.
 SMALL_BLOCK = 300
 #: Newest rows that tell whether a search is for something common.
 SAMPLE = 1_000
-#: Rows walked before the search index is asked, and the most candidates that it may then give; twice.
-ATTEMPTS = ((1_000, 12_000), (40_000, 50_000))
+#: Rows walked before the search index is asked, the most candidates that it may then give, and how many seconds it may
+#: take; twice. What follows is a walk through all rows.
+ATTEMPTS = ((1_000, 12_000, 0.1), (40_000, 50_000, 2.0))
 
 _id, _uuid = tasks.c.id, tasks.c.uuid
 
@@ -71,16 +71,8 @@ class Index(Protocol):
     def known(self) -> Block | None:
         """The candidates, where they were fetched before."""
 
-    def fetch_candidates(self, most: int) -> Block | None:
-        """All rows that can match; None where they are more than `most`."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where to begin in a column: at a value, of which only rows beyond `uuid` are left where that is given."""
-
-    value: Any
-    inclusive: bool = True
-    uuid: str | None = None
+    def fetch_candidates(self, most: int, patience: float) -> Block | None:
+        """All rows that can match; None where they are more than `most`, or not found in `patience` seconds."""
 
 
 class Finder:
@@ -100,15 +92,17 @@ class Finder:
         """At most `count` matching rows in the query's order, after `position` or beyond `offset` rows."""
         if not all(self._chosen.values()):
             return []
+        wanted = min(offset + count, self._matching())
         found: list[Found] = []
         for segment in self._from(position):
-            place = _place_in(segment, position)
+            place = place_in(segment, position)
             if place is None and not found and offset and not self._filters:
                 offset, place, skipped = self._skip(segment, offset)
+                wanted = min(wanted, offset + count)
                 if skipped:
                     continue
-            found += self._search(segment, place, offset + count - len(found))
-            if len(found) >= offset + count:
+            found += self._search(segment, place, wanted - len(found))
+            if len(found) >= wanted:
                 break
         return found[offset:]
 
@@ -119,7 +113,7 @@ class Finder:
         counted = 0
         block = None
         if self._index is not None and not self._is_common():
-            block = self._index.fetch_candidates(2 * limit)
+            block = self._index.fetch_candidates(2 * limit, until - time.monotonic())
         matching = filters(self._query, self._known)
         for where in self._pieces(block or self._smallest(None) or _everything(), newest=True):
             if time.monotonic() > until:
@@ -185,7 +179,6 @@ class Finder:
 
     def _search(self, segment: Segment, place: Place | None, wanted: int) -> list[Found]:
         """The first `wanted` matching rows of a segment from `place` on."""
-        wanted = min(wanted, self._matching(wanted))
         walk = _Walk(self, segment, place)
         if segment.walked is None:
             return self._sort(segment, place, self._smallest(segment) or _everything(), wanted)
@@ -195,10 +188,10 @@ class Finder:
         if self._index is not None:
             if self._index.known is not None:
                 return self._sort(segment, place, self._index.known, wanted)
-            for budget, most in ATTEMPTS:
+            for budget, most, patience in ATTEMPTS:
                 if walk.go(wanted, budget):
                     return walk.found
-                block = self._index.fetch_candidates(most)
+                block = self._index.fetch_candidates(most, patience)
                 if block is not None:
                     return walk.found + self._sort(segment, walk.place, block, wanted - len(walk.found))
         block = self._smallest(segment)
@@ -208,10 +201,10 @@ class Finder:
             return walk.found
         return walk.found + self._sort(segment, walk.place, block, wanted - len(walk.found))
 
-    def _matching(self, wanted: int) -> int:
+    def _matching(self) -> int:
         """How many rows match at most, where that is known from facets."""
         if not self._chosen or not facets_suffice(self._query):
-            return wanted
+            return sys.maxsize
         return int(self._view.fetch(count_facets(self._query, self._known))[0][0])
 
     def _fetch(
@@ -236,7 +229,7 @@ class Finder:
     def _sort(self, segment: Segment, place: Place | None, block: Block, wanted: int) -> list[Found]:
         """The first `wanted` rows of the segment among those of `block`, piece by piece."""
         best: list[Found] = []
-        after = () if place is None else _beyond(segment, place, self._descending)
+        after = () if place is None else beyond(segment, place, self._descending)
         choose = heapq.nlargest if self._descending else heapq.nsmallest
         for where in self._pieces(block):
             best += self._fetch(segment, (*where, *after), wanted, walking=False)
@@ -270,25 +263,30 @@ class Finder:
 
     def _pieces(self, block: Block, *, newest: bool = False) -> Iterator[Sequence[Condition]]:
         """Conditions that find the rows of `block`, some at a time."""
+        pace = Pace(FIRST_PIECE)
         for part in block.parts:
             place: Place | None = None
             while True:
-                small = 0 < block.size <= LONGEST_STEP
-                edge = None if small else self._edge(part.where, part.by, place, LONGEST_STEP, newest)
-                yield (*part.where, *_between(part.by, place, edge, newest))
+                small = 0 < block.size <= pace.rows
+                edge = None if small else self._edge(part.where, part.by, place, pace.rows, newest)
+                yield (*part.where, *between(part.by, place, edge, newest))
+                pace.note_step()
                 if edge is None:
                     break
-                place = _next_place(place, edge)
-        for start in range(0, len(block.ids), LONGEST_STEP):
-            listed = str(list(block.ids[start : start + LONGEST_STEP]))
-            each = sa.func.json_each(listed).table_valued("value")
+                place = next_place(place, edge)
+        start = 0
+        while start < len(block.ids):
+            listed = block.ids[start : start + pace.rows]
+            each = sa.func.json_each(str(list(listed))).table_valued("value")
             yield (_id.in_(sa.select(each.c.value)),)
+            pace.note_step()
+            start += len(listed)
 
     def _edge(
         self, where: Sequence[Condition], column: sa.Column[Any], place: Place | None, rows: int, down: bool
     ) -> Any:
         """The value of `column` that many rows after `place`; None where there are no more rows."""
-        begin = _between(column, None if place is None else Place(place.value, place.inclusive), None, down)
+        begin = between(column, None if place is None else Place(place.value, place.inclusive), None, down)
         statement = sa.select(column).where(*where, *begin).order_by(column.desc() if down else column.asc())
         found = self._view.fetch(statement.limit(1).offset(rows))
         return found[0][0] if found else None
@@ -302,7 +300,7 @@ class Finder:
     def fetch_walked(self, segment: Segment, place: Place | None, edge: Any, wanted: int) -> list[Found]:
         """What a step of a walk finds."""
         assert segment.walked is not None
-        where = _between(segment.walked, place, edge, self._descending)
+        where = between(segment.walked, place, edge, self._descending)
         if not segment.is_block:
             where = (*segment.where, *where)
         found = self._fetch(segment, where, wanted, walking=True)
@@ -321,7 +319,7 @@ class _Walk:
     def __init__(self, finder: Finder, segment: Segment, place: Place | None) -> None:
         self._finder = finder
         self._segment = segment
-        self._step = FIRST_STEP
+        self._pace = Pace(FIRST_STEP)
         self.place = place
         self.found: list[Found] = []
 
@@ -335,79 +333,17 @@ class _Walk:
         while len(self.found) < wanted:
             if budget is not None and walked >= budget:
                 return False
-            edge = finder.fetch_edge(segment, self.place, self._step)
+            rows = self._pace.rows
+            edge = finder.fetch_edge(segment, self.place, rows)
             self.found += finder.fetch_walked(segment, self.place, edge, wanted - len(self.found))
             if edge is None:
                 break
-            walked += self._step
-            self.place = _next_place(self.place, edge)
-            self._step = min(self._step * 2, LONGEST_STEP)
+            walked += rows
+            self.place = next_place(self.place, edge)
+            self._pace.note_step()
         return True
 
 
 def _everything() -> Block:
     # the index of this column is narrow: where pieces end is found without reading rows
     return Block((Part((), tasks.c.updated),), 0)
-
-
-def _place_in(segment: Segment, position: Position | None) -> Place | None:
-    """Where in the segment to go on after `position`."""
-    if position is None:
-        return None
-    if segment.is_block:
-        return Place(position.uuid, inclusive=False) if segment.key == position.key else None
-    if segment.walked is not None and position.key is None:
-        return None
-    return Place(position.key, uuid=position.uuid)
-
-
-def _next_place(place: Place | None, edge: Any) -> Place:
-    """After a step that ended before `edge`. Rows that share one value are one step, however many."""
-    if place is not None and place.inclusive and place.value == edge:
-        return Place(edge, inclusive=False)
-    return Place(edge)
-
-
-def _between(
-    column: sa.ColumnElement[Any], place: Place | None, edge: Any, down: bool
-) -> tuple[Condition, ...]:
-    """Rows from `place` on and before `edge`, None being either end."""
-    found: list[Condition] = []
-    if place is not None:
-        value = place.value
-        if edge is not None and place.inclusive and value == edge:
-            found.append(column == value)
-        else:
-            found.append(_is_at(column, place, down))
-            if edge is not None:
-                found.append(column > edge if down else column < edge)
-        if place.uuid is not None:
-            tied = _uuid < place.uuid if down else _uuid > place.uuid
-            found.append(sa.or_(column < value if down else column > value, tied))
-    elif edge is not None:
-        found.append(column > edge if down else column < edge)
-    return tuple(found)
-
-
-def _is_at(column: sa.ColumnElement[Any], place: Place, down: bool) -> Condition:
-    compare = (
-        (operator.le if place.inclusive else operator.lt)
-        if down
-        else (operator.ge if place.inclusive else operator.gt)
-    )
-    found: Condition = compare(column, place.value)
-    return found
-
-
-def _beyond(segment: Segment, place: Place, down: bool) -> tuple[Condition, ...]:
-    """Rows of a segment from `place` on, found out row by row."""
-    if segment.sort is None:
-        return _between(unindexed(_uuid), place, None, down)
-    if segment.walked is not None:
-        return _between(unindexed(segment.walked), place, None, down)
-    if place.value is None:
-        tied = _uuid < place.uuid if down else _uuid > place.uuid
-        missing = sa.and_(segment.sort.is_(None), tied)
-        return (missing,) if down else (sa.or_(missing, segment.sort.is_not(None)),)
-    after = sa.and_(*_between(segment.sort, place, None, down))
-    return (sa.or_(after, segment.sort.is_(None)) if down else after,)

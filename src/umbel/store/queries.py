@@ -4,8 +4,9 @@ The same for every engine that knows the functions named in `store.condition`. `
 `store.paging` finds the rows. Used by readers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +31,10 @@ from umbel.store.search import And, Expression, Term
 _OWN: sa.ColumnElement[str] = sa.literal_column("''")
 
 
+#: No column is restricted to some values.
+NOTHING_CHOSEN: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+
 def known_fields(query: TaskQuery) -> tuple[str, ...]:
     """The columns of `FACET_FIELDS` whose values must be known to answer `query`."""
     asked = {"state": bool(query.states), "name": query.name is not None, "worker": query.worker is not None}
@@ -42,10 +47,11 @@ def known_fields(query: TaskQuery) -> tuple[str, ...]:
     )
 
 
-def select_known(field: str) -> sa.Select[Any]:
-    """The values of a facet's column and how many rows have each."""
+def select_known(field: str, chosen: Mapping[str, Sequence[str]] = NOTHING_CHOSEN) -> sa.Select[Any]:
+    """The values of a facet's column and how many rows have each, of rows that have one of the `chosen` values."""
     column = facets.c[field]
-    return sa.select(column, sa.func.sum(facets.c.n)).group_by(column)
+    where = [is_any(facets.c[other], values) for other, values in chosen.items()]
+    return sa.select(column, sa.func.sum(facets.c.n)).where(*where).group_by(column)
 
 
 def chosen_values(query: TaskQuery, known: Known) -> dict[str, list[str]]:

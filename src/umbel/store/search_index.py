@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 #: Another layout of the file is another number: the index is made anew.
 FORMAT = 1
-#: Seconds that a search waits for candidates; a walk through the rows is not slower than that.
-PATIENCE = 0.2
 #: Virtual machine steps between two looks at the clock.
 _STEPS = 10_000
 
@@ -107,10 +105,10 @@ class IndexView:
         self.connection.set_progress_handler(None, 0)
         self.connection.execute("ROLLBACK")
 
-    def find(self, match: str, most: int) -> list[int] | None:
+    def find(self, match: str, most: int, patience: float) -> list[int] | None:
         """The ids of entries that match, and of rows that have no entry yet; None for more than `most`, or after
-        `PATIENCE` seconds."""
-        self._deadline = time.monotonic() + PATIENCE
+        `patience` seconds."""
+        self._deadline = time.monotonic() + patience
         try:
             ids = self._column("SELECT id FROM pending LIMIT ?", most + 1)
             parts = self._column("SELECT number FROM parts ORDER BY number DESC LIMIT ?", -1) if match else []
@@ -149,16 +147,17 @@ class Candidates:
         """What was found before."""
         return self._block
 
-    def fetch_candidates(self, most: int) -> Block | None:
-        """All rows that can match; None where they are more than `most`. Remembers what it found."""
+    def fetch_candidates(self, most: int, patience: float) -> Block | None:
+        """All rows that can match; None where they are more than `most`, or not found in `patience` seconds.
+        Remembers what it found."""
         if self._block is None and most > self._more_than:
-            self._block = self._fetch(most)
+            self._block = self._fetch(most, patience)
             self._more_than = most
         return self._block
 
-    def _fetch(self, most: int) -> Block | None:
+    def _fetch(self, most: int, patience: float) -> Block | None:
         state = self._index.state
-        ids = self._index.find("" if self._plan is NONE else self._plan.match, most)
+        ids = self._index.find("" if self._plan is NONE else self._plan.match, most, patience)
         if ids is None:
             return None
         changed = self._view.fetch(
@@ -206,16 +205,32 @@ class SearchIndex:
     def viewing(self) -> Iterator[IndexView | None]:
         """The index as it is now, for one search; None when there is none that can be used."""
         now = identity(self._path)
+        view = None if now is None else self._open_view(now)
+        if view is None or now is None:
+            yield None
+            return
         try:
-            connection = None if now is None else self._connected(now)
-            view = None if connection is None else _view_of(connection)
+            yield view
+            view.end()
+        except BaseException:
+            view.connection.close()
+            raise
+        self._idle.append((now, view.connection))
+
+    def _open_view(self, now: tuple[int, int]) -> IndexView | None:
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = self._connected(now)
+            connection.execute("BEGIN")
+            state = read_state(connection)
         except sqlite3.Error as exc:
             logger.debug("The search index %s cannot be read now: %s", self._path, exc)
-            view = None
-        yield view
-        if view is not None and now is not None:
-            view.end()
-            self._idle.append((now, view.connection))
+            state = None
+        if connection is not None and state is not None:
+            return IndexView(connection, state)
+        if connection is not None:
+            connection.close()
+        return None
 
     def _connected(self, now: tuple[int, int]) -> sqlite3.Connection:
         while self._idle:
@@ -229,9 +244,3 @@ class SearchIndex:
             isolation_level=None,
             check_same_thread=False,
         )
-
-
-def _view_of(connection: sqlite3.Connection) -> IndexView | None:
-    connection.execute("BEGIN")
-    state = read_state(connection)
-    return None if state is None else IndexView(connection, state)

@@ -31,7 +31,9 @@ from umbel.store.trigram import ENTRY, entry
 logger = logging.getLogger(__name__)
 
 #: Rows indexed in one transaction. Measured per 24,000 tasks: 2,000 rows cost 0.95 s, 8,000 0.79, 16,000 0.76.
-BATCH = 8_000
+#: Fewer where they take longer than LONGEST_STEP seconds.
+BATCH, FIRST_BATCH = 8_000, 1_000
+LONGEST_STEP = 0.7
 #: Fewer new rows wait this many seconds for more: many small transactions cost more than one.
 WAIT = 5.0
 #: Seconds between looks for work.
@@ -108,13 +110,21 @@ class SearchIndexer:
             self._connection = None
 
     def _run(self, busy: Callable[[], bool]) -> None:
+        budget = FIRST_BATCH
         while not self._stop.wait(PAUSE):
             while not self._stop.is_set() and not busy():
                 began = time.monotonic()
-                if self.step(BATCH, patient=True) < BATCH:
+                passed = self.step(budget, patient=True)
+                took = time.monotonic() - began
+                if passed < budget:
                     break
+                # the history is read all that time, and its log grows
+                if took > LONGEST_STEP:
+                    budget = max(FIRST_BATCH, budget // 2)
+                elif took < LONGEST_STEP / 2:
+                    budget = min(BATCH, budget * 2)
                 # at most half of a core, so that a rebuild leaves something to ingest and pages
-                self._stop.wait(time.monotonic() - began)
+                self._stop.wait(took)
 
     def step(self, budget: int, *, patient: bool = False) -> int:
         """Index at most `budget` new rows and what changed; return how many new rows were passed.

@@ -19,6 +19,8 @@ Transact = Callable[[Callable[[sqlite3.Cursor], int]], int]
 STEP = 0.03
 _FIRST_ROWS = 200
 _MOST_ROWS = 5000
+#: Notes for the search index that are kept; it takes them within seconds.
+KEPT_REWRITTEN = 100_000
 #: Free pages kept for the next writes: so many, or this part of the file.
 _SPARE_PAGES = 256
 _SPARE_SHARE = 20
@@ -75,6 +77,8 @@ def thin_out(transact: Transact, limits: Limits, *, now: float) -> None:
             )
     # the newest row stays, for its id is where readers begin
     _delete(transact, "feed", "id", "time < ? AND id < (SELECT max(id) FROM feed)", (now - FEED_AGE,))
+    # a search index that is further behind is made anew
+    _delete(transact, "rewritten", "seq", "seq <= (SELECT max(seq) FROM rewritten) - ?", (KEPT_REWRITTEN,))
     if limits.age is not None:
         _delete(transact, "gaps", "id", '"end" < ?', (now - limits.age,))
 

@@ -37,7 +37,7 @@ from umbel.store.migrate import check_version, fetch_version
 from umbel.store.order import decode_cursor, encode_cursor
 from umbel.store.packing import unpack
 from umbel.store.paging import Finder
-from umbel.store.queries import count_facets, facets_suffice, known_fields, select_known
+from umbel.store.queries import chosen_values, count_facets, facets_suffice, known_fields, select_known
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
@@ -349,9 +349,15 @@ class SteppedView:
 
 
 def _fetch_known(view: SteppedView, query: TaskQuery) -> Known:
-    return {
+    known = {
         field: {row[0]: row[1] for row in view.fetch(select_known(field))} for field in known_fields(query)
     }
+    chosen = chosen_values(query, known)
+    if query.sort in known and chosen:
+        # values that no row has together with what was chosen need no look
+        left = {row[0] for row in view.fetch(select_known(query.sort, chosen))}
+        known[query.sort] = {value: n for value, n in known[query.sort].items() if value in left}
+    return known
 
 
 def _make_finder(view: SteppedView, query: TaskQuery, index: IndexView | None) -> Finder:

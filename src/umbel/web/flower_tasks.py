@@ -113,8 +113,8 @@ class FlowerTasks:
         body["data"] = items if hook is None else [apply_hook(hook, item) for item in items]
         body["recordsTotal"] = self._count(TaskQuery())
         found = self._deps.reader.count_tasks(query, limit=COUNT_LIMIT)
-        # a page that is there can be turned to, however far counting went
-        body["recordsFiltered"] = found.value if found.exact else max(found.value, start + len(tasks))
+        # where counting stopped, the page that is shown counts as well
+        body["recordsFiltered"] = max(found.value, start + len(tasks)) if tasks else found.value
         if not found.exact:
             body["recordsFilteredIsFloor"] = True
         is_plain = hook is None and are_plain(tasks)
