@@ -322,3 +322,15 @@ def test_a_word_with_nul_is_found(stand: Stand) -> None:
     stand.teller.tell([*succeeded("u1", args="a\0bcdef"), *succeeded("u2", args="bcd")])
     stand.indexer.step(100)
     assert stand.find(Term("args", "a\0bcd")) == ["u1"]
+
+
+def test_the_backlog_is_what_the_index_does_not_know_yet(stand: Stand) -> None:
+    assert stand.scanner.fetch_search_backlog() is None
+    assert stand.reader.fetch_search_backlog() is None
+    stand.teller.tell([*succeeded("a"), *succeeded("b")])
+    stand.catch_up()
+    assert stand.reader.fetch_search_backlog() == 0
+    stand.teller.tell(succeeded("c"))
+    assert stand.reader.fetch_search_backlog() == 1
+    stand.catch_up()
+    assert stand.reader.fetch_search_backlog() == 0

@@ -152,6 +152,9 @@ class MemoryReader(HistoryReader):
     def fetch_wal_size(self) -> int:
         return 0
 
+    def fetch_search_backlog(self) -> int | None:
+        return None
+
     def _matching(self, query: TaskQuery) -> list[Task]:
         assert query.search is None, "the real reader is for searches"
         found = [task for task in self.tasks if _matches(task, query)]

@@ -24,6 +24,13 @@ def own_families(reader: HistoryReader, status: CollectorStatus | None, now: flo
         "Bytes of the history's write-ahead log, part of the above",
         value=reader.fetch_wal_size(),
     )
+    backlog = reader.fetch_search_backlog()
+    if backlog is not None:
+        yield GaugeMetricFamily(
+            "umbel_search_backlog_rows",
+            "About how many new and changed tasks the search index does not know yet",
+            value=backlog,
+        )
     gaps = reader.fetch_gaps(limit=1000)
     yield GaugeMetricFamily(
         "umbel_gaps",

@@ -74,12 +74,12 @@ def header(name: str, kind: str, text: str) -> bytes:
 
 def costs_of(counts: Iterable[SenderCount], buckets: int) -> dict[str, int]:
     """Task name -> series that these counters make; `buckets` are those of the histogram, the infinite one included."""
+    # each has its `_created`; run times come with successes, count and sum beside the buckets
+    by_type = {"task-succeeded": 5 + buckets, "task-received": 3, "task-started": 3}
     costs: dict[str, int] = {}
     for count in counts:
-        # each has its `_created`; run times come with successes, count and sum beside the buckets
-        cost = {"task-succeeded": 5 + buckets, "task-received": 3, "task-started": 3}.get(count.type, 2)
         name = sys.intern(count.task)
-        costs[name] = costs.get(name, 0) + cost
+        costs[name] = costs.get(name, 0) + by_type.get(count.type, 2)
     return costs
 
 
@@ -115,14 +115,11 @@ class Writer:
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._starts = [
-            f'flower_task_runtime_seconds_bucket{{le="{bound}",' for bound in (*map(number, bounds), "+Inf")
-        ]
-
-    @property
-    def buckets(self) -> int:
-        """Buckets of a histogram, the infinite one included."""
-        return len(self._starts)
+        name = "flower_task_runtime_seconds"
+        buckets = [f'{name}_bucket{{le="{bound}",' for bound in (*map(number, bounds), "+Inf")]
+        self.buckets = len(buckets)
+        #: What stands before the labels of each line of a histogram.
+        self._first, *self._others = (*buckets, f"{name}_count{{", f"{name}_sum{{")
 
     def write_totals(
         self,
@@ -134,29 +131,32 @@ class Writer:
         created: float,
     ) -> None:
         """Render what changes with counters; the gauges are to be rendered after that."""
-        since = f"{number(created)}\n"
+        since = number(created)
         tail = f'",worker="{label(sender)}"}} '
-        events, births = [], []
-        for count in counts:
-            labels = f'{{task="{label(count.task)}",type="{label(count.type)}{tail}'
-            events.append(f"flower_events_total{labels}{count.n}.0\n")
-            births.append(f"flower_events_created{labels}{since}")
-        histograms, opened = [], []
-        for task, seen in sorted(runtimes.items()):
-            labels = f'task="{label(task)}{tail}'
-            totals = list(accumulate(seen.buckets))
-            histograms += [
-                f"{start}{labels}{total}.0\n" for start, total in zip(self._starts, totals, strict=True)
-            ]
-            histograms.append(f"flower_task_runtime_seconds_count{{{labels}{totals[-1]}.0\n")
-            histograms.append(f"flower_task_runtime_seconds_sum{{{labels}{number(seen.sum)}\n")
-            opened.append(f"flower_task_runtime_seconds_created{{{labels}{since}")
-        section.texts[:-_GAUGES] = ["".join(part).encode() for part in (events, births, histograms, opened)]
+        counted = [f'{{task="{label(count.task)}",type="{label(count.type)}{tail}' for count in counts]
+        timed = {f'task="{label(task)}{tail}': seen for task, seen in sorted(runtimes.items())}
+        texts = (
+            "".join([
+                f"flower_events_total{labels}{count.n}.0\n"
+                for labels, count in zip(counted, counts, strict=True)
+            ]),
+            _same("flower_events_created", counted, since),
+            "".join([self._histogram(labels, seen) for labels, seen in timed.items()]),
+            _same("flower_task_runtime_seconds_created{", list(timed), since),
+        )  # fmt: skip
+        section.texts[:-_GAUGES] = map(str.encode, texts)
         section.received = tuple(sys.intern(c.task) for c in counts if c.type == "task-received")
         section.started = tuple(sys.intern(c.task) for c in counts if c.type == "task-started")
-        section.series = sum(map(len, (events, births, histograms, opened)))
+        section.series = 2 * len(counted) + (self.buckets + 3) * len(timed)
         section.series += len(section.received) + len(section.started)
         section.values = None
+
+    def _histogram(self, labels: str, seen: Runtimes) -> str:
+        totals = list(accumulate(seen.buckets))
+        values = [
+            f"{total}.0\n{other}" for total, other in zip((*totals, totals[-1]), self._others, strict=True)
+        ]
+        return f"{self._first}{labels.join(['', *values])}{labels}{number(seen.sum)}\n"
 
     def write_gauges(
         self, section: Section, sender: str, *, waits: Mapping[str, float], prefetched: Mapping[str, int]
@@ -174,3 +174,9 @@ class Writer:
             f'flower_worker_prefetched_tasks{{task="{label(task)}{tail}{prefetched.get(task, 0)}.0\n'
             for task in section.received
         ).encode()
+
+
+def _same(start: str, labels: Sequence[str], value: str) -> str:
+    """Lines that all have the same value."""
+    between = f"{value}\n{start}"
+    return f"{start}{between.join(labels)}{value}\n" if labels else ""

@@ -381,3 +381,7 @@ class HistoryReader(ABC):
     @abstractmethod
     def fetch_wal_size(self) -> int:
         """Bytes of the write-ahead log, which `fetch_size` includes; 0 for engines without one."""
+
+    @abstractmethod
+    def fetch_search_backlog(self) -> int | None:
+        """About how many new and changed rows the search index does not know yet; None where there is none."""

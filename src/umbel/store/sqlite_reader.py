@@ -45,6 +45,12 @@ from umbel.store.sqlite_file import Damaged, identity, translated
 from umbel.store.sqlite_tallies import SQLiteTallies
 from umbel.store.totals import bounds_key
 
+#: Ids are given in order: two look-ups, however long the history.
+_NEWEST = (
+    "SELECT (SELECT coalesce(max(id), 0) FROM tasks), "
+    "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'rewritten')"
+)
+
 #: Connections kept, and how many more may be open for a moment.
 POOL_SIZE = 4
 POOL_OVERFLOW = 8
@@ -254,6 +260,16 @@ class SQLiteReader(SQLiteTallies):
         wal = Path(f"{self._path}-wal")
         return wal.stat().st_size if wal.exists() else 0
 
+    def fetch_search_backlog(self) -> int | None:
+        if self._index is None:
+            return None
+        with self._index.viewing() as view:
+            if view is None:
+                return None
+            state = view.state
+        newest, changed = map(int, self._fetch_plain(_NEWEST)[0])
+        return max(0, newest - state.indexed) + max(0, changed - state.seq)
+
     def _fetch_plain(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._reading() as connection:
             driver = connection.connection.driver_connection
@@ -295,6 +311,8 @@ class SQLiteReader(SQLiteTallies):
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             pool_timeout=self._timeout,
+            # the connection used last, whose pages are in memory
+            pool_use_lifo=True,
         )
 
         @sa.event.listens_for(engine, "connect")
