@@ -7,10 +7,12 @@ PY := .venv/bin/python
 WORKERS ?= 4
 TESTS ?= tests
 
-.PHONY: help demo test prove check bench docs fmt clean servers ui-test
+BENCHMARKS := $(addprefix bench-,ingest rabbitmq cpu memory latency load restart growth)
+
+.PHONY: help demo test prove check bench $(BENCHMARKS) docs fmt clean servers ui-test
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 demo:  ## Show everything alive: broker, workers, a shop, the monitor (Ctrl-C stops all)
 	@scripts/install demo
@@ -32,16 +34,23 @@ check:  ## Format, lint, types, layers, dependencies, sizes, the web UI, docs
 	@scripts/install test
 	@scripts/check --all
 
-bench:  ## Measure Umbel beside Flower 2.2.0, hours; ARGS=--quick for a first look, bench-ingest … for a part
+bench:  ## Measure Umbel beside Flower 2.2.0 (hours; ARGS=--quick is a first look)
 	@scripts/install test
 	@scripts/install-servers
 	@$(PY) -m benchmarks $(ARGS)
 
-# Parts: ingest, rabbitmq, cpu, memory, latency, load, restart, growth (benchmarks/README.md).
-bench-%:
+bench-ingest:  ## … a part: events a second and their CPU on Redis
+bench-rabbitmq:  ## … on RabbitMQ, and bursts without loss
+bench-cpu:  ## … an event at an even rate, idle, heartbeats
+bench-memory:  ## … memory, and bytes on disk, up to a million tasks
+bench-latency:  ## … HTTP answers
+bench-load:  ## … HTTP answers and live streams under load
+bench-restart:  ## … from kill -9 to the first page
+bench-growth:  ## … how all that grows with the history
+$(BENCHMARKS):
 	@scripts/install test
 	@scripts/install-servers
-	@$(PY) -m benchmarks.$* $(ARGS)
+	@$(PY) -m benchmarks.$(@:bench-%=%) $(ARGS)
 
 docs:  ## Build the documentation into site/
 	@scripts/install test

@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.event_stream import EVENTS_PER_TASK
 from benchmarks.report import Report, make_parser, say
-from benchmarks.run import BURST, Measurement, Run, Setting, find_median
+from benchmarks.run import BURST, CAP, Measurement, Run, Setting, find_median
 from benchmarks.subject import KINDS, Kind
 
-#: Flower's own bound of tasks. Its list of past events is full after four times as many events, and slow from then on.
-CAP = 100_000
-#: Tasks whose events, a little more than four times the cap, fill that list.
+#: Tasks whose events fill Flower's list of past events, four times its cap long, which makes it slow from then on.
 PAST_CAP = round(1.05 * 4 * CAP / EVENTS_PER_TASK)
 HEADERS = ("burst", "monitor", "tasks", "events/s", "CPU s/100k", "PSS MB", "lost")
 
