@@ -1,8 +1,9 @@
 """The line to RabbitMQ, read natively and, where py-amqp is not as expected, through kombu: nothing is lost."""
 
 import json
+import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -268,6 +269,51 @@ def test_rabbitmq_does_not_cut_off_who_has_no_room_for_a_while(
         wait_for(lambda: len(running.messages) >= 3000, 20.0)
         wait_for(lambda: len(numbers(running)) >= 3000, 20.0)
         assert sorted(numbers(running)) == list(range(3000))
+
+
+def test_a_writing_connection_that_breaks_is_replaced_and_no_outage(rabbitmq_url: str) -> None:
+    with RunningSource(rabbitmq_url, probe_interval=0.5, proof_timeout=5.0) as running:
+        running.wait_until_connected()
+        generation = running.source._generation
+        assert generation is not None
+        broken = generation.control
+        assert broken._connection is not None
+        broken._connection.connection.sock.shutdown(socket.SHUT_RDWR)
+        wait_for(lambda: generation.control is not broken, 10.0)
+        renewed = time.time()
+        wait_for(
+            lambda: (running.health.proof_at or 0.0) > renewed, 10.0, message=lambda: str(running.health)
+        )
+        running.source.enable_events()
+        assert running.health.proof == "probe"
+        assert running.outages == []
+        assert running.source._generation is generation
+
+
+@pytest.mark.timeout(120)
+def test_heartbeats_go_out_whether_much_nothing_or_no_more_is_read() -> None:
+    """Nothing is acknowledged here, so all that RabbitMQ hears of the reading line are its heartbeats."""
+    with RabbitServer(config={"heartbeat": "2"}) as server, RunningSource(server.url) as running:
+        running.wait_until_connected(40.0)
+        with connect(server.url_of("x").removesuffix("x")) as connection:
+            channel = connection.channel()
+
+            def send() -> None:
+                publish(channel, [b"{}"])
+
+            for room, work in ((True, send), (True, time.time), (False, send)):
+                running.room = room
+                begun = time.monotonic()
+
+                def is_over(begun: float = begun, work: Callable[[], object] = work) -> bool:
+                    work()
+                    return time.monotonic() - begun > 7.0
+
+                wait_for(is_over, 10.0)
+                assert running.health.state is SourceState.CONNECTED
+        assert running.source._generation is not None
+        assert running.source._generation.number == 1
+        assert running.outages == []
 
 
 def test_the_line_is_native_where_it_can_be(rabbitmq_url: str, way: str) -> None:

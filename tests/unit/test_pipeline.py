@@ -29,6 +29,7 @@ class Run:
         self.buffer = Buffer(10_000_000, clock=lambda: NOW)
         self.book = WorkerBook(self.history.workers.values(), grace=3600, limit=100)
         self.acknowledged: list[int] = []
+        self.now = NOW + 1
         self.pipeline = Pipeline(
             self.history,
             self.buffer,
@@ -37,7 +38,7 @@ class Run:
             redactor=Redactor(),
             buckets=(0.1, 1.0),
             acknowledge=self.acknowledged.append,
-            clock=lambda: NOW + 1,
+            clock=lambda: self.now,
         )
 
     def put(self, *events: dict[str, Any], tag: int | None = None) -> None:
@@ -77,6 +78,19 @@ def test_a_tasks_events_become_one_row_with_its_counters() -> None:
     assert run.acknowledged == [9]
     assert run.pipeline.events == 3
     assert run.pipeline.lag == 1.0
+
+
+def test_the_lag_of_a_burst_is_over_when_our_probe_comes_through() -> None:
+    run = Run()
+    run.put(*whole_life())
+    run.now += 30.0
+    run.pipeline.flush()
+    assert run.pipeline.lag == 31.0
+    for _ in range(2):
+        run.buffer.put([Message(b'{"type": "umbel-probe"}', "application/json", run.now)])
+        run.pipeline.flush()
+        run.now += 10.0
+        assert run.pipeline.lag == 0.0
 
 
 def test_the_same_events_again_change_nothing() -> None:

@@ -121,8 +121,9 @@ class Pipeline:
         if self._tag is not None:
             self._acknowledge(self._tag)
             self._tag = None
-        if self._newest:
-            self._lag = max(0.0, self._clock() - self._newest)
+        if self._oldest:
+            # of our own probe as well, or a cluster gone quiet would be told the lag of its last burst for ever
+            self._lag = max(0.0, self._clock() - (self._newest or self._oldest))
             self._oldest = self._newest = 0.0
 
     def _take_pass(self) -> int:
