@@ -231,6 +231,16 @@ class StoreSearchContract:
         assert {task.uuid for task in reader.fetch_tasks(query, limit=10_000).tasks} == expected
         assert reader.count_tasks(query) == Count(len(expected), True)
 
+    def test_a_state_is_held_to_among_the_few_of_a_time(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        teller = Teller(writer)
+        teller.tell([event for n in range(9) for event in succeeded(f"early{n}", at=EPOCH + n)])
+        teller.tell([*succeeded("late", at=EPOCH + 100), *received("waiting", at=EPOCH + 101)])
+        query = TaskQuery(states=("SUCCESS",), received_start=EPOCH + 50)
+        assert [task.uuid for task in reader.fetch_tasks(query, limit=10).tasks] == ["late"]
+        assert reader.count_tasks(query) == Count(1, True)
+
     def test_counting_stops_at_the_limit(self, writer: HistoryWriter, reader: HistoryReader) -> None:
         Teller(writer).tell([event for n in range(9) for event in received(f"u{n}", args="(7,)")])
         query = TaskQuery(search=parse_search('args:"(7,"'))

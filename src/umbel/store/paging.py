@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from umbel.store.base import Count, TaskQuery
-from umbel.store.condition import FACET_FIELDS, Condition, Known, unindexed
+from umbel.store.condition import FACET_FIELDS, Condition, Known, has_value, unindexed
 from umbel.store.order import Found, Position, Segment, rank, segments
 from umbel.store.queries import chosen_values, count_facets, facets_suffice, filters, lookups
 from umbel.store.schema import tasks
@@ -141,8 +141,9 @@ class Finder:
     def _segments(self) -> list[Segment]:
         if self._pinned is None:
             return segments(self._query, self._known)
-        column = tasks.c[self._pinned]
-        return [Segment((column == self._chosen[self._pinned][0],), (), tasks.c.updated, tasks.c.updated)]
+        values = self._chosen[self._pinned]
+        where, plain = (tasks.c[self._pinned] == values[0],), (has_value(self._pinned, values),)
+        return [Segment(where, plain, tasks.c.updated, tasks.c.updated)]
 
     def _from(self, position: Position | None) -> Iterator[Segment]:
         """The segments from that of `position` on."""
