@@ -45,15 +45,15 @@ def test_secrets_are_masked(text: str, clean: str) -> None:
     [
         "(1, 'order-17')",
         "{'password': None}",
-        "{'tokens': []}",
+        "{'tokens': None}",
         "https://example.org/a?b=c",
         "max_retries=3",
+        "{'status': 'shipped with a token', 'id': 931956}",
         "",
     ],
 )
 def test_other_texts_are_left_alone(text: str) -> None:
-    cleaned = redactor.redact_text(text)
-    assert cleaned == text or (MASK in cleaned and "token" in text)
+    assert redactor.redact_text(text) == text
 
 
 def test_only_what_is_new_in_a_task_is_looked_at() -> None:

@@ -42,6 +42,10 @@ _ASSIGNED = (
     r"(?P<value>[bruBRU]{0,2}\\?'(?:\\.|[^'\\])*'?|[bruBRU]{0,2}\\?\"(?:\\.|[^\"\\])*\"?|[^\s,'\")}\]]+)"
 )
 
+#: The end of a quoted string that is nothing but a name.
+_NAME = re.compile(r"['\"][\w.-]*\Z")
+_LONGEST_NAME = 100
+
 _FIELDS = ("args", "kwargs", "result", "exception", "traceback")
 _texts = attrgetter(*_FIELDS)
 _NO_TEXTS = (None,) * len(_FIELDS)
@@ -133,11 +137,16 @@ class Redactor:
             matches += [match_at(text, name.end()) for name in self._more.finditer(text)]
         spans = []
         for match in matches:
-            if match is not None:
+            if match is not None and ("," not in match["before"] or _is_name(text, match.start())):
                 value = match["value"]
                 if MASK[:-1] not in value and value not in _NOT_SECRET:
                     spans.append((match.start("value"), match.end("value"), _mask_of(value)))
         return spans
+
+
+def _is_name(text: str, end: int) -> bool:
+    """What ends there is a whole string, as in ('X-Auth-Token', '…'), and not the last word of some text."""
+    return _NAME.search(text[max(0, end - _LONGEST_NAME) : end]) is not None
 
 
 def _lower(text: str) -> str:
