@@ -42,6 +42,9 @@ _ASSIGNED = (
     r"(?P<value>[bruBRU]{0,2}\\?'(?:\\.|[^'\\])*'?|[bruBRU]{0,2}\\?\"(?:\\.|[^\"\\])*\"?|[^\s,'\")}\]]+)"
 )
 
+#: What matters for the end of a list, tuple or dict as printed: its strings, and the brackets outside of them.
+_GROUPED = re.compile(r"'(?:\\.|[^'\\])*'?|\"(?:\\.|[^\"\\])*\"?|[\[({]|[\])}]", re.DOTALL)
+
 #: The end of a quoted string that is nothing but a name.
 _NAME = re.compile(r"['\"][\w.-]*\Z")
 _LONGEST_NAME = 100
@@ -138,10 +141,24 @@ class Redactor:
         spans = []
         for match in matches:
             if match is not None and ("," not in match["before"] or _is_name(text, match.start())):
-                value = match["value"]
-                if MASK[:-1] not in value and value not in _NOT_SECRET:
-                    spans.append((match.start("value"), match.end("value"), _mask_of(value)))
+                value, start = match["value"], match.start("value")
+                if value[0] in "[({":
+                    end = _end_of_group(text, start)
+                    if end - start > 2 and not text.startswith(MASK, start):
+                        spans.append((start, end, MASK))
+                elif MASK[:-1] not in value and value not in _NOT_SECRET:
+                    spans.append((start, match.end("value"), _mask_of(value)))
         return spans
+
+
+def _end_of_group(text: str, start: int) -> int:
+    """Where the list, tuple or dict that begins at `start` ends; the end of the text, where it was cut before."""
+    depth = 0
+    for token in _GROUPED.finditer(text, start):
+        depth += (token[0] in "[({") - (token[0] in "])}")
+        if depth == 0:
+            return token.end()
+    return len(text)
 
 
 def _is_name(text: str, end: int) -> bool:
