@@ -160,8 +160,12 @@ class Buffer:
             self._overload = [self._overload[0] if self._overload else now, now]
 
     def wait(self, timeout: float) -> bool:
-        """Wait until something is there; True when it is."""
+        """Wait until something is there, or somebody wakes; True when one of both was so."""
         return self._filled.wait(timeout)
+
+    def wake(self) -> None:
+        """End a `wait` with nothing there. From any thread, or a signal handler."""
+        self._filled.set()
 
     def take(self, limit: int) -> list[Message]:
         """About `limit` of the oldest messages, which leave the buffer."""

@@ -105,6 +105,7 @@ class Collector:
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
         self._stop.set()
+        self._buffer.wake()
 
     def take_command(self, command: Command) -> None:
         """From the thread that reads stdin."""
@@ -215,7 +216,7 @@ class Collector:
 
     def _rest(self, *, busy: bool, spent: float) -> None:
         """Let events gather for one flush: little comes in, wait little; half full, don't wait."""
-        if not self._buffer.wait(self._settings.flush_idle):
+        if not self._buffer.wait(STATUS_INTERVAL):
             return
         until = time.monotonic() + (self._settings.flush_busy - spent if busy else self._settings.flush_idle)
         while not self._stop.is_set() and not self._buffer.half_full:

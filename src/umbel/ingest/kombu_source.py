@@ -44,9 +44,6 @@ _SHIFT = 48
 #: What the routing keys of our own messages begin with.
 _OWN_KEYS = "umbel."
 
-#: How often a reader looks up from its socket, seconds.
-_LOOK_UP = 0.1
-
 
 def open_line(app: Celery, settings: CollectorSettings) -> Line:
     """The line for the app's broker; raises SourceError where its transport cannot carry events."""
@@ -112,7 +109,7 @@ class _Generation:
             self.opened = True
             self._source.line_opened(self)
             while not self.over.is_set():
-                messages = line.read(_LOOK_UP)
+                messages = line.read(line.look_up)
                 if messages:
                     self._hand_over(line, messages)
                 self._serve(line)
@@ -306,7 +303,7 @@ class KombuSource(Source):
             if silence > self.settings.proof_timeout and not generation.holding:
                 generation.fail(f"no sign of life from the broker for {silence:.0f} s")
                 return
-            self._wake.wait(0.5)
+            self._wake.wait(1.0)
 
     def wake(self) -> None:
         """A generation has failed; look at it now."""

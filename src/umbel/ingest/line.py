@@ -23,6 +23,8 @@ class Line(ABC):
 
     #: The broker had kept our queue, and all events in it, since the last line to it.
     kept = False
+    #: How long one `read` may wait, seconds: acknowledgements wait for its end.
+    look_up = 0.1
     #: What is not as it should be but does not stop the line; sentences.
     notices: tuple[str, ...] = ()
 

@@ -101,6 +101,8 @@ class RedisPyReplies:
 class RedisLine(Line):
     """A pattern subscription to the event exchange's channels."""
 
+    look_up = 1.0
+
     def __init__(self, app: Celery, settings: CollectorSettings) -> None:
         self._app = app
         self._settings = settings

@@ -57,7 +57,7 @@ class Watch:
         return found
 
     def _run(self) -> None:
-        while not self._stopped.wait(0.25):
+        while not self._stopped.wait(0.5):
             try:
                 self._look()
             except SourceError as error:
