@@ -65,8 +65,6 @@ LONGEST_VIEW = 0.3
 class _Deadline:
     """When the running query of one connection must end, in `time.monotonic` seconds."""
 
-    __slots__ = ("at",)
-
     def __init__(self) -> None:
         self.at = float("inf")
 
