@@ -70,7 +70,9 @@ def segments(query: TaskQuery, known: Known) -> list[Segment]:
         parts = _text_segments(sort, known)
     elif sort in INDEXED:
         column = tasks.c[sort]
-        with_value = Segment((column.is_not(None),), (), column, column)
+        # told row by row as well: a block of candidates holds those without a value too
+        told = () if sort == "updated" else (unindexed(column).is_not(None),)
+        with_value = Segment((column.is_not(None),), told, column, column)
         without = _block(column, lambda of: of.is_(None))
         # "updated" is never missing
         parts = [with_value] if sort == "updated" else [without, with_value]
