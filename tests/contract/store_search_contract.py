@@ -241,6 +241,17 @@ class StoreSearchContract:
         assert [task.uuid for task in reader.fetch_tasks(query, limit=10).tasks] == ["late"]
         assert reader.count_tasks(query) == Count(1, True)
 
+    @pytest.mark.parametrize("descending", [True, False])
+    def test_a_task_without_the_time_it_is_sorted_by_is_listed_once(
+        self, descending: bool, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        Teller(writer).tell([*succeeded("ended", name="shop.pay"), *received("waiting", name="shop.pay")])
+        query = TaskQuery(
+            states=("RECEIVED", "SUCCESS"), search=parse_search("pay"), sort="runtime", descending=descending
+        )
+        found = [task.uuid for task in reader.fetch_tasks(query, limit=9).tasks]
+        assert found == (["ended", "waiting"] if descending else ["waiting", "ended"])
+
     def test_counting_stops_at_the_limit(self, writer: HistoryWriter, reader: HistoryReader) -> None:
         Teller(writer).tell([event for n in range(9) for event in received(f"u{n}", args="(7,)")])
         query = TaskQuery(search=parse_search('args:"(7,"'))
