@@ -70,7 +70,7 @@ def segments(query: TaskQuery, known: Known) -> list[Segment]:
         parts = _text_segments(sort, known)
     elif sort in INDEXED:
         column = tasks.c[sort]
-        with_value = Segment((column.is_not(None),), (), column, column)
+        with_value = Segment((column.is_not(None),), (unindexed(column).is_not(None),), column, column)
         without = _block(column, lambda of: of.is_(None))
         # "updated" is never missing
         parts = [with_value] if sort == "updated" else [without, with_value]
