@@ -15,7 +15,7 @@ from umbel.store.base import Count, HistoryReader, HistoryWriter, SortField, Tas
 from umbel.store.search import And, Expression, Or, Pair, Term, parse_search
 
 ONE_STORE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 #: Few letters, so that things match; wildcards, escapes, quotes, NUL and letters that fold to others.
@@ -216,6 +216,9 @@ class StoreSearchContract:
             worker=data.draw(st.one_of(st.none(), texts)),
             received_start=data.draw(st.sampled_from([None, EPOCH + 4])),
             received_end=data.draw(st.sampled_from([None, EPOCH + 6])),
+            search=data.draw(st.one_of(st.none(), expressions)),
+            sort=data.draw(st.sampled_from(("updated", "received", "state", "worker", "wait"))),
+            descending=data.draw(st.booleans()),
         )
 
         def passes(task: Task) -> bool:
@@ -225,10 +228,15 @@ class StoreSearchContract:
                 and (query.worker is None or same(task.worker, query.worker))
                 and (task.received is None or (query.received_start or 0) <= task.received)
                 and (task.received is None or task.received <= (query.received_end or 1e18))
+                and (query.search is None or matches(query.search, task))
             )
 
-        expected = {task.uuid for task in shelf.tasks if passes(task)}
-        assert {task.uuid for task in reader.fetch_tasks(query, limit=10_000).tasks} == expected
+        passing = [task for task in shelf.tasks if passes(task)]
+        passing.sort(key=lambda task: sort_value(task, query.sort), reverse=query.descending)
+        expected = [task.uuid for task in passing]
+        for limit, offset in ((10_000, 0), (3, 0), (3, 2)):
+            found = reader.fetch_tasks(query, limit=limit, offset=offset).tasks
+            assert [task.uuid for task in found] == expected[offset : offset + limit]
         assert reader.count_tasks(query) == Count(len(expected), True)
 
     def test_a_state_is_held_to_among_the_few_of_a_time(

@@ -1,8 +1,8 @@
 """Search expressions as SQL conditions over the `tasks` table.
 
 Rows whose texts are ASCII are compared by LIKE; the others by functions of `store.text`, which the engine must
-know as `umbel_contains`, `umbel_key` and `umbel_has_pair`. State, name and worker have few values: which of them
-match is found out before, so that rows are compared with those. Used by `store.queries`.
+know as `umbel_contains`, `umbel_key` and `umbel_has_pair`; `glob` is SQLite's own. State, name and worker have few
+values: which of them match is found out before, so that rows are compared with those. Used by `store.queries`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from umbel.store.schema import facets, tasks
 from umbel.store.search import And, Expression, Or, Pair, Term
-from umbel.store.text import pair_hint
+from umbel.store.text import ODD_NUMBER_GLOBS, pair_hint, pair_words
 
 #: Columns that `facets` counts rows by.
 FACET_FIELDS = ("state", "name", "worker")
@@ -116,10 +116,7 @@ def _contains(text: str, fields: Iterable[str]) -> Condition:
     beyond_ascii = sa.and_(tasks.c.ascii == sa.false(), sa.func.umbel_contains(text, *columns))
     if not _is_plain(text):
         return beyond_ascii
-    pattern = f"%{_escaped(text)}%"
-    plain = sa.and_(
-        tasks.c.ascii == sa.true(), sa.or_(*(column.like(pattern, escape="\\") for column in columns))
-    )
+    plain = sa.and_(tasks.c.ascii == sa.true(), sa.or_(*(_holds(column, text) for column in columns)))
     return sa.or_(plain, beyond_ascii)
 
 
@@ -127,15 +124,23 @@ def _has_pair(pair: Pair) -> Condition:
     kwargs = tasks.c.kwargs
     hint = pair_hint(pair.key, pair.value)
     exact: Condition = sa.func.umbel_has_pair(kwargs, f"{pair.key}={pair.value}", hint)
-    if not hint:
+    words = pair_words(pair.key, pair.value)
+    if words is None:
         return sa.and_(kwargs.is_not(None), exact)
     # calling a function takes ten times as long as LIKE
-    possible = sa.or_(
-        kwargs.like(f"%{_escaped(pair.key)}%", escape="\\"),
-        kwargs.like("%\\\\%", escape="\\"),
-        tasks.c.ascii == sa.false(),
-    )
-    return sa.and_(possible, exact)
+    key, value = words
+    held = [_holds(kwargs, key)]
+    if value.isdigit():
+        odd = (sa.func.glob(pattern, kwargs) for pattern in ODD_NUMBER_GLOBS)
+        held.append(sa.or_(_holds(kwargs, value), *odd))
+    elif value:
+        held.append(_holds(kwargs, value))
+    unclear = (_holds(kwargs, "\\"), _holds(kwargs, "#"), tasks.c.ascii == sa.false())
+    return sa.and_(sa.or_(sa.and_(*held), *unclear), exact)
+
+
+def _holds(column: sa.ColumnElement[Any], text: str) -> Condition:
+    return column.like(f"%{_escaped(text)}%", escape="\\")
 
 
 def _is_plain(text: str) -> bool:

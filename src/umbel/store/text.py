@@ -15,6 +15,8 @@ _PLAIN_KEY = re.compile(r"[a-z_][a-z0-9_]*")
 _PLAIN_VALUE = re.compile(r"[a-z_][a-z0-9_]*|-?[0-9]+")
 #: Where a number begins that is not written in decimal digits alone.
 ODD_NUMBER = r"0[xob]|[0-9]+_"
+#: The same as patterns of SQL's GLOB.
+ODD_NUMBER_GLOBS = ("*0[xXoObB]*", "*[0-9]_*")
 #: Texts that a literal can evaluate to without holding them (1e999 is inf).
 _COMPUTED = frozenset(("inf", "nan", "ellipsis"))
 

@@ -8,7 +8,7 @@ import re
 
 from umbel.store.condition import FACET_FIELDS, Known, matching
 from umbel.store.search import And, Expression, Pair, Term
-from umbel.store.text import ODD_NUMBER, pair_words
+from umbel.store.text import ODD_NUMBER, ODD_NUMBER_GLOBS, pair_words
 
 #: Fewest characters that are found.
 SIZE = 3
@@ -22,7 +22,8 @@ ENTRY = (
     "lower(uuid || char(10) || coalesce(args, '') || char(10) || coalesce(kwargs, '') || char(10) "
     "|| coalesce(result, '')) "
     r"|| CASE WHEN instr(kwargs, '\') OR instr(kwargs, '#') THEN char(10, 1, 1, 1) ELSE '' END "
-    "|| CASE WHEN kwargs GLOB '*0[xXoObB]*' OR kwargs GLOB '*[0-9]_*' THEN char(10, 2, 2, 2) ELSE '' END"
+    f"|| CASE WHEN {' OR '.join(f'kwargs GLOB {glob!r}' for glob in ODD_NUMBER_GLOBS)} "
+    "THEN char(10, 2, 2, 2) ELSE '' END"
 )
 
 _odd_number = re.compile(ODD_NUMBER, re.IGNORECASE)
