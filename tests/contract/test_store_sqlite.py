@@ -9,7 +9,7 @@ from tests.contract.store_contract import StoreContract
 from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
 from tests.contract.teller import BUCKETS, EPOCH
-from umbel.store import paging, sqlite_reader, steps
+from umbel.store import paging, stepped_view, steps
 from umbel.store.retention import Limits
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
@@ -54,7 +54,7 @@ class TestSearch(StoreSearchContract):
             }.items():  # fmt: skip
                 monkeypatch.setattr(paging, name, value)
             monkeypatch.setattr(steps, "LONGEST_STEP", 9)
-            monkeypatch.setattr(sqlite_reader, "LONGEST_VIEW", 0.0)
+            monkeypatch.setattr(stepped_view, "LONGEST_VIEW", 0.0)
         return str(request.param)
 
     @pytest.fixture

@@ -43,6 +43,7 @@ from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
 from umbel.store.sqlite_file import Damaged, identity, translated
 from umbel.store.sqlite_tallies import SQLiteTallies
+from umbel.store.stepped_view import SteppedView
 from umbel.store.totals import bounds_key
 
 #: Ids are given in order: two look-ups, however long the history.
@@ -58,8 +59,6 @@ POOL_OVERFLOW = 8
 _STEPS = 10_000
 _BATCH = 500
 MOST_CHILDREN = 1000
-#: Seconds after which a reader of many rows begins a new transaction: a long one keeps the log from being emptied.
-LONGEST_VIEW = 0.3
 
 
 class _Deadline:
@@ -343,25 +342,6 @@ class SQLiteReader(SQLiteTallies):
         connection.create_function("umbel_key", 1, text.sort_key, deterministic=True)
         connection.create_function("umbel_has_pair", 3, text.has_pair, deterministic=True)
         return connection
-
-
-class SteppedView:
-    """`paging.View` on a connection. Thread: the caller's."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-        self._begun = time.monotonic()
-
-    def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
-        return self._connection.execute(statement).fetchall()
-
-    def fetch_text(self, sql: str, parameters: tuple[object, ...]) -> Sequence[Any]:
-        return self._connection.exec_driver_sql(sql, parameters).fetchall()
-
-    def breathe(self) -> None:
-        if time.monotonic() - self._begun > LONGEST_VIEW:
-            self._connection.rollback()
-            self._begun = time.monotonic()
 
 
 def _fetch_known(view: SteppedView, query: TaskQuery) -> Known:

@@ -1,0 +1,29 @@
+"""A view of a history on one connection, which becomes a new one between steps. Used by `store.sqlite_reader`."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+#: Seconds after which a reader of many rows begins a new transaction: a long one keeps the log from being emptied.
+LONGEST_VIEW = 0.3
+
+
+class SteppedView:
+    """`paging.View` on a connection. Thread: the caller's."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._begun = time.monotonic()
+
+    def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
+        return self._connection.execute(statement).fetchall()
+
+    def fetch_text(self, sql: str, parameters: tuple[object, ...]) -> Sequence[Any]:
+        return self._connection.exec_driver_sql(sql, parameters).fetchall()
+
+    def breathe(self) -> None:
+        if time.monotonic() - self._begun > LONGEST_VIEW:
+            self._connection.rollback()
+            self._begun = time.monotonic()
