@@ -28,7 +28,8 @@ from umbel.store.sqlite_write import ChunkWriter, StaleChange
 _BATCH = 500
 
 _FIELDS = ", ".join(TASK_FIELDS)
-_OPEN_TASKS = f"SELECT {_FIELDS} FROM tasks WHERE finished = 0"
+#: Named, for SQLite would rather walk through all that a worker has ever done.
+_OPEN_TASKS = f"SELECT {_FIELDS} FROM tasks INDEXED BY tasks_open WHERE finished = 0"
 _PUT_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
