@@ -31,6 +31,10 @@ _log = logging.getLogger("umbel.ingest.pipeline")
 MAX_ROWS, MIN_ROWS = 2000, 400
 LOCK_TIME = 0.05
 
+#: The same while more is waiting than one pass takes. Each transaction writes whole pages of the indexes it touches, so
+#: small ones cost twice as much when it matters; and nobody waits for the lock then but what can wait.
+ROWS_BEHIND = 6000
+
 #: Messages decoded in one pass; more wait in the buffer, where they are bounded.
 PASS_MESSAGES = 8000
 
@@ -190,7 +194,7 @@ class Pipeline:
 
     def _submit_pending(self) -> None:
         while self._pending or self._counters:
-            chunk = list(islice(self._pending, self._rows))
+            chunk = list(islice(self._pending, ROWS_BEHIND if self._buffer.size else self._rows))
             try:
                 self._submit(self._make_chunk(chunk))
             except StoreError:
@@ -291,7 +295,7 @@ class Pipeline:
 
     def _adapt(self, rows: int, seconds: float) -> None:
         """Keep the time for which one transaction holds the lock near LOCK_TIME."""
-        if rows < MIN_ROWS:
+        if not MIN_ROWS <= rows <= MAX_ROWS:
             return
         fitting = int(rows * LOCK_TIME / max(seconds, 1e-6))
         self._rows = max(MIN_ROWS, min(MAX_ROWS, (self._rows + fitting) // 2))
