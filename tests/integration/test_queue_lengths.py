@@ -141,8 +141,14 @@ def test_rabbitmq_tells_everything_of_this_virtual_host_only(
     base = rabbitmq_server.management_url.rstrip("/").removesuffix("/api")
     inspector = inspector_of(make_app(queues_of), base + ending)
     wait_for(lambda: lengths(inspector, "orders") == {"orders": 1}, 20.0)
+
+    def figures() -> tuple[int | None, int | None, int | None]:
+        (found,) = inspector.fetch_queues(["orders", "absent"])
+        return found.ready, found.unacked, found.consumers
+
+    # the API tells a new queue's figures one after the other
+    wait_for(lambda: figures() == (1, 0, 0), 20.0)
     (queue,) = inspector.fetch_queues(["orders", "absent"])
-    assert (queue.ready, queue.unacked, queue.consumers) == (1, 0, 0)
     assert queue.raw["vhost"] == queues_of.rpartition("/")[2]
     assert inspector.capabilities.unacked
 

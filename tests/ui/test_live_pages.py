@@ -67,8 +67,11 @@ def test_the_second_page_keeps_its_rows_while_tasks_come_in(page: Page, shop: Sh
         shop.post("echo", number)
     page.goto(f"{shop.url}/tasks?name=tests.echo&limit=15&state=SUCCESS")
     expect(page.get_by_text("1–15 of 40")).to_be_visible()
+    first = page.locator("tbody tr").first.inner_text()
     page.get_by_role("button", name="Next page").click()
     expect(page.get_by_text("16–30 of 40")).to_be_visible()
+    # the rows before stay until the next ones are there
+    wait_for(lambda: page.locator("tbody tr").first.inner_text() != first, 10)
     before = page.locator("tbody tr").all_inner_texts()
     for number in range(3):
         shop.send("echo", number)
