@@ -217,3 +217,16 @@ def test_what_the_broker_keeps_does_not_go_to_disk(tmp_path: Path) -> None:
         buffer = Buffer(LIMIT, clock=Clock(), spool=spool)
         assert buffer.put([task(number, tag=number) for number in range(300)]) < 300
         assert spool.size == 0
+
+
+def test_large_messages_are_taken_a_few_at_a_time(tmp_path: Path) -> None:
+    large = 6_000_000
+    with closing(Spool(tmp_path, 100_000_000)) as spool:
+        buffer = Buffer(30_000_000, clock=Clock(), spool=spool)
+        for number in range(8):
+            assert buffer.put([message(b"%d" % number + b"x" * large)]) == 1
+        assert spool.size
+        counts = []
+        while buffer.size:
+            counts.append(len(buffer.take(100)))
+        assert counts == [3, 3, 2]

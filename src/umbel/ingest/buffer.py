@@ -26,6 +26,9 @@ BEAT_EVERY = 5.0
 #: Workers remembered for that.
 _SENDERS = 20_000
 
+#: Bytes after which no more are taken at once: what was taken is in memory as events too.
+TAKEN_BYTES = 16_000_000
+
 HEARTBEAT = "worker.heartbeat"
 
 
@@ -168,15 +171,22 @@ class Buffer:
         self._filled.set()
 
     def take(self, limit: int) -> list[Message]:
-        """About `limit` of the oldest messages, which leave the buffer."""
+        """About `limit` of the oldest messages, and about TAKEN_BYTES at most; they leave the buffer."""
         with self._lock:
             messages = self._messages
-            taken = [messages.popleft() for _ in range(min(limit, len(messages)))]
-            self._size -= _cost_of(taken)
+            taken: list[Message] = []
+            size = 0
+            while messages and len(taken) < limit and size < TAKEN_BYTES:
+                message = messages.popleft()
+                taken.append(message)
+                size += len(message.body) + _OVERHEAD
+            self._size -= size
             if self._spool is not None:
-                while len(taken) < limit and self._spool.size:
-                    taken += self._spool.take()
-                    self._spooled_since = taken[-1].received_at
+                while self._spool.size and len(taken) < limit and size < TAKEN_BYTES:
+                    batch = self._spool.take()
+                    taken += batch
+                    size += _cost_of(batch)
+                    self._spooled_since = batch[-1].received_at
             if not self.size:
                 self._filled.clear()
         return taken
