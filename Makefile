@@ -4,7 +4,7 @@
 PY := .venv/bin/python
 # Twice as many processes as CI has cores: the tests start real servers and wait for them half of the time.
 # Tests of one file share their servers, so a file stays in one process; tests/conftest.py orders the files.
-WORKERS ?= 4
+WORKERS ?= 3
 TESTS ?= tests
 
 BENCHMARKS := $(addprefix bench-,ingest rabbitmq cpu memory latency load restart growth)

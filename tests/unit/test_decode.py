@@ -162,3 +162,11 @@ def test_no_garbled_bytes_break_the_decoder() -> None:
         for _ in range(random_.randrange(1, 6)):
             body[random_.randrange(len(body))] = random_.randrange(256)
         decode(bytes(body))
+
+
+def test_an_error_holds_no_frames_and_with_them_no_messages() -> None:
+    decoder = Decoder(max_message=1_000_000, max_text=4000)
+    body = json.dumps([{**GOOD, "timestamp": 5.0}, {**GOOD, "hostname": 7}]).encode()
+    _, errors = decoder.decode(body, "application/json", NOW)
+    assert len(errors) == 2
+    assert all(error.__traceback__ is None and error.__context__ is None for error in errors)

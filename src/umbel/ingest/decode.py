@@ -125,7 +125,7 @@ class Decoder:
                 if _check(event):
                     kept.append(self._cut(event))
             except DecodeError as error:
-                errors.append(error)
+                errors.append(_bare(error))
         return kept, errors
 
     def _decode_other(
@@ -180,7 +180,7 @@ class Decoder:
                 if _check(event):
                     events.append(self._cut(event))
             except DecodeError as error:
-                errors.append(error)
+                errors.append(_bare(error))
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 errors.append(DecodeError("type", f"{type(error).__name__}: {error}"))
         return events, errors
@@ -226,6 +226,12 @@ def _check(event: Event) -> bool:
         event.runtime = None
         event.origin |= REPAIRED
     return True
+
+
+def _bare(error: DecodeError) -> DecodeError:
+    """The error without the frames that it and its causes came through: they hold the messages of a whole pass."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _coerce(value: Any) -> Event:
