@@ -2,7 +2,7 @@
 # PYTHON=python3.13 chooses another Python for a new .venv.
 
 PY := .venv/bin/python
-# Twice as many processes as CI has cores: the tests start real servers and wait for them half of the time.
+# One process more than CI has cores: the tests start real servers and wait for them much of the time.
 # Tests of one file share their servers, so a file stays in one process; tests/conftest.py orders the files.
 WORKERS ?= 3
 TESTS ?= tests
