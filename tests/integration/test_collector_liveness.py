@@ -8,6 +8,9 @@ from tests.conftest import WorkerFactory
 from tests.integration.running_collector import RunningCollector
 from tests.servers.cluster import Pool
 
+#: RabbitMQ is in the proof of the labels, with all pools and fates.
+BROKERS = ["redis_url", pytest.param("rabbitmq_url", marks=pytest.mark.prove)]
+
 #: See docs/explanation/worker-liveness.md. The tests' own machines are slow, hence two seconds more.
 ONLINE_WITHIN, STOPPED_WITHIN, LOST_WITHIN = 12.0, 5.0, 30.0 + 2.0
 
@@ -15,7 +18,7 @@ SHORT: list[Pool] = ["prefork", "solo"]
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("broker", ["redis_url", "rabbitmq_url"])
+@pytest.mark.parametrize("broker", BROKERS)
 @pytest.mark.parametrize("pool", SHORT)
 def test_a_worker_is_online_then_killed_then_back_then_stopped(
     pool: Pool, broker: str, request: pytest.FixtureRequest, tmp_path: Path, celery_worker: WorkerFactory

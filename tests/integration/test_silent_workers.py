@@ -11,6 +11,9 @@ from tests.integration.running_collector import RunningCollector
 from tests.integration.test_collector_liveness import LOST_WITHIN, ONLINE_WITHIN
 from tests.servers.cluster import Pool
 
+#: RabbitMQ is in the proof of the labels, with all pools and fates.
+BROKERS = ["redis_url", pytest.param("rabbitmq_url", marks=pytest.mark.prove)]
+
 POOLS: list[Pool] = ["prefork", "threads", "gevent", "solo"]
 
 
@@ -24,7 +27,7 @@ def block(broker: str, seconds: float) -> str:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("broker", ["redis_url", "rabbitmq_url"])
+@pytest.mark.parametrize("broker", BROKERS)
 def test_a_blocked_solo_worker_is_busy_silent_and_becomes_lost_when_killed(
     broker: str, request: pytest.FixtureRequest, tmp_path: Path, celery_worker: WorkerFactory
 ) -> None:

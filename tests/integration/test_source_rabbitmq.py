@@ -252,6 +252,7 @@ def test_a_backlog_is_told_as_such_and_the_line_is_kept(rabbitmq_url: str, publi
         assert sorted(numbers(running)) == list(range(1000))
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(120)
 def test_rabbitmq_does_not_cut_off_who_has_no_room_for_a_while(
     rabbitmq_url: str, publisher: amqp.Channel
