@@ -165,14 +165,14 @@ def test_unreadable_messages_are_counted_acknowledged_and_sampled(caplog: pytest
 
 def test_one_task_that_cannot_be_stored_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run()
-    real = pipeline_module.fold_change
+    real = pipeline_module.fold_changes
 
-    def fussy(prior: Any, events: Any, *others: Any) -> Any:
-        if events[0].uuid == "t-bad":
+    def fussy(steps: Any, *others: Any) -> Any:
+        if any(events[0].uuid == "t-bad" for _, events in steps):
             raise ArithmeticError("nobody thought of this")
-        return real(prior, events, *others)
+        return real(steps, *others)
 
-    monkeypatch.setattr(pipeline_module, "fold_change", fussy)
+    monkeypatch.setattr(pipeline_module, "fold_changes", fussy)
     for uuid in ("t-1", "t-bad", "t-2"):
         run.put(*whole_life(uuid))
     run.pipeline.flush()

@@ -1,39 +1,40 @@
 """Secrets are masked where they are named or shaped as such; everything else stays as it was."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from umbel.model.event import REDACTED, Event
-from umbel.model.redact import MASK, Redactor
+from umbel.model.redact import MASK, SECRET_NAMES, SECRET_SHAPES, Redactor
 from umbel.model.task import Task
 
 redactor = Redactor()
 
+SECRETS = [
+    ("{'password': 'hunter2', 'n': 1}", f"{{'password': '{MASK}', 'n': 1}}"),
+    ('{"api_key": "k", "x": "y"}', f'{{"api_key": "{MASK}", "x": "y"}}'),
+    ("{'user_password': 'it\\'s', 'b': 2}", f"{{'user_password': '{MASK}', 'b': 2}}"),
+    ("login(user='u', passwd='p w')", f"login(user='u', passwd='{MASK}')"),
+    ("('X-Auth-Token', 'abc')", f"('X-Auth-Token', '{MASK}')"),
+    ("secret=abc&x=1", f"secret={MASK}"),
+    ("{'tokens': ['a', 'b]'], 'n': 1}", f"{{'tokens': {MASK}, 'n': 1}}"),
+    ("{'token': {'x': ('y', [1])}, 'n': 1}", f"{{'token': {MASK}, 'n': 1}}"),
+    ("{'token': ['cut by the wor", f"{{'token': {MASK}"),
+    ("client_secret: 's3'", f"client_secret: '{MASK}'"),
+    ("{'SECRET_KEY': b'raw'}", f"{{'SECRET_KEY': '{MASK}'}}"),
+    ("connect('amqp://user:pw@host//')", f"connect('amqp://{MASK}@host//')"),
+    ("'redis://:pw@host/0'", f"'redis://{MASK}@host/0'"),
+    ("key AKIAIOSFODNN7EXAMPLE here", f"key {MASK} here"),
+    ("'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln'", f"'{MASK}'"),
+    ("headers Bearer abcdef123456", f"headers Bearer {MASK}"),
+    ("{'authorization': 'Basic dXNlcjpwdw=='}", f"{{'authorization': '{MASK}'}}"),
+    ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", MASK),
+]
 
-@pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("{'password': 'hunter2', 'n': 1}", f"{{'password': '{MASK}', 'n': 1}}"),
-        ('{"api_key": "k", "x": "y"}', f'{{"api_key": "{MASK}", "x": "y"}}'),
-        ("{'user_password': 'it\\'s', 'b': 2}", f"{{'user_password': '{MASK}', 'b': 2}}"),
-        ("login(user='u', passwd='p w')", f"login(user='u', passwd='{MASK}')"),
-        ("('X-Auth-Token', 'abc')", f"('X-Auth-Token', '{MASK}')"),
-        ("secret=abc&x=1", f"secret={MASK}"),
-        ("{'tokens': ['a', 'b]'], 'n': 1}", f"{{'tokens': {MASK}, 'n': 1}}"),
-        ("{'token': {'x': ('y', [1])}, 'n': 1}", f"{{'token': {MASK}, 'n': 1}}"),
-        ("{'token': ['cut by the wor", f"{{'token': {MASK}"),
-        ("client_secret: 's3'", f"client_secret: '{MASK}'"),
-        ("{'SECRET_KEY': b'raw'}", f"{{'SECRET_KEY': '{MASK}'}}"),
-        ("connect('amqp://user:pw@host//')", f"connect('amqp://{MASK}@host//')"),
-        ("'redis://:pw@host/0'", f"'redis://{MASK}@host/0'"),
-        ("key AKIAIOSFODNN7EXAMPLE here", f"key {MASK} here"),
-        ("'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln'", f"'{MASK}'"),
-        ("headers Bearer abcdef123456", f"headers Bearer {MASK}"),
-        ("{'authorization': 'Basic dXNlcjpwdw=='}", f"{{'authorization': '{MASK}'}}"),
-        ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", MASK),
-    ],
-)
+
+@pytest.mark.parametrize(("text", "clean"), SECRETS)
 def test_secrets_are_masked(text: str, clean: str) -> None:
     masked = redactor.redact_text(text)
     if "Basic" in text:
@@ -63,10 +64,37 @@ def test_other_texts_are_left_alone(text: str) -> None:
 def test_only_what_is_new_in_a_task_is_looked_at() -> None:
     before = Task(uuid="t-1", args="password='x'", kwargs="{}")
     task = Task(uuid="t-1", args=before.args, kwargs="{}", result="{'pwd': 'y'}")
-    redactor.redact_task(task, before)
+    redactor.redact_tasks([(task, before)])
     assert (task.args, task.result, task.origin) == (before.args, f"{{'pwd': '{MASK}'}}", REDACTED)
-    redactor.redact_task(task, None)
+    redactor.redact_tasks([(task, None)])
     assert task.args == f"password='{MASK}'"
+
+
+texts = st.lists(
+    st.one_of(
+        st.sampled_from([text for text, _ in SECRETS]), st.sampled_from(sorted(SECRET_NAMES)), st.text(),
+        st.sampled_from(["=x", "='y'", " ", ": ", "'", "\n", "İ", "\x01", "token and ", "secre", "asia"]),
+    ), max_size=6,
+).map("".join)  # fmt: skip
+
+
+@given(st.lists(st.tuples(texts, texts | st.none(), texts), min_size=1, max_size=5))
+def test_many_tasks_are_masked_as_each_text_alone(told: list[tuple[str, str | None, str]]) -> None:
+    tasks = [Task(uuid="t", args=args, kwargs=kwargs, traceback=trace) for args, kwargs, trace in told]
+    Redactor().redact_tasks([(task, None) for task in tasks])
+    assert [(task.args, task.kwargs, task.traceback) for task in tasks] == [
+        tuple(text and redactor.redact_text(text) for text in texts) for texts in told
+    ]
+
+
+def test_no_word_that_begins_within_another_is_overlooked() -> None:
+    """A name's rest may hold any name; what hints at a shape is looked for, unless the shape begins a word."""
+    shapes = [(hint, shape) for hints, shape, _ in SECRET_SHAPES for hint in hints]
+    for name in SECRET_NAMES:
+        for hint, shape in shapes:
+            within = [n for n in range(1, min(len(name), len(hint))) if name.endswith(hint[:n])]
+            assert not within or shape.startswith(r"\b"), (name, hint)
+        assert re.fullmatch(r"[\w-]+", name)
 
 
 def test_a_redacted_event_is_marked_and_an_innocent_one_is_not() -> None:

@@ -74,7 +74,7 @@ class Pipeline:
         self._clock = clock
         self._between_chunks = between_chunks
         self._behind = WriteBehind(store, self._note_stored)
-        #: Tasks as they are stored, or will be by the chunks on their way: open ones, and those on their way.
+        #: Open tasks as they are stored. Those in chunks on their way have changed since.
         self._known: OrderedDict[str, tuple[Task, Life]] = OrderedDict()
         #: uuid -> events taken from the buffer and in no chunk yet.
         self._pending: dict[str, list[Event]] = {}
@@ -132,36 +132,38 @@ class Pipeline:
 
     def _take_pass(self) -> int:
         messages = self._buffer.take(PASS_MESSAGES)
-        if messages and not self._oldest:
-            self._oldest = messages[0].received_at
+        if not messages:
+            return 0
+        self._oldest = self._oldest or messages[0].received_at
+        decode, pending, latest = self._decoder.decode, self._pending, self._latest
+        # a busy collector spends its time here
         for message in messages:
-            self._take(message)
-        for event in self._latest.values():
+            events, errors = decode(message.body, message.content_type, message.received_at)
+            for event in events:
+                uuid = event.uuid
+                if uuid is None or event.type[:5] != "task-":
+                    self._hear(event)
+                    continue
+                waiting = pending.get(uuid)
+                if waiting is None:
+                    pending[uuid] = [event]
+                else:
+                    waiting.append(event)
+                hostname = event.hostname
+                last = latest.get(hostname)
+                if last is not None and last.pid != event.pid:
+                    self._workers.hear(last)
+                # of a run's task events the last one says all that they say of it
+                latest[hostname] = event
+            self._note_taken(message, events, errors)
+        for event in latest.values():
             self._workers.hear(event)
-        self._latest.clear()
+        latest.clear()
         return len(messages)
 
-    def _take(self, message: Message) -> None:
-        events, errors = self._decoder.decode(message.body, message.content_type, message.received_at)
+    def _note_taken(self, message: Message, events: Sequence[Event], errors: Sequence[DecodeError]) -> None:
         for error in errors:
             self._count_malformed(error, message)
-        pending = self._pending
-        for event in events:
-            uuid = event.uuid
-            if uuid is None or event.type[:5] != "task-":
-                self._hear(event)
-                continue
-            waiting = pending.get(uuid)
-            if waiting is None:
-                pending[uuid] = [event]
-            else:
-                waiting.append(event)
-            hostname = event.hostname
-            last = self._latest.get(hostname)
-            if last is not None and last.pid != event.pid:
-                self._workers.hear(last)
-            # of a run's task events the last one says all that they say of it
-            self._latest[hostname] = event
         if events:
             self.events += len(events)
             self._newest = self.last_event_at = message.received_at
@@ -207,11 +209,8 @@ class Pipeline:
         """The chunk of these pending tasks; with the last of them goes all else that is to be stored."""
         priors = self._fetch_priors(uuids)
         tally = Tally()
-        changes = []
-        for uuid in uuids:
-            change = fold_change(priors.get(uuid), self._pending[uuid], tally, self._redactor)
-            if change is not None:
-                changes.append(change)
+        pending = self._pending
+        changes = fold_changes([(priors.get(uuid), pending[uuid]) for uuid in uuids], tally, self._redactor)
         return self._chunk_of(changes, tally, uuids, with_workers=len(uuids) == len(self._pending))
 
     def _chunk_of(
@@ -235,9 +234,7 @@ class Pipeline:
         if with_workers:
             self._workers.set_stored()
             self._counters = {}
-        for change in tasks:
-            self._remember(change.after, change.life)
-        return Chunk(changes, events)
+        return Chunk(changes, events, {change.after.uuid: (change.after, change.life) for change in tasks})
 
     def _submit(self, chunk: Chunk) -> None:
         self._guarded(lambda: self._behind.submit(chunk))
@@ -284,14 +281,17 @@ class Pipeline:
                 self.malformed["internal"] = self.malformed.get("internal", 0) + len(lost_events)
 
     def _note_stored(self, chunk: Chunk) -> None:
-        """A chunk is committed: finished tasks need not be known any more."""
+        """A chunk is committed: its open tasks are known from now on."""
         self._adapt(len(chunk.changes.tasks), chunk.seconds)
-        for change in chunk.changes.tasks:
-            task = change.after
-            if task.finished:
-                known = self._known.get(task.uuid)
-                if known is not None and known[0] is task:
-                    del self._known[task.uuid]
+        known = self._known
+        for uuid, (task, _) in chunk.lives.items():
+            if not task.finished:
+                known[uuid] = chunk.lives[uuid]
+                known.move_to_end(uuid)
+            elif uuid in known:
+                del known[uuid]
+        while len(known) > REMEMBERED:
+            known.popitem(last=False)
 
     def _adapt(self, rows: int, seconds: float) -> None:
         """Keep the time for which one transaction holds the lock near LOCK_TIME."""
@@ -307,18 +307,18 @@ class Pipeline:
         return Runtimes(tuple(counts), sum(seconds * count for seconds, count in seen.items()))
 
     def _fetch_priors(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
-        known = self._known
-        priors = {uuid: known[uuid] for uuid in uuids if uuid in known}
-        missing = [uuid for uuid in uuids if uuid not in priors]
+        """What was known of these tasks before: by chunks on their way, newest first, else as it is stored."""
+        priors: dict[str, tuple[Task, Life]] = {}
+        missing: Collection[str] = uuids
+        for lives in (*(chunk.lives for chunk in reversed(self._behind.chunks)), self._known):
+            if lives and missing:
+                found = lives.keys() & missing
+                if found:
+                    priors.update((uuid, lives[uuid]) for uuid in found)
+                    missing = [uuid for uuid in missing if uuid not in found]
         if missing:
             priors.update(self._store.fetch_lives(missing))
         return priors
-
-    def _remember(self, task: Task, life: Life) -> None:
-        self._known[task.uuid] = (task, life)
-        self._known.move_to_end(task.uuid)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
 
     def _write(self, tasks: Sequence[TaskChange], tally: Tally, *, with_workers: bool) -> None:
         """One transaction, now."""
@@ -351,21 +351,39 @@ class Pipeline:
         return len(changes)
 
 
-def fold_change(
-    prior: tuple[Task, Life] | None, events: Sequence[Event], tally: Tally, redactor: Redactor | None = None
-) -> TaskChange | None:
-    """The transition that these events of one task make, added to the tally; None when they tell nothing new.
+def fold_changes(
+    steps: Sequence[tuple[tuple[Task, Life] | None, Sequence[Event]]],
+    tally: Tally,
+    redactor: Redactor | None = None,
+) -> list[TaskChange]:
+    """The transitions that these events make, each of one task, added to the tally; none where they tell nothing new.
 
-    Secrets are masked in what is new of a plain life, else in each event, before anything is made of it.
+    Secrets are masked in what is new of plain lives, else in each event, before anything is made of it.
     """
-    before, life = prior if prior is not None else (None, None)
-    if not isinstance(life, Record):
-        told = tell(events, before, life)
+    changes = []
+    plain: list[tuple[Task, Task | None]] = []
+    add_plain = tally.add_plain
+    for prior, events in steps:
+        before, life = prior if prior is not None else (None, None)
+        told = None if isinstance(life, Record) else tell(events, before, life)
         if told is not None:
-            if redactor is not None:
-                redactor.redact_task(told[0], before)
-            tally.add_plain(before, told[0])
-            return TaskChange(before, *told)
+            after = told[0]
+            plain.append((after, before))
+            add_plain(before, after)
+            changes.append(TaskChange(before, after, told[1]))
+        else:
+            change = _fold_change(before, life, events, tally, redactor)
+            if change is not None:
+                changes.append(change)
+    if redactor is not None:
+        redactor.redact_tasks(plain)
+    return changes
+
+
+def _fold_change(
+    before: Task | None, life: Life | None, events: Sequence[Event], tally: Tally, redactor: Redactor | None
+) -> TaskChange | None:
+    """The same for one task whose life is not plain."""
     if redactor is not None:
         for event in events:
             redactor.redact(event)

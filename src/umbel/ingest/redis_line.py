@@ -21,6 +21,9 @@ _CHUNK = 256 * 1024
 #: Bytes given to hiredis at once: it moves what is left of them to the front after each reply.
 _PIECE = 16 * 1024
 
+#: Routing keys remembered: Celery has about a dozen.
+_KEYS = 1_000
+
 #: Replies that redis-py's parser reads in one turn.
 _BURST = 500
 
@@ -109,6 +112,8 @@ class RedisLine(Line):
         self._connection: Connection | None = None
         self._wire: Any = None
         self._replies: _Replies | None = None
+        #: Channel -> the routing key in it.
+        self._keys: dict[bytes, str] = {}
         self._decode = msgspec.json.Decoder(_Envelope).decode
         self._decode_plain = msgspec.json.Decoder(_PlainEnvelope).decode
 
@@ -139,11 +144,11 @@ class RedisLine(Line):
         return messages
 
     def _message_of(self, channel: bytes, data: bytes) -> Message:
-        routing_key = channel[channel.rfind(b"/") + 1 :].decode("utf-8", "replace")
+        routing_key = self._keys.get(channel) or self._key_of(channel)
         try:
             envelope = self._decode(data)
             if envelope.properties.body_encoding == "base64":
-                return Message(envelope.body, envelope.content_type, routing_key=routing_key)
+                return Message(envelope.body, envelope.content_type, 0.0, None, routing_key)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             pass  # it is no base64, or nothing at all
         try:
@@ -152,6 +157,13 @@ class RedisLine(Line):
             return Message(data, NOT_AN_ENVELOPE)
         body = plain.body.encode("utf-8", "surrogatepass")
         return Message(body, plain.content_type, routing_key=routing_key)
+
+    def _key_of(self, channel: bytes) -> str:
+        if len(self._keys) >= _KEYS:
+            self._keys.clear()
+        routing_key = channel[channel.rfind(b"/") + 1 :].decode("utf-8", "replace")
+        self._keys[channel] = routing_key
+        return routing_key
 
     def acknowledge(self, tag: int) -> None:
         """Redis keeps nothing of a publication."""

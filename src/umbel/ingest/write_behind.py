@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import msgspec
 
 from umbel.model.event import Event
+from umbel.model.plain import Life
+from umbel.model.task import Task
 from umbel.store.base import Changes, HistoryWriter
 
 #: Chunks that may be on their way at once: one being written, one ready.
@@ -24,6 +26,8 @@ class Chunk(msgspec.Struct):
     changes: Changes
     #: uuid -> the events that the changes of tasks were made of.
     events: dict[str, list[Event]]
+    #: uuid -> the task as the changes leave it.
+    lives: dict[str, tuple[Task, Life]]
     #: How long the transaction took, seconds; 0.0 before it was made.
     seconds: float = 0.0
 
@@ -45,6 +49,11 @@ class WriteBehind:
 
     def __len__(self) -> int:
         return len(self._chunks)
+
+    @property
+    def chunks(self) -> Sequence[Chunk]:
+        """What is on its way, oldest first."""
+        return [chunk for chunk, _ in self._chunks]
 
     def submit(self, chunk: Chunk) -> None:
         """Have a chunk written; wait while enough of them are on their way. Raises as `settle`."""

@@ -5,10 +5,12 @@ tracebacks), so secrets are found by the name before them or by their own shape.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
 from operator import attrgetter
 
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from umbel.model.event import REDACTED, Event
 from umbel.model.task import Task
@@ -51,7 +53,9 @@ _LONGEST_NAME = 100
 
 _FIELDS = ("args", "kwargs", "result", "exception", "traceback")
 _texts = attrgetter(*_FIELDS)
-_NO_TEXTS = (None,) * len(_FIELDS)
+#: Tasks whose texts are looked at together, and what stands between two texts: no part of any name or space.
+_TOGETHER = 500
+_BETWEEN = "\x01"
 _ASCII_LOWER = {code: code + 32 for code in range(65, 91)}
 _NOT_SECRET = ("None", "True", "False", "''", '""')
 
@@ -66,7 +70,10 @@ class Redactor:
         self._hinted = [None] * len(SECRET_NAMES) + [
             (shape, mask) for hints, shape, mask in shapes for _ in hints
         ]
-        self._words = AhoCorasick([*SECRET_NAMES, *(hint for hints, _, _ in shapes for hint in hints)])
+        every = [*SECRET_NAMES, *(hint for hints, _, _ in shapes for hint in hints)]
+        self._words = AhoCorasick(every)
+        # leaves out words that begin within another, but is three times as fast
+        self._first_words = AhoCorasick(every, matchkind=MatchKind.LeftmostFirst)
         words = "|".join(f"(?:{name})" for name in names)
         self._more = re.compile(words, re.IGNORECASE) if words else None
 
@@ -81,15 +88,40 @@ class Redactor:
                     event.origin |= REDACTED
         return event
 
-    def redact_task(self, task: Task, before: Task | None) -> None:
-        """Mask in place what `task` tells and `before`, which is clean, does not."""
-        known = _NO_TEXTS if before is None else _texts(before)
-        for field, text, was in zip(_FIELDS, _texts(task), known, strict=True):
-            if text and text is not was:
+    def redact_tasks(self, steps: Sequence[tuple[Task, Task | None]]) -> None:
+        """Mask in place what each task tells and the task before it, which is clean, does not.
+
+        All texts are looked at together, for nearly all are innocent.
+        """
+        for start in range(0, len(steps), _TOGETHER):
+            part = steps[start : start + _TOGETHER]
+            texts = [text or "" for task, _ in part for text in _texts(task)]
+            for number in self._find_suspects(texts):
+                (task, before), field = part[number // len(_FIELDS)], _FIELDS[number % len(_FIELDS)]
+                text = texts[number]
+                if before is not None and getattr(before, field) is text:
+                    continue
                 clean = self.redact_text(text)
                 if clean is not text:
                     setattr(task, field, clean)
                     task.origin |= REDACTED
+
+    def _find_suspects(self, texts: Sequence[str]) -> Iterable[int]:
+        """Which texts may hold a secret: rather too many than too few."""
+        joined = _BETWEEN.join(texts)
+        lowered = joined.lower()
+        if self._more is not None or len(lowered) != len(joined):
+            return [number for number, text in enumerate(texts) if text]
+        names, match_at = len(SECRET_NAMES), self._assigned.match
+        ends = [
+            end
+            for index, _, end in self._first_words.find_matches_as_indexes(lowered)
+            if index >= names or match_at(joined, end) is not None
+        ]
+        if not ends:
+            return ()
+        bounds = list(accumulate([len(text) + 1 for text in texts]))
+        return dict.fromkeys([bisect_left(bounds, end) for end in ends])
 
     def redact_text(self, text: str) -> str:
         """`text` with every secret in it masked, or `text` itself; masking twice changes nothing more."""

@@ -7,7 +7,7 @@ same totals. Sketches hold counts per logarithmic bucket (DDSketch's mapping), w
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import ceil, log
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA = log(_GAMMA)
 #: Values below a microsecond share one bucket.
 _SMALLEST = 1e-6
+_LOWEST = ceil(log(_SMALLEST) / _LOG_GAMMA)
 
 _K = TypeVar("_K", bound=Hashable)
 
@@ -44,17 +45,6 @@ class Sketch(msgspec.Struct, array_like=True):
                 buckets.pop(index, None)
         self.sum += sign * other.sum
 
-    def observe(self, value: float, count: int = 1) -> None:
-        """Count `value` seconds `count` times (negative to take back)."""
-        self.observe_all({value: count})
-
-    def observe_all(self, values: Mapping[float, int]) -> None:
-        """Count each of these seconds so many times (negative to take back)."""
-        buckets = self.buckets
-        for value, count in values.items():
-            _bump(buckets, bucket_of(value), count)
-            self.sum += count * value
-
     @property
     def count(self) -> int:
         """Values observed."""
@@ -74,9 +64,15 @@ class Sketch(msgspec.Struct, array_like=True):
         return middle_of(max(self.buckets))
 
 
-def bucket_of(value: float) -> int:
-    """The sketch bucket of a value in seconds."""
-    return ceil(log(max(value, _SMALLEST)) / _LOG_GAMMA)
+def sketch_of(values: Mapping[float, int]) -> Sketch:
+    """The sketch of values in seconds, each observed so many times (negative to take back)."""
+    buckets: dict[int, int] = {}
+    total = 0.0
+    for value, count in values.items():
+        index = ceil(log(value) / _LOG_GAMMA) if value > _SMALLEST else _LOWEST
+        buckets[index] = buckets.get(index, 0) + count
+        total += count * value
+    return Sketch({index: count for index, count in buckets.items() if count}, total)
 
 
 def middle_of(index: int) -> float:
@@ -146,15 +142,16 @@ class _Account:
         self.waits: dict[float, int] = {}
 
 
-_SENT_MARK = ("sent", SENT)
-_SUCCEEDED_MARK = ("succeeded", SUCCEEDED)
-#: What `add_plain` counts a mark under, by the field of `Task` that holds its time.
+_SENT_MARK, _RECEIVED_MARK, _STARTED_MARK = ("sent", SENT), ("received", RECEIVED), ("started", STARTED)
+_SUCCEEDED_MARK, _FAILED_MARK = ("succeeded", SUCCEEDED), ("failed", FAILED)
+#: What `add_plain` counts a mark under, by the field of `Task` that holds its time, and by the state that it ends in.
 _PLAIN_MARKS = (
-    ("received", ("received", RECEIVED)),
-    ("started", ("started", STARTED)),
+    ("received", _RECEIVED_MARK),
+    ("started", _STARTED_MARK),
     ("succeeded", _SUCCEEDED_MARK),
-    ("failed", ("failed", FAILED)),
+    ("failed", _FAILED_MARK),
 )
+_ENDS = {"SUCCESS": _SUCCEEDED_MARK, "FAILURE": _FAILED_MARK}
 
 
 class Tally:
@@ -163,6 +160,10 @@ class Tally:
     def __init__(self) -> None:
         #: (worker, task, minute) -> account.
         self._accounts: dict[tuple[str, str, int], _Account] = {}
+        #: New plain lives within a minute: (minute, client, worker, task, which marks) -> run time and wait of each.
+        self._alike: dict[tuple[Any, ...], list[tuple[float | None, float | None]]] = {}
+        #: Begin and end of the minute in which the last of them was.
+        self._minute = self._minute_end = 0.0
 
     def _account(self, worker: str, task: str, time: float) -> _Account:
         key = (worker, task, int(time // 60) * 60)
@@ -173,31 +174,68 @@ class Tally:
 
     def add_plain(self, before: Task | None, after: Task) -> None:
         """Add the step between two states of a plain life (`model.plain`), which only adds marks to it."""
+        if before is None:
+            sent, received = after.sent, after.received
+            # the times of a plain life rise
+            first = sent or received or after.started or after.updated
+            if not self._minute <= first < self._minute_end:
+                self._minute = first // 60 * 60
+                self._minute_end = self._minute + 60
+            if after.updated < self._minute_end:
+                key = (
+                    self._minute, after.client, after.worker, after.name, after.state,
+                    sent is None, received is None, after.started is None,
+                )  # fmt: skip
+                alike = self._alike.get(key)
+                if alike is None:
+                    alike = self._alike[key] = []
+                alike.append((after.runtime, after.wait))
+                return
+        self._add_marks_of(before, after)
+
+    def _add_marks_of(self, before: Task | None, after: Task) -> None:
         name = after.name or ""
         if after.sent is not None and before is None:
-            counts = self._account(after.client or "", name, after.sent).counts
-            counts[_SENT_MARK] = counts.get(_SENT_MARK, 0) + 1
+            _bump(self._account(after.client or "", name, after.sent).counts, _SENT_MARK, 1)
         worker = after.worker
         if worker is None:
             return
-        minute = -1.0
         for field, mark in _PLAIN_MARKS:
             time = getattr(after, field)
             if time is None or (before is not None and getattr(before, field) is not None):
                 continue
-            if time // 60 != minute:
-                minute = time // 60
-                account = self._account(worker, name, time)
-            counts = account.counts
-            counts[mark] = counts.get(mark, 0) + 1
+            account = self._account(worker, name, time)
+            _bump(account.counts, mark, 1)
             if mark is _SUCCEEDED_MARK and after.runtime:
                 _bump(account.runtimes, after.runtime, 1)
         wait = after.wait
         if wait is not None and (before is None or before.wait is None):
             assert after.started is not None
-            if after.started // 60 != minute:
-                account = self._account(worker, name, after.started)
-            _bump(account.waits, wait, 1)
+            _bump(self._account(worker, name, after.started).waits, wait, 1)
+
+    def _spread_alike(self) -> None:
+        """Bring lives that were told alike to the accounts."""
+        for key, lives in self._alike.items():
+            minute, client, worker, task, state, no_sent, no_received, no_started = key
+            name, count = task or "", len(lives)
+            if not no_sent:
+                _bump(self._account(client or "", name, minute).counts, _SENT_MARK, count)
+            if worker is None:
+                continue
+            account = self._account(worker, name, minute)
+            if not no_received:
+                _bump(account.counts, _RECEIVED_MARK, count)
+            if not no_started:
+                _bump(account.counts, _STARTED_MARK, count)
+            if state in _ENDS:
+                _bump(account.counts, _ENDS[state], count)
+            runtimes, waits = account.runtimes, account.waits
+            for runtime, wait in lives:
+                if runtime:
+                    runtimes[runtime] = runtimes.get(runtime, 0) + 1
+                if wait is not None:
+                    waits[wait] = waits.get(wait, 0) + 1
+        self._alike = {}
 
     def add_transition(
         self, before: Record | None, after: Record, runs: Sequence[Attempt] | None = None
@@ -251,6 +289,7 @@ class Tally:
 
     def totals(self) -> Totals:
         """The sums, as the store keeps them."""
+        self._spread_alike()
         counters: dict[tuple[str, str, str], int] = {}
         runtimes: dict[tuple[str, str], dict[float, int]] = {}
         rollups: dict[RollupKey, Rollup] = {}
@@ -265,11 +304,13 @@ class Tally:
                 seen = runtimes.setdefault((worker, task), {})
                 for seconds, count in account.runtimes.items():
                     _bump(seen, seconds, count)
+                sketch = sketch_of(account.runtimes)
                 for rollup in both:
-                    rollup.runtime.observe_all(account.runtimes)
+                    rollup.runtime.add(sketch)
             if account.waits:
+                sketch = sketch_of(account.waits)
                 for rollup in both:
-                    rollup.wait.observe_all(account.waits)
+                    rollup.wait.add(sketch)
         return Totals(counters, runtimes, {key: rollup for key, rollup in rollups.items() if rollup})
 
 

@@ -106,30 +106,29 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     origin: int = 0
 
 
-class Task(msgspec.Struct, gc=False, kw_only=True):
+class Task(msgspec.Struct, gc=False):
     """A task as every page, metric and API answer shows it. Times are float epoch seconds UTC."""
 
     uuid: str
     name: str | None = None
-    state: str = "PENDING"
     args: str | None = None
     kwargs: str | None = None
-    result: str | None = None
-    exception: str | None = None
-    traceback: str | None = None
-    #: Hostname of the worker of the last attempt; None while only task-sent was seen.
-    worker: str | None = None
-    queue: str | None = None
-    exchange: str | None = None
-    routing_key: str | None = None
+    parent_id: str | None = None
     #: ISO 8601 text, as sent.
     eta: str | None = None
     #: ISO 8601 text, as sent.
     expires: str | None = None
-    retries: int | None = None
-    root_id: str | None = None
-    parent_id: str | None = None
+    queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
     client: str | None = None
+    state: str = "PENDING"
+    #: Hostname of the worker of the last attempt; None while only task-sent was seen.
+    worker: str | None = None
+    result: str | None = None
+    exception: str | None = None
+    traceback: str | None = None
+    retries: int | None = None
     # the latest of each kind of mark
     sent: float | None = None
     received: float | None = None
@@ -144,6 +143,7 @@ class Task(msgspec.Struct, gc=False, kw_only=True):
     #: Seconds from receipt to start of the last attempt; None with a deliberate ETA or when unknown.
     wait: float | None = None
     clock: int = 0
+    #: Earliest receipt by this monitor.
     first_seen: float = 0.0
     #: Time of the latest mark.
     updated: float = 0.0
@@ -154,3 +154,5 @@ class Task(msgspec.Struct, gc=False, kw_only=True):
     finished: bool = False
     #: OR of Event.origin flags: REPAIRED | REDACTED | TRUNCATED.
     origin: int = 0
+    #: The last field: `store.rows` puts something else in its place.
+    root_id: str | None = None

@@ -1,22 +1,19 @@
 """Task records to database rows and back, the same for every engine. Pure; used by writers and readers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
-import msgspec
+from msgspec.structs import astuple
 
 from umbel.model.plain import Life
 from umbel.model.task import Task
 from umbel.store.packing import pack
-from umbel.store.schema import tasks
 
-_SHOWN = {field.name for field in msgspec.structs.fields(Task)}
-_MOST_FIELDS = tuple(
-    column.name for column in tasks.columns if column.name in _SHOWN and column.name != "root_id"
-)
 #: Columns that are fields of `Task`, in the order of rows. The root is last: most are their own, and hold "" there.
-TASK_FIELDS: tuple[str, ...] = (*_MOST_FIELDS, "root_id")
+TASK_FIELDS: tuple[str, ...] = Task.__struct_fields__
+assert TASK_FIELDS[-1] == "root_id"
 
 #: Rarely different between two states of a task: an update that leaves them alone spares four indexes.
 _STEADY_FIELDS = frozenset(
@@ -29,21 +26,21 @@ CHANGING_FIELDS: tuple[str, ...] = tuple(name for name in TASK_FIELDS if name no
 _TEXTS = ("uuid", "name", "state", "worker", "args", "kwargs", "result", "exception", "queue", "exchange",
           "routing_key", "client", "eta", "expires")  # fmt: skip
 
-_most = attrgetter(*_MOST_FIELDS)
 _changing = attrgetter(*CHANGING_FIELDS)
 _steady = attrgetter(*sorted(_STEADY_FIELDS))
 _texts = attrgetter(*_TEXTS)
 
 
-def insert_row(task: Task, life: Life) -> tuple[Any, ...]:
+def insert_row(task: Task, life: Life, *, ascii: bool) -> tuple[Any, ...]:
     """Values for `TASK_FIELDS`, ascii, marks."""
+    values = astuple(task)
     root_id = "" if task.root_id == task.uuid else task.root_id
-    return (*_most(task), root_id, is_ascii(task), pack(task, life))
+    return (*values[:-1], root_id, ascii, pack(task, life))
 
 
-def update_row(task: Task, life: Life) -> tuple[Any, ...]:
+def update_row(task: Task, life: Life, *, ascii: bool) -> tuple[Any, ...]:
     """Values for `CHANGING_FIELDS`, ascii, marks and the uuid."""
-    return (*_changing(task), is_ascii(task), pack(task, life), task.uuid)
+    return (*_changing(task), ascii, pack(task, life), task.uuid)
 
 
 def is_steady(before: Task, after: Task) -> bool:
@@ -51,15 +48,15 @@ def is_steady(before: Task, after: Task) -> bool:
     return bool(_steady(before) == _steady(after))
 
 
-def is_ascii(task: Task) -> bool:
-    """SQL's own LIKE and lower() are right for all texts of this task. (NUL ends a string for them.)"""
-    text = "".join([text for text in _texts(task) if text])
+def are_ascii(tasks: Iterable[Task]) -> bool:
+    """SQL's own LIKE and lower() are right for all texts of these tasks. (NUL ends a string for them.)"""
+    text = "".join(filter(None, chain.from_iterable(map(_texts, tasks))))
     return text.isascii() and "\0" not in text
 
 
 def task_of(row: Sequence[Any]) -> Task:
     """The task of a row that begins with `TASK_FIELDS`."""
-    task = Task(**dict(zip(TASK_FIELDS, row, strict=False)))
+    task = Task(*row[: len(TASK_FIELDS)])
     task.finished = bool(task.finished)
     task.redelivered = bool(task.redelivered)
     if task.root_id == "":

@@ -15,6 +15,12 @@ _SIZES = (256, 32, 4, 1)
 #: SQLite's own limit since 3.32.
 _MOST_VARIABLES = 32_000
 
+# For each None, bool and bytes the driver looks for an adapter, and takes 0.25 µs to find none: a row has twenty of
+# them. These give back what they are given, and take a third of that.
+sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(bytes, bytes)
+
 
 def insert_rows(cursor: sqlite3.Cursor, head: str, rows: Sequence[Sequence[Any]], tail: str = "") -> int:
     """Run `head VALUES rows tail`; return how many rows were inserted or updated."""

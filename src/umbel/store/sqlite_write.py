@@ -13,7 +13,7 @@ from umbel.model.fold import KEEP_FIRST, KEEP_LAST
 from umbel.model.task import Record, Task, TaskError
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, TaskChange
-from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, insert_row, is_steady, update_row
+from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, are_ascii, insert_row, is_steady, update_row
 from umbel.store.sqlite_bulk import insert_rows, update_rows
 from umbel.store.totals import rollup_totals, runtime_totals, with_longer_spans
 
@@ -103,16 +103,19 @@ def facet_key(state: str, name: str | None, worker: str | None) -> FacetKey:
     return (state, name or "", worker or "")
 
 
-def _write_tasks(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
+def _write_tasks(cursor: sqlite3.Cursor, changes: Sequence[TaskChange]) -> None:
+    # nearly always all of them are: then they are looked at together
+    ascii = are_ascii([change.after for change in changes])
     new, steady, other = [], [], []
     for change in changes:
-        after = change.after
+        after, life = change.after, change.life
+        plain = ascii or are_ascii([after])
         if change.before is None:
-            new.append(insert_row(after, change.life))
+            new.append(insert_row(after, life, ascii=plain))
         elif is_steady(change.before, after):
-            steady.append(update_row(after, change.life))
+            steady.append(update_row(after, life, ascii=plain))
         else:
-            other.append((*insert_row(after, change.life), after.uuid))
+            other.append((*insert_row(after, life, ascii=plain), after.uuid))
     if new and insert_rows(cursor, _INSERT, new, "ON CONFLICT (uuid) DO NOTHING") != len(new):
         raise StaleChange
     for columns, rows in ((_CHANGING_COLUMNS, steady), (_COLUMNS, other)):
