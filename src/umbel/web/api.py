@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from umbel import __version__
+from umbel.control.doctor import examine
+from umbel.control.examine import gather
 from umbel.errors import QueryError
 from umbel.store.base import TaskQuery
 from umbel.store.search import parse_search
@@ -42,6 +44,7 @@ class V1:
             "listRollups": self.list_rollups,
             "listGaps": self.list_gaps,
             "getStatus": self.get_status,
+            "listFindings": self.list_findings,
             "getSettings": self.get_settings,
             "getOpenapi": self.get_openapi,
         }
@@ -122,6 +125,27 @@ class V1:
     async def get_status(self, request: Request) -> Response:
         _no_query(request)
         return await _answer(self._present.fetch_status)
+
+    async def list_findings(self, request: Request) -> Response:
+        _no_query(request)
+        return await _answer(self._list_findings)
+
+    def _list_findings(self) -> schema.FindingList:
+        deps = self._deps
+        if deps.app is None:
+            return schema.FindingList(items=[])
+        facts = gather(
+            deps.app,
+            now=deps.now(),
+            reader=deps.reader,
+            status=self._present.fetch_collector(),
+            confs={
+                hostname: answers["conf"]
+                for hostname, answers in deps.inspector.get_workers().items()
+                if isinstance(answers.get("conf"), dict)
+            },
+        )
+        return schema.FindingList(items=examine(facts))
 
     async def get_settings(self, request: Request) -> Response:
         _no_query(request)
