@@ -21,6 +21,7 @@ PAGES = {
     "/workers",
     "/tasks",
     "/broker",
+    "/monitor",
     "/worker/{name:path}",
     "/task/{uuid:path}",
     "/static/{path:path}",

@@ -1,5 +1,6 @@
 import { createRouter } from "@tanstack/react-router";
 import { dashboardRoute, workersRoute } from "./routes/dashboard";
+import { monitorRoute } from "./routes/monitor";
 import { rootRoute } from "./routes/root";
 import { parseSearch, stringifySearch } from "./routes/searchParams";
 import { taskRoute } from "./routes/task";
@@ -8,7 +9,14 @@ import { workerRoute } from "./routes/worker";
 import { PREFIX } from "./services/page";
 
 /** Every screen, at Flower's address. */
-const routeTree = rootRoute.addChildren([dashboardRoute, workersRoute, workerRoute, tasksRoute, taskRoute]);
+const routeTree = rootRoute.addChildren([
+  dashboardRoute,
+  workersRoute,
+  workerRoute,
+  tasksRoute,
+  taskRoute,
+  monitorRoute,
+]);
 
 export function makeRouter() {
   return createRouter({

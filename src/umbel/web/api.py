@@ -12,6 +12,7 @@ from umbel import __version__
 from umbel.control.doctor import examine
 from umbel.control.examine import gather
 from umbel.errors import QueryError
+from umbel.model.rollup import together
 from umbel.store.base import TaskQuery
 from umbel.store.search import parse_search
 from umbel.web import openapi, query, schema, wire
@@ -104,12 +105,17 @@ class V1:
                 f"At most {query.MAX_BUCKETS} buckets fit between start and end.",
                 parameter="start",
             )
+        if asked.kind == "all" and asked.label is not None:
+            raise Refused(400, "Buckets of all tasks have no label.", parameter="label")
         return await _answer(lambda: self._list_rollups(asked, start, end))
 
     def _list_rollups(self, asked: query.RollupQuery, start: float, end: float) -> schema.RollupList:
+        is_all = asked.kind == "all"
         rows = self._deps.reader.fetch_rollups(
-            kind=asked.kind, label=asked.label, span=asked.span, start=start, end=end
+            kind="task" if is_all else asked.kind, label=asked.label, span=asked.span, start=start, end=end
         )
+        if is_all:
+            rows = together(rows)
         return schema.RollupList(
             span=asked.span,
             items=[wire.rollup_out(key, rollup) for key, rollup in rows],

@@ -1,9 +1,11 @@
 import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
+import type { Bucket } from "../model/monitor";
 import type { Gap, Settings, Status } from "../model/status";
 import type { StateCount, TaskDetail, TaskPage, TaskQuery } from "../model/task";
 import type { WorkerList } from "../model/worker";
 import { fetchJson } from "./client";
 import {
+  bucketFrom,
   gapFrom,
   settingsFrom,
   stateCountsFrom,
@@ -23,6 +25,7 @@ export const KEYS = {
   states: ["states"],
   tasks: ["tasks"],
   task: ["task"],
+  buckets: ["buckets"],
 } as const;
 
 export const settingsQuery = queryOptions<Settings>({
@@ -94,3 +97,37 @@ export function taskQuery(uuid: string) {
       taskDetailFrom(await fetchJson<Wire["TaskDetailOut"]>(`tasks/${encodeURIComponent(uuid)}`, {}, signal)),
   });
 }
+
+export interface BucketQuery {
+  kind: "all" | "task" | "worker";
+  label: string | undefined;
+  span: number;
+  start: number;
+  end: number;
+}
+
+/** Time buckets from `start` to `end`; asked for again every few seconds where the last of them still grows. */
+export function bucketsQuery(query: BucketQuery) {
+  return queryOptions<Bucket[]>({
+    queryKey: [...KEYS.buckets, query],
+    queryFn: async ({ signal }) =>
+      (await fetchJson<Wire["RollupList"]>("rollups", { ...query }, signal)).items.map(bucketFrom),
+    placeholderData: keepPreviousData,
+    refetchInterval: query.span === 60 ? 5_000 : 60_000,
+  });
+}
+
+/** Names of tasks and workers that are stored, for choosing one. */
+export const namesQuery = queryOptions<{ tasks: string[]; workers: string[] }>({
+  queryKey: ["names"],
+  queryFn: async ({ signal }) => {
+    const facets = await fetchJson<Wire["Facets"]>("facets", {}, signal);
+    const namesOf = (counts: Wire["FacetCount"][]) =>
+      counts
+        .map(({ value }) => value)
+        .filter(Boolean)
+        .sort();
+    return { tasks: namesOf(facets.names), workers: namesOf(facets.workers) };
+  },
+  staleTime: 30_000,
+});

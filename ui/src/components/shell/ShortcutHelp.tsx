@@ -5,6 +5,7 @@ const SHORTCUTS = [
   ["/", "Search on this page"],
   ["g d", "Go to the dashboard"],
   ["g t", "Go to the tasks"],
+  ["g m", "Go to the graphs"],
   ["?", "This list"],
   ["Esc", "Close a menu or dialog"],
 ] as const;
