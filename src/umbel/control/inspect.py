@@ -56,15 +56,18 @@ class Inspector:
         *,
         timeout: float,
         fetch_workers: Callable[[], list[Worker]],
+        get_change: Callable[[], int | None] = lambda: None,
         on_evidence: Callable[[Collection[str]], None],
         grace: float = 3600.0,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is how long replies are waited for, `grace` how long a lost worker's answers are kept, in
-        seconds; `on_evidence` is told who answered."""
+        seconds; `on_evidence` is told who answered. `get_change` says cheaply, by a number, whether the workers may be
+        others than at the last look; None: who knows."""
         self._app = app
         self._timeout = timeout
         self._fetch_workers = fetch_workers
+        self._get_change = get_change
         self._on_evidence = on_evidence
         self._grace = grace
         self._now = now
@@ -190,11 +193,17 @@ class Inspector:
         """Thread: fill once, then keep the cache in step with the workers that come and go."""
         if not self._stopping.wait(START_AFTER):
             self._wait_for(self.request())
+        seen, looked = None, 0.0
         while not self._stopping.wait(FOLLOW_EVERY):
+            change = self._get_change()
+            if change is not None and change == seen and time.monotonic() - looked < RETRY_AFTER:
+                continue
+            seen, looked = change, time.monotonic()
             try:
                 workers = self._fetch_workers()
             except StoreError as exc:
                 logger.debug("Workers can't be read yet: %s", exc)
+                seen = None
                 continue
             self._drop_gone(workers)
             wanted = self._wanted(workers)

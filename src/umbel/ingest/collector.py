@@ -1,7 +1,7 @@
 """The collector process: wires source, buffer, pipeline and history together and runs them until told to stop.
 
 `python -m umbel.ingest.collector` reads its settings as one line of JSON from stdin, then commands, one a line; the end
-of stdin means stop. It writes its status to stdout, one line of JSON a second. Started by `ingest.supervise`.
+of stdin means stop. It writes its status to stdout, one line of JSON each time. Started by `ingest.supervise`.
 """
 
 import gc
@@ -26,6 +26,7 @@ from umbel.ingest.housekeeping import Housekeeping
 from umbel.ingest.judge import Judge
 from umbel.ingest.kombu_source import KombuSource
 from umbel.ingest.pipeline import Pipeline
+from umbel.ingest.report import Reporter
 from umbel.ingest.settings import CollectorSettings, build_app
 from umbel.ingest.source import Source, SourceState
 from umbel.ingest.spool import Spool
@@ -40,7 +41,7 @@ from umbel.store.sqlite_writer import SQLiteWriter
 
 _log = logging.getLogger("umbel.ingest.collector")
 
-#: Seconds between two written statuses: what a `kill -9` can cost the record of when we were last alive.
+#: Seconds between two signs of life in the history: what a `kill -9` can cost the record of when we were last alive.
 STATUS_INTERVAL = 1.0
 #: Seconds in which what has been received is stored at the end: the parent waits a little longer (`supervise`).
 FINISH_TIME = 8.0
@@ -101,11 +102,15 @@ class Collector:
         spool = Spool(Path(settings.store_path).parent, settings.spool_bytes)
         self._buffer = Buffer(settings.buffer_bytes, clock=clock, spool=spool)
         self._next_status = 0.0
+        #: What was written last.
+        self._written: CollectorStatus | None = None
+        self.reporter = Reporter(self.get_status)
 
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
         self._stop.set()
         self._buffer.wake()
+        self.reporter.wake()
 
     def take_command(self, command: Command) -> None:
         """From the thread that reads stdin."""
@@ -199,7 +204,7 @@ class Collector:
             parts.gaps.write(health, store_failed=bool(self._store_error))
             now = self._clock()
             parts.judge.look(health, now)
-            parts.keeper.look_around(now)
+            has_given_up = parts.keeper.look_around(now)
         except StoreError as error:
             self._note_store_error(error, "written")
             self._stop.wait(STORE_RETRY)
@@ -207,10 +212,15 @@ class Collector:
         if self._store_error:
             _log.info("The history can be written again.")
             self._store_error = ""
-        self._rest(busy=parts.pipeline.events - before >= _BUSY, spent=time.monotonic() - begun)
+        events = parts.pipeline.events - before
+        if self._indexer is not None and (events or has_given_up):
+            self._indexer.wake()
+        self.reporter.note_health(health)
+        self._rest(busy=events >= _BUSY, spent=time.monotonic() - begun)
 
     def _note_store_error(self, error: StoreError, what: str) -> None:
         if str(error) != self._store_error:
+            self.reporter.wake()
             _log.error("The history cannot be %s, next attempt in %.0f s: %s", what, STORE_RETRY, error)
         self._store_error = str(error)
 
@@ -218,12 +228,10 @@ class Collector:
         """Let events gather for one flush: little comes in, wait little; half full, don't wait."""
         if not self._buffer.wait(STATUS_INTERVAL):
             return
-        until = time.monotonic() + (self._settings.flush_busy - spent if busy else self._settings.flush_idle)
-        while not self._stop.is_set() and not self._buffer.half_full:
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            time.sleep(min(left, 0.05))
+        self.reporter.wake()
+        left = self._settings.flush_busy - spent if busy else self._settings.flush_idle
+        if left > 0:
+            self._buffer.wait_half(left)
 
     def _finish(self, pipeline: Pipeline, until: float) -> None:
         """Store what is still in the buffer, and that we stopped; what is left at the time `until` is lost, and the
@@ -243,9 +251,15 @@ class Collector:
 
     def _write_status(self) -> None:
         now = self._clock()
-        if now >= self._next_status:
-            self._next_status = now + STATUS_INTERVAL
-            self._store.write_status(self.get_status())
+        if now < self._next_status:
+            return
+        self._next_status = now + STATUS_INTERVAL
+        status = self.get_status()
+        if self._written is not None and status == msgspec.structs.replace(self._written, time=status.time):
+            self._store.note_alive(status.time)
+            return
+        self._store.write_status(status)
+        self._written = status
 
     def get_status(self) -> CollectorStatus:
         """What the collector says of itself now. From any thread."""
@@ -281,6 +295,7 @@ class Collector:
             malformed=dict(pipeline.malformed),
             lag=lag,
             reconnects=health.reconnects,
+            feed=self._store.get_feed_head(),
             notices=[*self._store.get_notices(), *behind, *parts.judge.notices],
         )
 
@@ -355,12 +370,8 @@ def _obey(stdin: io.FileIO, collector: Collector) -> None:
 
 
 def _report(stdout: IO[bytes], collector: Collector) -> None:
-    encode = msgspec.json.Encoder().encode
     try:
-        while True:
-            stdout.write(encode(collector.get_status()) + b"\n")
-            stdout.flush()
-            time.sleep(STATUS_INTERVAL)
+        collector.reporter.run(stdout)
     except (BrokenPipeError, ValueError):
         collector.stop()  # the parent is gone
 

@@ -40,29 +40,33 @@ class Housekeeping:
         self._next_give_up = 0.0
         self._runs: list[EndedRun] = []
 
-    def look_around(self, now: float) -> None:
-        """Do what is due at epoch second `now`. Raises StoreUnavailable."""
+    def look_around(self, now: float) -> bool:
+        """Do what is due at epoch second `now`; return whether tasks were given up. Raises StoreUnavailable."""
         tick = time.monotonic()
+        given_up = 0
         if self._runs:
-            self._give_up(self._runs[-1], now)
+            given_up = self._give_up(self._runs[-1], now)
         elif tick >= self._next_give_up:
             self._next_give_up = tick + GIVE_UP_INTERVAL
             self._runs = self._workers.take_ended(before=now - self._settings.unknown_after)
         if tick >= self._next_prune:
             self._next_prune = tick + PRUNE_INTERVAL
-            self._give_up_stale(now)
+            given_up += self._give_up_stale(now)
             self._store.prune(now=now)
+        return given_up > 0
 
-    def _give_up_stale(self, now: float) -> None:
+    def _give_up_stale(self, now: float) -> int:
         stale = self._store.fetch_stale_tasks(now - STALE_AFTER, limit=PORTION)
-        self._pipeline.give_up([task for task in stale if not is_due_after(task, now)], alive_pid=0, now=now)
+        due = [task for task in stale if not is_due_after(task, now)]
+        return self._pipeline.give_up(due, alive_pid=0, now=now)
 
-    def _give_up(self, run: EndedRun, now: float) -> None:
+    def _give_up(self, run: EndedRun, now: float) -> int:
         """One portion of one run; the run is done when nothing of it is left."""
         tasks = self._store.fetch_open_tasks(run.hostname, limit=PORTION)
         given_up = self._pipeline.give_up(tasks, alive_pid=run.alive_pid, now=now)
         if not given_up or len(tasks) < PORTION:
             self._runs.pop()
+        return given_up
 
 
 def is_due_after(task: Task, now: float) -> bool:

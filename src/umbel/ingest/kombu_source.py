@@ -77,8 +77,10 @@ class _Generation:
         self.proof = Proof(source.clock(), fresh=source.settings.proof_timeout)
         #: The buffer is full and the broker keeps what is not read: silence is our own doing.
         self.holding = False
-        self._acked = 0
-        self._to_ack = 0
+        #: Tags: handed over last, acknowledged last, to be acknowledged.
+        self._handed = self._acked = self._to_ack = 0
+        #: Publishing is refused: proof of life is what the reading thread is asked for.
+        self._denied = False
         self._ping_due = False
         self._threads: list[threading.Thread] = []
 
@@ -109,12 +111,17 @@ class _Generation:
             self.opened = True
             self._source.line_opened(self)
             while not self.over.is_set():
-                messages = line.read(line.look_up)
+                messages = line.read(self._read_time(line))
                 if messages:
                     self._hand_over(line, messages)
                 self._serve(line)
         finally:
             line.close()
+
+    def _read_time(self, line: Line) -> float:
+        """How long to read: other threads' wishes wait for its end, so not long while there may be any."""
+        served = self._acked >= self._handed and not self._denied and self.proof.at is not None
+        return line.rest if served else line.look_up
 
     def _serve(self, line: Line) -> None:
         """Do what other threads asked the reading thread for."""
@@ -134,6 +141,7 @@ class _Generation:
         for message in messages:
             message.received_at = now
             if message.tag is not None:
+                self._handed = max(self._handed, message.tag)
                 message.tag += base
             if message.routing_key[:6] == _OWN_KEYS:
                 own.append(message)
@@ -141,8 +149,8 @@ class _Generation:
             # whoever's they are, they came through: with a backlog before it our probe is late, and yet all is well
             self._prove("traffic")
         if own:
-            # a probe is handed on as well: its tag must be acknowledged in turn
-            messages = [message for message in messages if message.routing_key != PONG]
+            # a probe with a tag is handed on as well, which must be acknowledged in turn
+            messages = [message for message in messages if message.tag is not None or message not in own]
         self._offer(line, messages)
         for message in own:
             # only now: what came before it may have waited for room
@@ -178,11 +186,10 @@ class _Generation:
 
     def _ask(self) -> None:
         """Send a probe now and at each interval; where publishing is refused, ask for another sign of life."""
-        denied = False
         while not self.over.is_set():
-            if self.opened and not denied:
-                denied = not self._send_probe()
-            if self.opened and denied:
+            if self.opened and not self._denied:
+                self._denied = not self._send_probe()
+            if self.opened and self._denied:
                 self._ping_due = True
             # the first probe must come after the subscription, so look again soon until there is proof
             self.over.wait(self.settings.probe_interval if self.proof.at is not None else 0.2)
@@ -303,7 +310,9 @@ class KombuSource(Source):
             if silence > self.settings.proof_timeout and not generation.holding:
                 generation.fail(f"no sign of life from the broker for {silence:.0f} s")
                 return
-            self._wake.wait(1.0)
+            # silence ends now and then: by the time it may be too long, it mostly has
+            left = self.settings.proof_timeout - silence
+            self._wake.wait(1.0 if generation.holding else max(0.05, left))
 
     def wake(self) -> None:
         """A generation has failed; look at it now."""

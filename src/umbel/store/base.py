@@ -134,6 +134,8 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     #: Seconds from an event's arrival at the broker to its commit, as far as known: how far behind what is shown is.
     lag: float = 0.0
     reconnects: int = 0
+    #: The last feed row written with events or workers, 0 before the first: while it stays, so do the workers' rows.
+    feed: int = 0
     #: The last write failed (disk full, locked): what was received since cannot be kept for ever.
     store_error: str = ""
     #: Warnings to show, each a sentence that says what to do.
@@ -233,6 +235,11 @@ class HistoryWriter(ABC):
         """Replace the collector's status (also the 'last alive' time behind monitor-down gaps)."""
 
     @abstractmethod
+    def note_alive(self, now: float) -> None:
+        """Say that the status written last still holds but for its time, which is `now`. As lasting as the status, and
+        much cheaper."""
+
+    @abstractmethod
     def open_gap(self, gap: Gap) -> int:
         """Record a gap; return its id."""
 
@@ -250,12 +257,17 @@ class HistoryWriter(ABC):
 
     @abstractmethod
     def fetch_last_alive(self) -> float | None:
-        """Up to when all that the last run had received was stored when it last wrote its status, epoch seconds UTC;
-        None for a new history. To be asked before the first `write_status`: what lies between is a monitor-down gap."""
+        """Up to when all that the last run had received was stored when it last said that it was alive, epoch
+        seconds UTC; None for a new history. To be asked before the first `write_status`: what lies between is a
+        monitor-down gap."""
 
     @abstractmethod
     def fetch_open_gaps(self) -> list[Gap]:
         """Gaps without an end, oldest first: at start, those that a killed run left open."""
+
+    @abstractmethod
+    def get_feed_head(self) -> int:
+        """The id of the last feed row that `write` wrote since `open`, 0 before the first."""
 
     @abstractmethod
     def get_notices(self) -> list[str]:

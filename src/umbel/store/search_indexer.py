@@ -36,7 +36,7 @@ BATCH, FIRST_BATCH = 8_000, 1_000
 LONGEST_STEP = 0.7
 #: Fewer new rows wait this many seconds for more: many small transactions cost more than one.
 WAIT = 5.0
-#: Seconds between looks for work.
+#: Seconds at least between two looks for work.
 PAUSE = 0.5
 #: Seconds between looks for parts whose rows are gone.
 TIDY_INTERVAL = 60.0
@@ -76,9 +76,11 @@ class SearchIndexer:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._stop = threading.Event()
+        self._written = threading.Event()
         self._thread: threading.Thread | None = None
         self._next_tidy = 0.0
         self._next_sweep = 0.0
+        self._has_news = False
         self._waiting_since: float | None = None
         self._told = ""
 
@@ -91,9 +93,14 @@ class SearchIndexer:
         self._thread = threading.Thread(target=self._run, args=(busy,), name="umbel-search", daemon=True)
         self._thread.start()
 
+    def wake(self) -> None:
+        """Rows were written. From any thread."""
+        self._written.set()
+
     def stop(self) -> None:
         """End soon and wait for that. What is not indexed yet is found by the next run."""
         self._stop.set()
+        self._written.set()
         if self._thread is not None:
             self._thread.join()
         self.close()
@@ -112,6 +119,8 @@ class SearchIndexer:
     def _run(self, busy: Callable[[], bool]) -> None:
         budget = FIRST_BATCH
         while not self._stop.wait(PAUSE):
+            self._written.wait(0.0 if busy() else self._time_to_next())
+            self._written.clear()
             while not self._stop.is_set() and not busy():
                 began = time.monotonic()
                 passed = self.step(budget, patient=True)
@@ -125,6 +134,17 @@ class SearchIndexer:
                     budget = min(BATCH, budget * 2)
                 # at most half of a core, so that a rebuild leaves something to ingest and pages
                 self._stop.wait(took)
+
+    def _time_to_next(self) -> float:
+        """Seconds until there is something to do although nothing was written meanwhile."""
+        if self._told:
+            return 0.0
+        due = self._next_tidy
+        if self._waiting_since is not None:
+            due = min(due, self._waiting_since + WAIT)
+        if self._has_news:
+            due = min(due, self._next_sweep)
+        return max(0.0, due - time.monotonic())
 
     def step(self, budget: int, *, patient: bool = False) -> int:
         """Index at most `budget` new rows and what changed; return how many new rows were passed.
@@ -164,6 +184,7 @@ class SearchIndexer:
         connection.execute("BEGIN IMMEDIATE")
         try:
             run = _Run(connection)
+            self._has_news = run.has_news
             if patient and not self._is_due(run, budget):
                 connection.execute("ROLLBACK")
                 return 0
@@ -175,6 +196,7 @@ class SearchIndexer:
                 self._next_tidy = now + TIDY_INTERVAL
                 run.drop_emptied_parts()
             connection.execute("COMMIT")
+            self._has_news = False
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

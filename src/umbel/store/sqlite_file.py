@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -106,6 +107,31 @@ def identity(path: Path) -> tuple[int, int] | None:
     return (stat.st_dev, stat.st_ino)
 
 
+class Alive(NamedTuple):
+    """The second line of the lock file: `status`, which was written last, still held at `time`. Epoch seconds."""
+
+    status: float
+    time: float
+
+
+def read_alive(path: Path) -> Alive | None:
+    """What the lock file of the history at `path` tells, None when nothing."""
+    try:
+        _, *values = _lock_path(path).read_text("ascii").split()
+        return Alive(*map(float, values))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def last_held(path: Path, status_time: float) -> float:
+    """Until when the status of the history at `path` held that was written at `status_time`, as far as its writer said.
+
+    What it said of another status does not count: then the file is an older copy.
+    """
+    alive = read_alive(path)
+    return alive.time if alive is not None and abs(alive.status - status_time) < 1e-3 else status_time
+
+
 class FileLock:
     """A kernel lock on `<file>.lock`, which holds the owner's pid. Gone with the process, however it ends."""
 
@@ -123,14 +149,24 @@ class FileLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "another process"
+            owner = (
+                os.read(descriptor, 32).partition(b"\n")[0].decode("ascii", "replace") or "another process"
+            )
             os.close(descriptor)
             raise StoreLocked(f"{self._history} is written by process {owner}") from exc
         self._descriptor = descriptor
-        # the pid is for people: the lock holds without it, on a full disk too
+        self.write_alive(read_alive(self._history))
+
+    def write_alive(self, alive: Alive | None) -> None:
+        """Replace the content. It is for people and for the next start: the lock holds without, on a full disk too."""
+        if self._descriptor is None:
+            return
+        line = "" if alive is None else f"{alive.status:.6f} {alive.time:.6f}\n"
         with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            text = f"{os.getpid()}\n{line}".encode()
+            # in this order, and always as long, so that a reader never finds nothing
+            os.pwrite(self._descriptor, text, 0)
+            os.ftruncate(self._descriptor, len(text))
 
     def release(self) -> None:
         """Let another process write. The file stays: removing it would race with who opens it now."""

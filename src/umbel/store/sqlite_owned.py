@@ -18,6 +18,7 @@ from umbel.store.migrate import migrate
 from umbel.store.sqlite_file import (
     APPLICATION_ID,
     CHECKED_BYTES,
+    Alive,
     Content,
     Damaged,
     FileLock,
@@ -67,6 +68,13 @@ class OwnedFile:
         self._second: sqlite3.Connection | None = None
         self._second_identity: tuple[int, int] | None = None
         self._replaced_at: float | None = None
+
+    def write_alive(self, alive: Alive | None) -> None:
+        """Note beside the file that what was written last still holds; a file in its place is opened. Raises as
+        `transact`."""
+        with self.mutex:
+            self._current()
+            self._lock.write_alive(alive)
 
     def open(self) -> None:
         """Lock, repair or create, and migrate. Safe to call twice; raises as `HistoryWriter.open`."""
