@@ -22,12 +22,11 @@ from umbel import banner
 from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
-from umbel.control.inspect import Inspector
+from umbel.control.inspect import RETRY_AFTER, Inspector
 from umbel.control.roster import grace_of
 from umbel.errors import ConfigError, StoreError, StoreLocked
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
-from umbel.store.base import CollectorStatus
 from umbel.store.place import Place, broker_identity, history_place, remove_place
 from umbel.store.retention import Limits
 from umbel.store.sqlite_file import FileLock
@@ -62,10 +61,11 @@ def serve(config: Config, app: Celery) -> int:
             app,
             timeout=config.inspect_timeout,
             fetch_workers=reader.fetch_workers,
-            get_change=lambda: feed_of(collector.status()),
             on_evidence=collector.send_evidence,
             grace=grace_of(config),
+            follow_every=RETRY_AFTER,
         )
+        collector.on_rows = inspector.note_change
         web = build(deps_of(config, app, reader, collector, inspector))
         for service in (collector, inspector):
             service.start()
@@ -76,11 +76,6 @@ def serve(config: Config, app: Celery) -> int:
         run(web, config, sockets, on_stop=web.close_streams)
     leave_waiting_threads()
     return 0
-
-
-def feed_of(status: CollectorStatus | None) -> int | None:
-    """What is written last by our own collector; None while another one writes, or nobody."""
-    return status.feed if status is not None and status.state in ("connected", "blind") else None
 
 
 def wait_for_history(reader: SQLiteReader) -> None:

@@ -73,9 +73,9 @@ class MemoryHistory(HistoryWriter):
         self._check()
         self.status = status
 
-    def note_alive(self, now: float) -> None:
+    def note_alive(self, now: float, proof_at: float | None) -> None:
         if self.status is not None:
-            self.status = msgspec.structs.replace(self.status, time=now)
+            self.status = msgspec.structs.replace(self.status, time=now, proof_at=proof_at)
 
     def fetch_last_alive(self) -> float | None:
         return None if self.status is None else self.status.time - self.status.lag

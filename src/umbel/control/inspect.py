@@ -37,7 +37,7 @@ FULL = (
 
 #: Seconds before the first question, for which drivers are imported: the first pages come first.
 START_AFTER = 1.0
-#: Seconds between two looks at the history's workers.
+#: Seconds at least between two looks at the history's workers.
 FOLLOW_EVERY = 2.0
 #: Seconds given to a broker beside the time in which workers may reply.
 CONNECT_PATIENCE = 5.0
@@ -56,18 +56,17 @@ class Inspector:
         *,
         timeout: float,
         fetch_workers: Callable[[], list[Worker]],
-        get_change: Callable[[], int | None] = lambda: None,
         on_evidence: Callable[[Collection[str]], None],
         grace: float = 3600.0,
+        follow_every: float = FOLLOW_EVERY,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is how long replies are waited for, `grace` how long a lost worker's answers are kept, in
-        seconds; `on_evidence` is told who answered. `get_change` says cheaply, by a number, whether the workers may be
-        others than at the last look; None: who knows."""
+        seconds; `on_evidence` is told who answered. The history's workers are looked at whenever `note_change` is called,
+        and every `follow_every` seconds."""
         self._app = app
         self._timeout = timeout
         self._fetch_workers = fetch_workers
-        self._get_change = get_change
         self._on_evidence = on_evidence
         self._grace = grace
         self._now = now
@@ -75,7 +74,9 @@ class Inspector:
         self._cache: Answers = {}
         self._running: dict[tuple[str, ...], Future[None]] = {}
         self._asked: dict[str, float] = {}
+        self._follow_every = follow_every
         self._stopping = threading.Event()
+        self._changed = threading.Event()
         self._threads = ThreadPoolExecutor(len(FULL), "umbel-inspect")
         self._runs = ThreadPoolExecutor(4, "umbel-refresh")
         self._follower = threading.Thread(target=self._follow, name="umbel-inspect-follow", daemon=True)
@@ -87,6 +88,7 @@ class Inspector:
     def stop(self) -> None:
         """End the threads; a call that is under way is left to its own time-out."""
         self._stopping.set()
+        self._changed.set()
         self._runs.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._follower.is_alive():
@@ -95,6 +97,10 @@ class Inspector:
     def healthy(self) -> bool:
         """The follower runs."""
         return self._follower.is_alive()
+
+    def note_change(self) -> None:
+        """The history's workers may be others than before. From any thread."""
+        self._changed.set()
 
     def get_workers(self) -> Answers:
         """hostname -> method -> reply, with `timestamp` (epoch seconds) of the last reply; a method that was not
@@ -193,17 +199,13 @@ class Inspector:
         """Thread: fill once, then keep the cache in step with the workers that come and go."""
         if not self._stopping.wait(START_AFTER):
             self._wait_for(self.request())
-        seen, looked = None, 0.0
         while not self._stopping.wait(FOLLOW_EVERY):
-            change = self._get_change()
-            if change is not None and change == seen and time.monotonic() - looked < RETRY_AFTER:
-                continue
-            seen, looked = change, time.monotonic()
+            self._changed.wait(self._follow_every - FOLLOW_EVERY)
+            self._changed.clear()
             try:
                 workers = self._fetch_workers()
             except StoreError as exc:
                 logger.debug("Workers can't be read yet: %s", exc)
-                seen = None
                 continue
             self._drop_gone(workers)
             wanted = self._wanted(workers)

@@ -26,7 +26,7 @@ from umbel.ingest.housekeeping import Housekeeping
 from umbel.ingest.judge import Judge
 from umbel.ingest.kombu_source import KombuSource
 from umbel.ingest.pipeline import Pipeline
-from umbel.ingest.report import Reporter
+from umbel.ingest.report import Reporter, is_news
 from umbel.ingest.settings import CollectorSettings, build_app
 from umbel.ingest.source import Source, SourceState
 from umbel.ingest.spool import Spool
@@ -47,6 +47,8 @@ STATUS_INTERVAL = 1.0
 FINISH_TIME = 8.0
 #: How a log line goes to the parent, which logs it again in its own way (`supervise`).
 LOG_FORMAT = "%(levelname)s %(message)s"
+#: Seconds between two rounds that look at everything while nothing happens; a sign of life is given in between.
+IDLE_INTERVAL = 5.0
 #: Seconds between attempts to open or write a store that refuses.
 STORE_RETRY = 1.0
 #: Behind is who has this part of the buffer full.
@@ -105,6 +107,9 @@ class Collector:
         #: What was written last.
         self._written: CollectorStatus | None = None
         self.reporter = Reporter(self.get_status)
+        #: Monotonic time of the last round that had nothing to do; and somebody has asked for another since.
+        self._idle_since = 0.0
+        self._woken = False
 
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
@@ -116,6 +121,7 @@ class Collector:
         """From the thread that reads stdin."""
         if self._parts is not None:
             self._parts.judge.take_evidence(command.evidence)
+            self._buffer.wake()
 
     def run(self) -> None:
         """Collect until stopped. Broker and store may come and go; both are statuses, not exits.
@@ -181,7 +187,12 @@ class Collector:
     def _collect(self) -> None:
         parts = self._parts
         assert parts is not None
-        parts.source.start(self._buffer.put, parts.gaps.note_outage)
+        parts.source.start(
+            self._buffer.put,
+            parts.gaps.note_outage,
+            on_change=self._buffer.wake,
+            on_probe=parts.watch.note_probe,
+        )
         parts.watch.start()
         try:
             while not self._stop.is_set():
@@ -198,13 +209,11 @@ class Collector:
         begun = time.monotonic()
         before = parts.pipeline.events
         try:
-            parts.pipeline.flush()
-            self._write_status()
-            health = parts.source.health()
-            parts.gaps.write(health, store_failed=bool(self._store_error))
-            now = self._clock()
-            parts.judge.look(health, now)
-            has_given_up = parts.keeper.look_around(now)
+            if self._is_idle(parts, begun):
+                self._store.note_alive(self._clock(), parts.source.proof_at)
+            else:
+                self._work(parts)
+                self._idle_since = begun
         except StoreError as error:
             self._note_store_error(error, "written")
             self._stop.wait(STORE_RETRY)
@@ -213,10 +222,29 @@ class Collector:
             _log.info("The history can be written again.")
             self._store_error = ""
         events = parts.pipeline.events - before
-        if self._indexer is not None and (events or has_given_up):
-            self._indexer.wake()
-        self.reporter.note_health(health)
+        if events:
+            self._idle_since = 0.0
         self._rest(busy=events >= _BUSY, spent=time.monotonic() - begun)
+
+    def _is_idle(self, parts: _Parts, tick: float) -> bool:
+        """Nothing has come, and nothing that is written or shown can be otherwise than after the last round."""
+        if self._woken or self._store_error or self._buffer.size or tick - self._idle_since >= IDLE_INTERVAL:
+            return False
+        return parts.keeper.is_idle and parts.judge.is_idle(self._clock())
+
+    def _work(self, parts: _Parts) -> None:
+        """Do all that may be due. Raises StoreUnavailable."""
+        written = self._store.get_feed_head()
+        parts.pipeline.flush()
+        self._write_status()
+        health = parts.source.health()
+        self.reporter.note_health(health)
+        parts.gaps.write(health, store_failed=bool(self._store_error))
+        now = self._clock()
+        parts.judge.look(health, now)
+        parts.keeper.look_around(now)
+        if self._indexer is not None and self._store.get_feed_head() != written:
+            self._indexer.wake()
 
     def _note_store_error(self, error: StoreError, what: str) -> None:
         if str(error) != self._store_error:
@@ -226,7 +254,8 @@ class Collector:
 
     def _rest(self, *, busy: bool, spent: float) -> None:
         """Let events gather for one flush: little comes in, wait little; half full, don't wait."""
-        if not self._buffer.wait(STATUS_INTERVAL):
+        self._woken = self._buffer.wait(STATUS_INTERVAL)
+        if not self._woken:
             return
         self.reporter.wake()
         left = self._settings.flush_busy - spent if busy else self._settings.flush_idle
@@ -255,8 +284,8 @@ class Collector:
             return
         self._next_status = now + STATUS_INTERVAL
         status = self.get_status()
-        if self._written is not None and status == msgspec.structs.replace(self._written, time=status.time):
-            self._store.note_alive(status.time)
+        if self._written is not None and not is_news(self._written, status):
+            self._store.note_alive(status.time, status.proof_at)
             return
         self._store.write_status(status)
         self._written = status

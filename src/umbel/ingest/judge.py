@@ -51,6 +51,10 @@ class Judge:
         with self._lock:
             self._evidence.update(hostnames)
 
+    def is_idle(self, now: float) -> bool:
+        """No worker can be judged otherwise by now for its silence."""
+        return now < self._book.steady_until
+
     def look(self, health: SourceHealth, now: float) -> None:
         """Judge if it is time to. Raises StoreUnavailable."""
         if now < self._next:

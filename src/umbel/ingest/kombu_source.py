@@ -191,6 +191,8 @@ class _Generation:
                 self._denied = not self._send_probe()
             if self.opened and self._denied:
                 self._ping_due = True
+            if self.opened:
+                self._source.on_probe()
             # the first probe must come after the subscription, so look again soon until there is proof
             self.over.wait(self.settings.probe_interval if self.proof.at is not None else 0.2)
 
@@ -248,7 +250,9 @@ class KombuSource(Source):
         self.clock = clock
         self.identity = os.urandom(4).hex()
         self.on_messages: OnMessages = len
+        self.on_probe: Callable[[], None] = lambda: None
         self._on_outage: Callable[[Outage], None] = lambda outage: None
+        self._on_change: Callable[[], None] = lambda: None
         self._generation: _Generation | None = None
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -263,9 +267,16 @@ class KombuSource(Source):
         self._connected_at: float | None = None
         self._kept = False
 
-    def start(self, on_messages: OnMessages, on_outage: Callable[[Outage], None]) -> None:
-        self.on_messages = on_messages
-        self._on_outage = on_outage
+    def start(
+        self,
+        on_messages: OnMessages,
+        on_outage: Callable[[Outage], None],
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        on_probe: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.on_messages, self.on_probe = on_messages, on_probe
+        self._on_outage, self._on_change = on_outage, on_change
         self._thread = threading.Thread(target=self._keep_connected, name="umbel-source", daemon=True)
         self._thread.start()
 
@@ -288,6 +299,7 @@ class KombuSource(Source):
             generation.start()
             self._watch(generation)
             generation.abandon()
+            self._on_change()
             if generation.proof.at is not None:
                 wait = FIRST_WAIT
                 self._reconnects += 1
@@ -342,6 +354,8 @@ class KombuSource(Source):
             _log.info("Connected to the broker: events are coming in.")
         if outage is not None:
             self._on_outage(outage)
+        if first:
+            self._on_change()
 
     def health(self) -> SourceHealth:
         generation = self._generation
@@ -364,6 +378,10 @@ class KombuSource(Source):
             kept=self._kept,
             behind=0.0 if proof is None else proof.behind(now),
         )
+
+    @property
+    def proof_at(self) -> float | None:
+        return self._last_proof
 
     def acknowledge(self, tag: int) -> None:
         generation = self._generation

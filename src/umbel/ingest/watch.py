@@ -85,13 +85,20 @@ class Watch:
         """Seconds until there is something to do, unless somebody tells before."""
         if self._source.health().connected_at is None:
             return INTERVAL
-        due = [self._next_roll_call]
-        if self._settings.enable_events:
-            due.append(self._next_enable)
-        if self._silent or self._to_call:
-            due.append(self._next_look)
+        due = self._next_look if self._silent or self._to_call else self._next_roll_call
         # never long, for our clock may be set back
-        return min(max(0.05, min(due) - self._clock()), INTERVAL)
+        return min(max(0.05, min(due, self._next_roll_call) - self._clock()), ROLL_CALL)
+
+    def note_probe(self) -> None:
+        """The source has just used its connection: what is to be said again and again goes with that."""
+        now = self._clock()
+        early = now + self._settings.enable_events_interval / 2
+        if not self._settings.enable_events or not self._next_enable or early < self._next_enable:
+            return
+        try:
+            self._enable(now)
+        except SourceError as error:
+            _log.debug("Events could not be enabled: %s", error)
 
     def _look(self) -> None:
         connected_at = self._source.health().connected_at
@@ -101,15 +108,18 @@ class Watch:
         if connected_at != self._seen_connection:
             self._seen_connection = connected_at
             self._next_enable = self._next_roll_call = 0.0
-        if self._settings.enable_events and now >= self._next_enable:
-            self._next_enable = now + self._settings.enable_events_interval
-            self._source.enable_events()
+        if self._settings.enable_events and not self._next_enable:
+            self._enable(now)
         if now >= self._next_roll_call:
             self._next_roll_call = now + ROLL_CALL
             self._source.call_heartbeats()
         if now >= self._next_look and (self._silent or self._to_call):
             self._next_look = now + INTERVAL
             self._ask_for_silent()
+
+    def _enable(self, now: float) -> None:
+        self._next_enable = now + self._settings.enable_events_interval
+        self._source.enable_events()
 
     def _ask_for_silent(self) -> None:
         with self._lock:

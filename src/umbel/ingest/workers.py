@@ -64,6 +64,8 @@ class WorkerBook:
         #: The rows to look at, None for all.
         self._looked_at: list[Worker] | None = None
         self._connected_at: float | None = None
+        #: Until when no row needs a look unless something is heard, epoch seconds.
+        self.steady_until = 0.0
         for worker in self.rows.values():
             if worker.status in (WorkerStatus.LOST, WorkerStatus.STOPPED) or worker.runs > 1:
                 self._note_end(worker, worker.heard)
@@ -178,6 +180,7 @@ class WorkerBook:
                 else steady_until(worker, connected_at=self._connected_at, grace=self._grace)
             )
         self._looked_at = None
+        self.steady_until = min(self._steady.values(), default=float("inf"))
 
     def _get_looked_at(self) -> Collection[Worker]:
         return self.rows.values() if self._looked_at is None else self._looked_at

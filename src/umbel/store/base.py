@@ -235,9 +235,9 @@ class HistoryWriter(ABC):
         """Replace the collector's status (also the 'last alive' time behind monitor-down gaps)."""
 
     @abstractmethod
-    def note_alive(self, now: float) -> None:
-        """Say that the status written last still holds but for its time, which is `now`. As lasting as the status, and
-        much cheaper."""
+    def note_alive(self, now: float, proof_at: float | None) -> None:
+        """Say that the status written last still holds but for its `time`, which is `now`, and `proof_at`. As lasting
+        as the status, and much cheaper."""
 
     @abstractmethod
     def open_gap(self, gap: Gap) -> int:

@@ -13,9 +13,11 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
+from umbel.store.base import CollectorStatus
 
 #: "Umbe" in SQLite's header: this file is a history of ours.
 APPLICATION_ID = 0x556D6265
@@ -108,10 +110,12 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 class Alive(NamedTuple):
-    """The second line of the lock file: `status`, which was written last, still held at `time`. Epoch seconds."""
+    """The second line of the lock file: the status written last, at time `status`, still held at `time`, with the
+    broker's last proof of life at `proof` (0.0: never). Epoch seconds."""
 
     status: float
     time: float
+    proof: float
 
 
 def read_alive(path: Path) -> Alive | None:
@@ -123,13 +127,15 @@ def read_alive(path: Path) -> Alive | None:
         return None
 
 
-def last_held(path: Path, status_time: float) -> float:
-    """Until when the status of the history at `path` held that was written at `status_time`, as far as its writer said.
+def as_last_held(path: Path, status: CollectorStatus) -> CollectorStatus:
+    """The status, read from the history at `path`, as its writer last confirmed it.
 
-    What it said of another status does not count: then the file is an older copy.
+    What it confirmed of another status does not count: then the file is an older copy.
     """
     alive = read_alive(path)
-    return alive.time if alive is not None and abs(alive.status - status_time) < 1e-3 else status_time
+    if alive is None or abs(alive.status - status.time) > 1e-3:
+        return status
+    return msgspec.structs.replace(status, time=alive.time, proof_at=alive.proof or None)
 
 
 class FileLock:
@@ -139,6 +145,7 @@ class FileLock:
         self._path = _lock_path(path)
         self._history = path
         self._descriptor: int | None = None
+        self._length = 0
 
     def acquire(self) -> None:
         """Raises StoreLocked with the pid of the owner."""
@@ -161,12 +168,13 @@ class FileLock:
         """Replace the content. It is for people and for the next start: the lock holds without, on a full disk too."""
         if self._descriptor is None:
             return
-        line = "" if alive is None else f"{alive.status:.6f} {alive.time:.6f}\n"
+        line = b"" if alive is None else b"%.6f %.6f %.6f\n" % alive
         with suppress(OSError):
-            text = f"{os.getpid()}\n{line}".encode()
             # in this order, and always as long, so that a reader never finds nothing
-            os.pwrite(self._descriptor, text, 0)
-            os.ftruncate(self._descriptor, len(text))
+            length = os.pwrite(self._descriptor, b"%d\n%b" % (os.getpid(), line), 0)
+            if length != self._length:
+                os.ftruncate(self._descriptor, length)
+                self._length = length
 
     def release(self) -> None:
         """Let another process write. The file stays: removing it would race with who opens it now."""

@@ -70,11 +70,8 @@ class OwnedFile:
         self._replaced_at: float | None = None
 
     def write_alive(self, alive: Alive | None) -> None:
-        """Note beside the file that what was written last still holds; a file in its place is opened. Raises as
-        `transact`."""
-        with self.mutex:
-            self._current()
-            self._lock.write_alive(alive)
+        """Note beside the file that what was written last still holds."""
+        self._lock.write_alive(alive)
 
     def open(self) -> None:
         """Lock, repair or create, and migrate. Safe to call twice; raises as `HistoryWriter.open`."""

@@ -41,7 +41,7 @@ from umbel.store.queries import chosen_values, count_facets, facets_suffice, kno
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
-from umbel.store.sqlite_file import Damaged, identity, last_held, translated
+from umbel.store.sqlite_file import Damaged, as_last_held, identity, translated
 from umbel.store.sqlite_tallies import SQLiteTallies
 from umbel.store.stepped_view import SteppedView
 from umbel.store.totals import bounds_key
@@ -249,7 +249,7 @@ class SQLiteReader(SQLiteTallies):
         if not rows:
             return None
         status = msgspec.json.decode(rows[0][0], type=CollectorStatus)
-        return msgspec.structs.replace(status, time=last_held(self._path, status.time))
+        return as_last_held(self._path, status)
 
     def fetch_size(self) -> tuple[int, int]:
         rows = self._fetch(sa.select(sa.func.coalesce(sa.func.sum(schema.facets.c.n), 0)))

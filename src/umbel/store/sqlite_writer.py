@@ -20,7 +20,7 @@ from umbel.store.base import Changes, CollectorStatus, Gap, HistoryWriter, Prune
 from umbel.store.packing import unpack
 from umbel.store.retention import Limits
 from umbel.store.rows import TASK_FIELDS, task_of
-from umbel.store.sqlite_file import Alive, last_held, translated
+from umbel.store.sqlite_file import Alive, as_last_held, translated
 from umbel.store.sqlite_owned import OwnedFile
 from umbel.store.sqlite_write import ChunkWriter, StaleChange
 
@@ -115,16 +115,16 @@ class SQLiteWriter(HistoryWriter):
         self._file.transact(lambda cursor: cursor.execute(_PUT_META, ("status", text)))
         self._status_time = status.time
 
-    def note_alive(self, now: float) -> None:
+    def note_alive(self, now: float, proof_at: float | None) -> None:
         if self._status_time is not None:
-            self._file.write_alive(Alive(self._status_time, now))
+            self._file.write_alive(Alive(self._status_time, now, proof_at or 0.0))
 
     def fetch_last_alive(self) -> float | None:
         rows = self._file.select("SELECT value FROM meta WHERE key = 'status'")
         if not rows:
             return None
-        status = msgspec.json.decode(rows[0][0], type=CollectorStatus)
-        return last_held(self._file.path, status.time) - status.lag
+        status = as_last_held(self._file.path, msgspec.json.decode(rows[0][0], type=CollectorStatus))
+        return status.time - status.lag
 
     def open_gap(self, gap: Gap) -> int:
         row = (gap.start, gap.end, gap.cause, gap.lossy, gap.detail)
