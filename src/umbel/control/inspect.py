@@ -39,6 +39,8 @@ FULL = (
 START_AFTER = 1.0
 #: Seconds at least between two looks at the history's workers.
 FOLLOW_EVERY = 2.0
+#: The same in a large cluster: so many times as long as a look takes, up to so many seconds.
+LEISURE, LONGEST_PAUSE = 2_000.0, 10.0
 #: Seconds given to a broker beside the time in which workers may reply.
 CONNECT_PATIENCE = 5.0
 #: Seconds before a worker that did not answer is asked again.
@@ -62,8 +64,8 @@ class Inspector:
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is how long replies are waited for, `grace` how long a lost worker's answers are kept, in
-        seconds; `on_evidence` is told who answered. The history's workers are looked at whenever `note_change` is called,
-        and every `follow_every` seconds."""
+        seconds; `on_evidence` is told who answered. The history's workers are looked at every `follow_every` seconds,
+        and when `note_change` is called."""
         self._app = app
         self._timeout = timeout
         self._fetch_workers = fetch_workers
@@ -199,11 +201,14 @@ class Inspector:
         """Thread: fill once, then keep the cache in step with the workers that come and go."""
         if not self._stopping.wait(START_AFTER):
             self._wait_for(self.request())
-        while not self._stopping.wait(FOLLOW_EVERY):
+        pause = FOLLOW_EVERY
+        while not self._stopping.wait(pause):
             self._changed.wait(self._follow_every - FOLLOW_EVERY)
             self._changed.clear()
             try:
+                began = time.thread_time()
                 workers = self._fetch_workers()
+                pause = min(max(FOLLOW_EVERY, LEISURE * (time.thread_time() - began)), LONGEST_PAUSE)
             except StoreError as exc:
                 logger.debug("Workers can't be read yet: %s", exc)
                 continue
