@@ -25,8 +25,9 @@ from umbel.ingest.gaps import GapBook
 from umbel.ingest.housekeeping import Housekeeping
 from umbel.ingest.judge import Judge
 from umbel.ingest.kombu_source import KombuSource
+from umbel.ingest.memory import Memory
+from umbel.ingest.parent import Command, Reporter, is_news, obey
 from umbel.ingest.pipeline import Pipeline
-from umbel.ingest.report import Reporter, is_news
 from umbel.ingest.settings import CollectorSettings, build_app
 from umbel.ingest.source import Source, SourceState
 from umbel.ingest.spool import Spool
@@ -57,13 +58,6 @@ _BEHIND_SHARE = 8
 _BUSY = 500
 #: Seconds of lag from which on the page says so.
 _BEHIND = 5.0
-
-
-class Command(msgspec.Struct, frozen=True):
-    """A line on stdin after the first."""
-
-    #: Workers that answered an inspect just now.
-    evidence: list[str] = msgspec.field(default_factory=list)
 
 
 class _Parts(msgspec.Struct, frozen=True):
@@ -110,6 +104,7 @@ class Collector:
         #: Monotonic time of the last round that had nothing to do; and somebody has asked for another since.
         self._idle_since = 0.0
         self._woken = False
+        self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
 
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
@@ -211,6 +206,7 @@ class Collector:
         try:
             if self._is_idle(parts, begun):
                 self._store.note_alive(self._clock(), parts.source.proof_at)
+                self._memory.look(parts.pipeline.events)
             else:
                 self._work(parts)
                 self._idle_since = begun
@@ -389,12 +385,7 @@ def run(
 
 
 def _obey(stdin: io.FileIO, collector: Collector) -> None:
-    """Take commands until the parent closes the pipe, which it also does by dying."""
-    for line in stdin:
-        try:
-            collector.take_command(msgspec.json.decode(line, type=Command))
-        except msgspec.MsgspecError as error:
-            _log.warning("A command could not be read: %s", error)
+    obey(stdin, collector.take_command)
     collector.stop()
 
 

@@ -114,8 +114,7 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     #: When this was written.
     time: float
     started: float
-    #: "connecting" | "connected" | "blind" (connected, but no proof of life) | "stopped" | "standby" (another
-    #: process writes this history)
+    #: "connecting" | "connected" | "blind" (no proof of life) | "stopped" | "standby" (another process writes here)
     state: str
     #: Broker URL without password.
     broker: str = ""
@@ -236,8 +235,7 @@ class HistoryWriter(ABC):
 
     @abstractmethod
     def note_alive(self, now: float, proof_at: float | None) -> None:
-        """Say that the status written last still holds but for its `time`, which is `now`, and `proof_at`. As lasting
-        as the status, and much cheaper."""
+        """The status written last still holds but for `time` (`now`) and `proof_at`. As lasting, and much cheaper."""
 
     @abstractmethod
     def open_gap(self, gap: Gap) -> int:
@@ -257,17 +255,20 @@ class HistoryWriter(ABC):
 
     @abstractmethod
     def fetch_last_alive(self) -> float | None:
-        """Up to when all that the last run had received was stored when it last said that it was alive, epoch
-        seconds UTC; None for a new history. To be asked before the first `write_status`: what lies between is a
-        monitor-down gap."""
+        """Up to when all that the last run had received was stored, as it said last, epoch seconds UTC; None for a
+        new history. To be asked before the first `write_status`: what lies between is a monitor-down gap."""
 
     @abstractmethod
     def fetch_open_gaps(self) -> list[Gap]:
         """Gaps without an end, oldest first: at start, those that a killed run left open."""
 
     @abstractmethod
+    def release_memory(self) -> None:
+        """Let go of what is held in memory only to be faster, for nothing is written for a while."""
+
+    @abstractmethod
     def get_feed_head(self) -> int:
-        """The id of the last feed row that `write` wrote since `open`, 0 before the first."""
+        """The last id that `write` returned, 0 before the first."""
 
     @abstractmethod
     def get_notices(self) -> list[str]:

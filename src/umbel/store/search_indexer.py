@@ -77,6 +77,8 @@ class SearchIndexer:
         self._identity: tuple[int, int] | None = None
         self._stop = threading.Event()
         self._written = threading.Event()
+        #: Nothing waits to be indexed, as far as is known.
+        self.is_resting = False
         self._thread: threading.Thread | None = None
         self._next_tidy = 0.0
         self._next_sweep = 0.0
@@ -119,8 +121,10 @@ class SearchIndexer:
     def _run(self, busy: Callable[[], bool]) -> None:
         budget = FIRST_BATCH
         while not self._stop.wait(PAUSE):
+            self.is_resting = self._waiting_since is None and not busy()
             self._written.wait(0.0 if busy() else self._time_to_next())
             self._written.clear()
+            self.is_resting = False
             while not self._stop.is_set() and not busy():
                 began = time.monotonic()
                 passed = self.step(budget, patient=True)
@@ -137,14 +141,12 @@ class SearchIndexer:
 
     def _time_to_next(self) -> float:
         """Seconds until there is something to do although nothing was written meanwhile."""
-        if self._told:
-            return 0.0
         due = self._next_tidy
         if self._waiting_since is not None:
             due = min(due, self._waiting_since + WAIT)
         if self._has_news:
             due = min(due, self._next_sweep)
-        return max(0.0, due - time.monotonic())
+        return 0.0 if self._told else max(0.0, due - time.monotonic())
 
     def step(self, budget: int, *, patient: bool = False) -> int:
         """Index at most `budget` new rows and what changed; return how many new rows were passed.
@@ -202,6 +204,8 @@ class SearchIndexer:
                 connection.execute("ROLLBACK")
             raise
         connection.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES})").fetchall()
+        if passed < budget:  # nothing is left to do for now
+            connection.execute("PRAGMA shrink_memory")
         return passed
 
     def _is_due(self, run: "_Run", budget: int) -> bool:

@@ -106,6 +106,13 @@ class OwnedFile:
             self._lock.release()
             self._locked = False
 
+    def release_memory(self) -> None:
+        """Empty the page caches: what is wanted again is read again, out of the system's cache as a rule."""
+        with self.mutex, self._glancing:
+            for connection in (self._connection, self._second):
+                if connection is not None:
+                    connection.execute("PRAGMA shrink_memory")
+
     def select(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """All rows of one query."""
         return self._run(lambda connection: connection.execute(sql, parameters).fetchall())

@@ -66,6 +66,9 @@ class SQLiteWriter(HistoryWriter):
     def close(self) -> None:
         self._file.close()
 
+    def release_memory(self) -> None:
+        self._file.release_memory()
+
     def get_feed_head(self) -> int:
         return self._feed
 

@@ -1,9 +1,11 @@
-"""What a collector says of itself: a line to its parent once a second while something happens, else rarely.
+"""The collector's side of the pipes to its parent: takes commands, and says how it is.
 
-Runs in a thread of its own, so that the parent hears of a history that takes no writes, too. Started by
-`ingest.collector`, heard by `ingest.supervise`.
+Both in threads of their own, so that the parent hears of a history that takes no writes, too. Started by
+`ingest.collector`; the other side is `ingest.supervise`.
 """
 
+import io
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,10 +16,28 @@ import msgspec
 from umbel.ingest.source import SourceHealth
 from umbel.store.base import CollectorStatus
 
+_log = logging.getLogger("umbel.ingest.collector")
+
 #: Seconds between two lines while something happens.
 INTERVAL = 1.0
 #: The same while nothing does. A status is believed for 5 s (`metrics.readiness`).
 QUIET_INTERVAL = 2.5
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A line on stdin after the first."""
+
+    #: Workers that answered an inspect just now.
+    evidence: list[str] = msgspec.field(default_factory=list)
+
+
+def obey(stdin: io.FileIO, take: Callable[[Command], None]) -> None:
+    """Take commands until the parent closes the pipe, which it also does by dying."""
+    for line in stdin:
+        try:
+            take(msgspec.json.decode(line, type=Command))
+        except msgspec.MsgspecError as error:
+            _log.warning("A command could not be read: %s", error)
 
 
 class Reporter:
