@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from umbel.ingest.bell import Bell
 from umbel.ingest.source import Message
 from umbel.ingest.spool import Spool
 from umbel.ingest.thin import count_events, sender_of, thin
@@ -46,8 +47,8 @@ class Buffer:
         self._clock = clock
         self._messages: deque[Message] = deque()
         self._lock = threading.Lock()
-        self._filled = threading.Event()
-        self._half = threading.Event()
+        self._filled = Bell()
+        self._half = Bell()
         self._size = 0
         self._dropped: dict[str, int] = {}
         self._overload: list[float] = []

@@ -6,13 +6,13 @@ Both in threads of their own, so that the parent hears of a history that takes n
 
 import io
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import IO
 
 import msgspec
 
+from umbel.ingest.bell import Bell
 from umbel.ingest.source import SourceHealth
 from umbel.store.base import CollectorStatus
 
@@ -45,7 +45,7 @@ class Reporter:
 
     def __init__(self, get_status: Callable[[], CollectorStatus]) -> None:
         self._get_status = get_status
-        self._news = threading.Event()
+        self._news = Bell()
         self._health: SourceHealth | None = None
 
     def wake(self) -> None:
