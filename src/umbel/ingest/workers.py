@@ -168,7 +168,10 @@ class WorkerBook:
             self._steady.clear()
         steady = self._steady
         self._looked_at = [worker for name, worker in self.rows.items() if steady.get(name, 0.0) <= now]
-        return bool(self._looked_at) or len(self.rows) > self._limit
+        if self._looked_at or len(self.rows) > self._limit:
+            return True
+        self.steady_until = min(steady.values(), default=float("inf"))
+        return False
 
     def end_look(self) -> None:
         """Note until when the rows that were looked at need no look."""
