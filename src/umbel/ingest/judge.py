@@ -79,6 +79,8 @@ class Judge:
         self._looks = {name: self._looks[name] for name in silent if name in self._looks}
         book.set_busy([name for name in silent if self._is_busy(name, now)])
         book.judge_all(now=now, connected_at=connected_at)
+        # of those called lost by now only the unproven are asked about
+        silent = [name for name in silent if book.is_expected(name)]
         self._watch.set_workers(silent=[*silent, *book.get_unproven()], to_call=book.get_to_call(now=now))
         self.notices = book.get_notices(now=now, enable_events=self._settings.enable_events)
 

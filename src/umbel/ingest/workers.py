@@ -234,6 +234,11 @@ class WorkerBook:
             and silence(worker, now=now, connected_at=connected_at) > patience(worker)
         ]
 
+    def is_expected(self, hostname: str) -> bool:
+        """This worker is listed and not known, or judged, to have ended."""
+        worker = self.rows.get(hostname)
+        return worker is not None and worker.stopped_at is None and worker.lost_at is None
+
     def get_unproven(self) -> list[str]:
         """Names called lost for their silence alone: nobody has yet said that they are gone."""
         return [
