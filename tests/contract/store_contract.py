@@ -295,16 +295,6 @@ class StoreContract:
         writer.write_status(msgspec.structs.replace(status, time=9.0, lag=2.0))
         assert writer.fetch_last_alive() == 7.0
 
-    def test_memory_that_is_released_takes_nothing_with_it(
-        self, writer: HistoryWriter, reader: HistoryReader
-    ) -> None:
-        teller = Teller(writer)
-        teller.tell(succeeded("a"))
-        writer.release_memory()
-        teller.tell(succeeded("b"))
-        assert writer.get_feed_head() == reader.fetch_feed_head() > 0
-        assert set(writer.fetch_lives(["a", "b"])) == {"a", "b"}
-
     def test_a_status_that_still_holds_need_not_be_written_again(
         self, writer: HistoryWriter, reader: HistoryReader
     ) -> None:

@@ -119,6 +119,7 @@ def test_an_idle_collector_says_every_second_that_it_lives_and_writes_nothing(
         killed = time.time()
         os.kill(pid, signal.SIGKILL)
         gap = wait_for(lambda: next(iter(collector.reader.fetch_gaps()), None), 40.0)
+        assert gap is not None
         assert killed - 2.5 < gap.start <= killed
 
 

@@ -69,6 +69,10 @@ class OwnedFile:
         self._second_identity: tuple[int, int] | None = None
         self._replaced_at: float | None = None
 
+    def is_current(self) -> bool:
+        """The file that is written still lies at the path."""
+        return identity(self.path) == self._identity
+
     def write_alive(self, alive: Alive | None) -> None:
         """Note beside the file that what was written last still holds."""
         self._lock.write_alive(alive)

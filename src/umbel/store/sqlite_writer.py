@@ -56,8 +56,8 @@ class SQLiteWriter(HistoryWriter):
         self._clock = clock
         self._chunks = ChunkWriter(buckets)
         self._feed = 0
-        #: Time of the status that was written last.
-        self._status_time: float | None = None
+        #: What was written last.
+        self._status: CollectorStatus | None = None
         self._file = OwnedFile(path, max_bytes=max_bytes, clock=clock, on_reset=self._chunks.forget)
 
     def open(self) -> None:
@@ -116,11 +116,17 @@ class SQLiteWriter(HistoryWriter):
     def write_status(self, status: CollectorStatus) -> None:
         text = msgspec.json.encode(status).decode()
         self._file.transact(lambda cursor: cursor.execute(_PUT_META, ("status", text)))
-        self._status_time = status.time
+        self._status = status
 
     def note_alive(self, now: float, proof_at: float | None) -> None:
-        if self._status_time is not None:
-            self._file.write_alive(Alive(self._status_time, now, proof_at or 0.0))
+        status = self._status
+        if status is None:
+            return
+        if not self._file.is_current():
+            # a new file must have it as well
+            self.write_status(msgspec.structs.replace(status, time=now, proof_at=proof_at))
+            return
+        self._file.write_alive(Alive(status.time, now, proof_at or 0.0))
 
     def fetch_last_alive(self) -> float | None:
         rows = self._file.select("SELECT value FROM meta WHERE key = 'status'")
