@@ -25,7 +25,7 @@ from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
 from umbel.control.doctor import examine, report
 from umbel.control.examine import gather
-from umbel.control.inspect import Inspector
+from umbel.control.inspect import RETRY_AFTER, Inspector
 from umbel.control.roster import grace_of
 from umbel.errors import ConfigError, InspectError, StoreError, StoreLocked
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
@@ -67,7 +67,9 @@ def serve(config: Config, app: Celery) -> int:
             fetch_workers=reader.fetch_workers,
             on_evidence=collector.send_evidence,
             grace=grace_of(config),
+            follow_every=RETRY_AFTER,
         )
+        collector.on_rows = inspector.note_change
         web = build(deps_of(config, app, reader, collector, inspector))
         for service in (collector, inspector):
             service.start()

@@ -295,6 +295,21 @@ class StoreContract:
         writer.write_status(msgspec.structs.replace(status, time=9.0, lag=2.0))
         assert writer.fetch_last_alive() == 7.0
 
+    def test_a_status_that_still_holds_need_not_be_written_again(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        writer.note_alive(1.0, None)
+        assert writer.fetch_last_alive() is None
+        status = CollectorStatus(pid=1, time=5.0, started=1.0, state="connected", lag=2.0)
+        writer.write_status(status)
+        writer.note_alive(7.5, None)
+        assert reader.fetch_status() == msgspec.structs.replace(status, time=7.5)
+        writer.note_alive(8.25, 7.75)
+        assert writer.fetch_last_alive() == 6.25
+        assert reader.fetch_status() == msgspec.structs.replace(status, time=8.25, proof_at=7.75)
+        writer.write_status(msgspec.structs.replace(status, time=8.5))
+        assert writer.fetch_last_alive() == 6.5, "what was said of the status before does not count"
+
     def test_open_and_stale_tasks_are_found(self, writer: HistoryWriter) -> None:
         teller = Teller(writer)
         teller.tell([*received("b", at=EPOCH + 1), *received("a", at=EPOCH), *succeeded("done")])

@@ -140,3 +140,13 @@ class StoreRetentionContract:
         assert excess(Limits(age=1.0, tasks=90, bytes=None), holdings) == 10
         assert excess(Limits(age=1.0, tasks=90, bytes=795), holdings) == 21
         assert excess(Limits(age=1.0, tasks=1, bytes=1), holdings) == 60
+
+    def test_memory_that_is_released_takes_nothing_with_it(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        teller = Teller(writer)
+        teller.tell(succeeded("a"))
+        writer.release_memory()
+        teller.tell(succeeded("b"))
+        assert writer.get_feed_head() == reader.fetch_feed_head() > 0
+        assert set(writer.fetch_lives(["a", "b"])) == {"a", "b"}

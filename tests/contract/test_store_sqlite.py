@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.contract.store_contract import StoreContract
@@ -10,6 +11,7 @@ from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
 from tests.contract.teller import BUCKETS, EPOCH
 from umbel.store import paging, stepped_view, steps
+from umbel.store.base import CollectorStatus
 from umbel.store.retention import Limits
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
@@ -71,3 +73,32 @@ class TestSearch(StoreSearchContract):
 
 class TestRetention(StoreRetentionContract):
     """What a history lets go of."""
+
+
+def test_a_history_that_is_taken_away_while_nothing_happens_is_made_anew(
+    writer: SQLiteWriter, tmp_path: Path
+) -> None:
+    status = CollectorStatus(pid=1, time=5.0, started=1.0, state="connected")
+    writer.write_status(status)
+    for file in tmp_path.glob("h.sqlite3*"):
+        if file.suffix != ".lock":
+            file.unlink()
+    writer.note_alive(6.0, 5.5)
+    assert (tmp_path / "h.sqlite3").exists()
+    assert writer.fetch_last_alive() == 6.0
+    writer.note_alive(7.0, 5.5)
+    assert writer.fetch_last_alive() == 7.0
+
+
+def test_a_sign_of_life_says_nothing_of_an_older_copy(writer: SQLiteWriter, tmp_path: Path) -> None:
+    status = CollectorStatus(pid=1, time=5.0, started=1.0, state="connected")
+    writer.write_status(status)
+    writer.close()
+    (tmp_path / "copy").write_bytes((tmp_path / "h.sqlite3").read_bytes())
+    writer.open()
+    writer.write_status(msgspec.structs.replace(status, time=8.0))
+    writer.note_alive(9.0, None)
+    writer.close()
+    (tmp_path / "copy").rename(tmp_path / "h.sqlite3")
+    writer.open()
+    assert writer.fetch_last_alive() == 5.0

@@ -92,6 +92,38 @@ def test_a_killed_collector_is_started_again_and_its_absence_is_a_gap(redis_url:
 
 
 @pytest.mark.timeout(120)
+def test_an_idle_collector_says_every_second_that_it_lives_and_writes_nothing(
+    redis_url: str, tmp_path: Path
+) -> None:
+    with RunningCollector(redis_url, tmp_path, connect=False) as collector:
+        collector.wait_for(lambda status: status.state == "connected", 40.0)
+        log, told = Path(f"{collector.path}-wal"), Path(f"{collector.path}.lock")
+
+        def is_quiet() -> bool:
+            """Five signs of life in a row, and no write to the history."""
+            before = log.stat().st_mtime_ns
+            said = set()
+            until = time.monotonic() + 5.5
+            while time.monotonic() < until:
+                said.add(told.read_text().split()[2:3][0])
+                time.sleep(0.1)
+            return len(said) >= 5 and log.stat().st_mtime_ns == before
+
+        wait_for(is_quiet, 30.0, retry=(IndexError, FileNotFoundError))
+        status = collector.reader.fetch_status()
+        assert status is not None
+        assert time.time() - status.time < 3
+        assert time.time() - (status.proof_at or 0) < 10
+        pid = collector.process.pid
+        assert pid is not None
+        killed = time.time()
+        os.kill(pid, signal.SIGKILL)
+        gap = wait_for(lambda: next(iter(collector.reader.fetch_gaps()), None), 40.0)
+        assert gap is not None
+        assert killed - 2.5 < gap.start <= killed
+
+
+@pytest.mark.timeout(120)
 def test_on_rabbitmq_what_was_sent_while_we_were_down_is_stored(rabbitmq_url: str, tmp_path: Path) -> None:
     with RunningCollector(rabbitmq_url, tmp_path):
         pass

@@ -14,7 +14,7 @@ from tests.conftest import WorkerFactory
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import make_deps, serving
 from tests.servers import RedisServer, free_port, wait_for
-from umbel.control.inspect import BRIEF, FULL, Inspector
+from umbel.control.inspect import BRIEF, FOLLOW_EVERY, FULL, Inspector
 from umbel.errors import InspectError
 from umbel.model.worker import Worker, WorkerStatus
 
@@ -24,16 +24,22 @@ OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
 class Watched:
     """An inspector with workers as the history would show them, and who gave evidence."""
 
-    def __init__(self, app: Celery, *, grace: float = 3600.0) -> None:
+    def __init__(self, app: Celery, *, grace: float = 3600.0, follow_every: float = FOLLOW_EVERY) -> None:
         self.workers: list[Worker] = []
         self.evidence: set[str] = set()
+        self.looks = 0
         self.inspector = Inspector(
             app,
             timeout=1.0,
-            fetch_workers=lambda: list(self.workers),
+            fetch_workers=self.fetch_workers,
             on_evidence=self.evidence.update,
             grace=grace,
+            follow_every=follow_every,
         )
+
+    def fetch_workers(self) -> list[Worker]:
+        self.looks += 1
+        return list(self.workers)
 
 
 @pytest.fixture
@@ -63,6 +69,20 @@ def test_refreshes_at_the_same_time_share_one_run(redis_url: str) -> None:
     futures = {id(watched.inspector.request()) for _ in range(20)}
     assert len(futures) == 1
     watched.inspector.refresh()
+    watched.inspector.stop()
+
+
+def test_a_new_worker_is_asked_as_soon_as_somebody_tells_of_it(
+    redis_url: str, celery_worker: WorkerFactory
+) -> None:
+    watched = Watched(make_app(redis_url), follow_every=3600.0)
+    watched.inspector.start()
+    wait_for(lambda: watched.looks == 0 and not watched.inspector._running, 20.0)
+    worker = celery_worker(redis_url)
+    watched.workers.append(Worker(hostname=worker.hostname, status=WorkerStatus.ONLINE))
+    watched.inspector.note_change()
+    wait_for(lambda: watched.inspector.get_workers().keys() == {worker.hostname}, 20.0)
+    assert watched.looks == 1
     watched.inspector.stop()
 
 

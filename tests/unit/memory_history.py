@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+import msgspec
+
 from umbel.errors import StoreUnavailable
 from umbel.model.plain import Life
 from umbel.model.task import Task
@@ -71,6 +73,10 @@ class MemoryHistory(HistoryWriter):
         self._check()
         self.status = status
 
+    def note_alive(self, now: float, proof_at: float | None) -> None:
+        if self.status is not None:
+            self.status = msgspec.structs.replace(self.status, time=now, proof_at=proof_at)
+
     def fetch_last_alive(self) -> float | None:
         return None if self.status is None else self.status.time - self.status.lag
 
@@ -104,6 +110,12 @@ class MemoryHistory(HistoryWriter):
     def fetch_stale_tasks(self, before: float, *, limit: int) -> list[Task]:
         found = [task for task, _ in self.tasks.values() if not task.finished and task.updated < before]
         return sorted(found, key=lambda task: task.updated)[:limit]
+
+    def release_memory(self) -> None:
+        """All there is are the records."""
+
+    def get_feed_head(self) -> int:
+        return len(self.writes)
 
     def get_notices(self) -> list[str]:
         return []

@@ -230,3 +230,30 @@ def test_large_messages_are_taken_a_few_at_a_time(tmp_path: Path) -> None:
         while buffer.size:
             counts.append(len(buffer.take(100)))
         assert counts == [3, 3, 2]
+
+
+def test_heartbeats_wait_for_company_and_tasks_do_not() -> None:
+    buffer = Buffer(LIMIT, clock=Clock())
+    buffer.put([heartbeat(1), message(b"{}", key="umbel.probe")])
+    assert not buffer.wait(0)
+    buffer.put([message(b"{}", tag=3, key="umbel.probe")])
+    assert buffer.wait(0), "RabbitMQ waits for its acknowledgement"
+    assert len(buffer.take(10)) == 3
+    assert not buffer.wait(0)
+    buffer.put([heartbeat(1), task()])
+    assert buffer.wait(0)
+
+
+def test_a_buffer_half_full_of_heartbeats_does_not_wait() -> None:
+    buffer = Buffer(1_000, clock=Clock())
+    buffer.put([heartbeat(1)])
+    buffer.wait_half(0)
+    assert not buffer.half_full
+    buffer.put([heartbeat(2)])
+    assert buffer.half_full
+    assert buffer.wait(0)
+    buffer.wait_half(60)
+    buffer.take(10)
+    assert not buffer.half_full
+    buffer.wake()
+    buffer.wait_half(60)

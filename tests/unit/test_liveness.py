@@ -53,7 +53,10 @@ class Book(WorkerBook):
             self.hear(told)
 
     def status_at(self, at: float, *, connected_at: float | None = -100.0) -> WorkerStatus | None:
-        self.judge_all(now=T0 + at, connected_at=None if connected_at is None else T0 + connected_at)
+        now, since = T0 + at, None if connected_at is None else T0 + connected_at
+        if self.begin_look(now=now, connected_at=since):
+            self.judge_all(now=now, connected_at=since)
+            self.end_look()
         worker = self.rows.get("celery@a")
         return None if worker is None else worker.status
 

@@ -7,7 +7,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from umbel.config import Config
 from umbel.errors import ConfigError
-from umbel.web.server import RealAddress, listening, port_of
+from umbel.web.server import DatedState, RealAddress, listening, port_of
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,16 @@ async def test_a_proxys_word_on_address_and_scheme_is_believed(
     scope = {"type": "http", "scheme": "http", "client": ("10.0.0.1", 4711), "headers": raw}
     await RealAddress(app)(scope, receive, send)
     assert seen == [expected]
+
+
+def test_the_date_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, now = DatedState(), 784_111_777.9
+    monkeypatch.setattr("umbel.web.server.time.time", lambda: now)
+    first = state.default_headers
+    assert first == [(b"date", b"Sun, 06 Nov 1994 08:49:37 GMT")]
+    assert state.default_headers is first
+    now += 0.2
+    assert state.default_headers == [(b"date", b"Sun, 06 Nov 1994 08:49:38 GMT")]
 
 
 def test_port_zero_takes_one_free_port_for_all_addresses_of_a_name() -> None:

@@ -37,8 +37,10 @@ FULL = (
 
 #: Seconds before the first question, for which drivers are imported: the first pages come first.
 START_AFTER = 1.0
-#: Seconds between two looks at the history's workers.
+#: Seconds at least between two looks at the history's workers.
 FOLLOW_EVERY = 2.0
+#: The same in a large cluster: so many times as long as a look takes, up to so many seconds.
+LEISURE, LONGEST_PAUSE = 2_000.0, 10.0
 #: Seconds given to a broker beside the time in which workers may reply.
 CONNECT_PATIENCE = 5.0
 #: Seconds before a worker that did not answer is asked again.
@@ -58,10 +60,12 @@ class Inspector:
         fetch_workers: Callable[[], list[Worker]],
         on_evidence: Callable[[Collection[str]], None],
         grace: float = 3600.0,
+        follow_every: float = FOLLOW_EVERY,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is how long replies are waited for, `grace` how long a lost worker's answers are kept, in
-        seconds; `on_evidence` is told who answered."""
+        seconds; `on_evidence` is told who answered. The history's workers are looked at every `follow_every` seconds,
+        and when `note_change` is called."""
         self._app = app
         self._timeout = timeout
         self._fetch_workers = fetch_workers
@@ -72,7 +76,9 @@ class Inspector:
         self._cache: Answers = {}
         self._running: dict[tuple[str, ...], Future[None]] = {}
         self._asked: dict[str, float] = {}
+        self._follow_every = follow_every
         self._stopping = threading.Event()
+        self._changed = threading.Event()
         self._threads = ThreadPoolExecutor(len(FULL), "umbel-inspect")
         self._runs = ThreadPoolExecutor(4, "umbel-refresh")
         self._follower = threading.Thread(target=self._follow, name="umbel-inspect-follow", daemon=True)
@@ -84,6 +90,7 @@ class Inspector:
     def stop(self) -> None:
         """End the threads; a call that is under way is left to its own time-out."""
         self._stopping.set()
+        self._changed.set()
         self._runs.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
         if self._follower.is_alive():
@@ -92,6 +99,10 @@ class Inspector:
     def healthy(self) -> bool:
         """The follower runs."""
         return self._follower.is_alive()
+
+    def note_change(self) -> None:
+        """The history's workers may be others than before. From any thread."""
+        self._changed.set()
 
     def get_workers(self) -> Answers:
         """hostname -> method -> reply, with `timestamp` (epoch seconds) of the last reply; a method that was not
@@ -190,9 +201,14 @@ class Inspector:
         """Thread: fill once, then keep the cache in step with the workers that come and go."""
         if not self._stopping.wait(START_AFTER):
             self._wait_for(self.request())
-        while not self._stopping.wait(FOLLOW_EVERY):
+        pause = FOLLOW_EVERY
+        while not self._stopping.wait(pause):
+            self._changed.wait(self._follow_every - FOLLOW_EVERY)
+            self._changed.clear()
             try:
+                began = time.thread_time()
                 workers = self._fetch_workers()
+                pause = min(max(FOLLOW_EVERY, LEISURE * (time.thread_time() - began)), LONGEST_PAUSE)
             except StoreError as exc:
                 logger.debug("Workers can't be read yet: %s", exc)
                 continue

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from umbel.ingest.bell import Bell
 from umbel.ingest.source import Message
 from umbel.ingest.spool import Spool
 from umbel.ingest.thin import count_events, sender_of, thin
@@ -46,7 +47,8 @@ class Buffer:
         self._clock = clock
         self._messages: deque[Message] = deque()
         self._lock = threading.Lock()
-        self._filled = threading.Event()
+        self._filled = Bell()
+        self._half = Bell()
         self._size = 0
         self._dropped: dict[str, int] = {}
         self._overload: list[float] = []
@@ -112,8 +114,16 @@ class Buffer:
         with self._lock:
             self._messages.extend(messages)
             self._size += _cost_of(messages)
-        if not self._filled.is_set():
+        self._tell(messages)
+
+    def _tell(self, messages: Sequence[Message]) -> None:
+        """Wake who waits for these messages, which are in."""
+        if not self._filled.is_set() and (
+            self.half_full or any(is_pressing(message) for message in messages)
+        ):
             self._filled.set()
+        if self.half_full and not self._half.is_set():
+            self._half.set()
 
     def _put_aside(self, messages: Sequence[Message]) -> bool:
         """Put messages on disk, unless their broker keeps them or there is no room."""
@@ -123,8 +133,8 @@ class Buffer:
             if not self._spool.size:
                 self._spooled_since = messages[0].received_at
             taken = self._spool.put(messages)
-        if taken and not self._filled.is_set():
-            self._filled.set()
+        if taken:
+            self._tell(messages)
         return taken
 
     def _squeeze(self, message: Message, fill: float) -> Message | None:
@@ -163,12 +173,17 @@ class Buffer:
             self._overload = [self._overload[0] if self._overload else now, now]
 
     def wait(self, timeout: float) -> bool:
-        """Wait until something is there, or somebody wakes; True when one of both was so."""
+        """Wait until something is there that presses, or somebody wakes; True when one of both was so."""
         return self._filled.wait(timeout)
+
+    def wait_half(self, timeout: float) -> None:
+        """Wait until the buffer is half full, or somebody wakes, or the time is over."""
+        self._half.wait(timeout)
 
     def wake(self) -> None:
         """End a `wait` with nothing there. From any thread, or a signal handler."""
         self._filled.set()
+        self._half.set()
 
     def take(self, limit: int) -> list[Message]:
         """About `limit` of the oldest messages, and about TAKEN_BYTES at most; they leave the buffer."""
@@ -189,6 +204,8 @@ class Buffer:
                     self._spooled_since = batch[-1].received_at
             if not self.size:
                 self._filled.clear()
+            if not self.half_full:
+                self._half.clear()
         return taken
 
     def close(self) -> None:
@@ -204,6 +221,13 @@ class Buffer:
             start, end = self._overload
             self._overload = []
             return start, end
+
+
+def is_pressing(message: Message) -> bool:
+    """Whether somebody may wait for this to be stored. Heartbeats change next to nothing that is shown, and come all
+    the time, and nobody waits for our own probes: they go with the next message that presses, or after a second."""
+    key = message.routing_key
+    return key != HEARTBEAT and (key[:6] != "umbel." or message.tag is not None)
 
 
 def _cost_of(messages: Sequence[Message]) -> int:

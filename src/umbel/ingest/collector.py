@@ -1,7 +1,7 @@
 """The collector process: wires source, buffer, pipeline and history together and runs them until told to stop.
 
 `python -m umbel.ingest.collector` reads its settings as one line of JSON from stdin, then commands, one a line; the end
-of stdin means stop. It writes its status to stdout, one line of JSON a second. Started by `ingest.supervise`.
+of stdin means stop. It writes its status to stdout, one line of JSON each time. Started by `ingest.supervise`.
 """
 
 import gc
@@ -25,6 +25,8 @@ from umbel.ingest.gaps import GapBook
 from umbel.ingest.housekeeping import Housekeeping
 from umbel.ingest.judge import Judge
 from umbel.ingest.kombu_source import KombuSource
+from umbel.ingest.memory import Memory
+from umbel.ingest.parent import Command, Reporter, is_news, obey
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.settings import CollectorSettings, build_app
 from umbel.ingest.source import Source, SourceState
@@ -40,12 +42,14 @@ from umbel.store.sqlite_writer import SQLiteWriter
 
 _log = logging.getLogger("umbel.ingest.collector")
 
-#: Seconds between two written statuses: what a `kill -9` can cost the record of when we were last alive.
+#: Seconds between two signs of life in the history: what a `kill -9` can cost the record of when we were last alive.
 STATUS_INTERVAL = 1.0
 #: Seconds in which what has been received is stored at the end: the parent waits a little longer (`supervise`).
 FINISH_TIME = 8.0
 #: How a log line goes to the parent, which logs it again in its own way (`supervise`).
 LOG_FORMAT = "%(levelname)s %(message)s"
+#: Seconds between two rounds that look at everything while nothing happens; a sign of life is given in between.
+IDLE_INTERVAL = 5.0
 #: Seconds between attempts to open or write a store that refuses.
 STORE_RETRY = 1.0
 #: Behind is who has this part of the buffer full.
@@ -54,13 +58,6 @@ _BEHIND_SHARE = 8
 _BUSY = 500
 #: Seconds of lag from which on the page says so.
 _BEHIND = 5.0
-
-
-class Command(msgspec.Struct, frozen=True):
-    """A line on stdin after the first."""
-
-    #: Workers that answered an inspect just now.
-    evidence: list[str] = msgspec.field(default_factory=list)
 
 
 class _Parts(msgspec.Struct, frozen=True):
@@ -101,16 +98,25 @@ class Collector:
         spool = Spool(Path(settings.store_path).parent, settings.spool_bytes)
         self._buffer = Buffer(settings.buffer_bytes, clock=clock, spool=spool)
         self._next_status = 0.0
+        #: What was written last.
+        self._written: CollectorStatus | None = None
+        self.reporter = Reporter(self.get_status)
+        #: Monotonic time of the last round that had nothing to do; and somebody has asked for another since.
+        self._idle_since = 0.0
+        self._woken = False
+        self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
 
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
         self._stop.set()
         self._buffer.wake()
+        self.reporter.wake()
 
     def take_command(self, command: Command) -> None:
         """From the thread that reads stdin."""
         if self._parts is not None:
             self._parts.judge.take_evidence(command.evidence)
+            self._buffer.wake()
 
     def run(self) -> None:
         """Collect until stopped. Broker and store may come and go; both are statuses, not exits.
@@ -176,7 +182,12 @@ class Collector:
     def _collect(self) -> None:
         parts = self._parts
         assert parts is not None
-        parts.source.start(self._buffer.put, parts.gaps.note_outage)
+        parts.source.start(
+            self._buffer.put,
+            parts.gaps.note_outage,
+            on_change=self._buffer.wake,
+            on_probe=parts.watch.note_probe,
+        )
         parts.watch.start()
         try:
             while not self._stop.is_set():
@@ -193,13 +204,12 @@ class Collector:
         begun = time.monotonic()
         before = parts.pipeline.events
         try:
-            parts.pipeline.flush()
-            self._write_status()
-            health = parts.source.health()
-            parts.gaps.write(health, store_failed=bool(self._store_error))
-            now = self._clock()
-            parts.judge.look(health, now)
-            parts.keeper.look_around(now)
+            if self._is_idle(parts, begun):
+                self._store.note_alive(self._clock(), parts.source.proof_at)
+                self._memory.look(parts.pipeline.events)
+            else:
+                self._work(parts)
+                self._idle_since = begun
         except StoreError as error:
             self._note_store_error(error, "written")
             self._stop.wait(STORE_RETRY)
@@ -207,23 +217,46 @@ class Collector:
         if self._store_error:
             _log.info("The history can be written again.")
             self._store_error = ""
-        self._rest(busy=parts.pipeline.events - before >= _BUSY, spent=time.monotonic() - begun)
+        events = parts.pipeline.events - before
+        if events:
+            self._idle_since = 0.0
+        self._rest(busy=events >= _BUSY, spent=time.monotonic() - begun)
+
+    def _is_idle(self, parts: _Parts, tick: float) -> bool:
+        """Nothing has come, and nothing that is written or shown can be otherwise than after the last round."""
+        if self._woken or self._store_error or self._buffer.size or tick - self._idle_since >= IDLE_INTERVAL:
+            return False
+        return parts.keeper.is_idle and parts.judge.is_idle(self._clock())
+
+    def _work(self, parts: _Parts) -> None:
+        """Do all that may be due. Raises StoreUnavailable."""
+        written = self._store.get_feed_head()
+        parts.pipeline.flush()
+        self._write_status()
+        health = parts.source.health()
+        self.reporter.note_health(health)
+        parts.gaps.write(health, store_failed=bool(self._store_error))
+        now = self._clock()
+        parts.judge.look(health, now)
+        parts.keeper.look_around(now)
+        if self._indexer is not None and self._store.get_feed_head() != written:
+            self._indexer.wake()
 
     def _note_store_error(self, error: StoreError, what: str) -> None:
         if str(error) != self._store_error:
+            self.reporter.wake()
             _log.error("The history cannot be %s, next attempt in %.0f s: %s", what, STORE_RETRY, error)
         self._store_error = str(error)
 
     def _rest(self, *, busy: bool, spent: float) -> None:
         """Let events gather for one flush: little comes in, wait little; half full, don't wait."""
-        if not self._buffer.wait(STATUS_INTERVAL):
+        self._woken = self._buffer.wait(STATUS_INTERVAL)
+        if not self._woken:
             return
-        until = time.monotonic() + (self._settings.flush_busy - spent if busy else self._settings.flush_idle)
-        while not self._stop.is_set() and not self._buffer.half_full:
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            time.sleep(min(left, 0.05))
+        self.reporter.wake()
+        left = self._settings.flush_busy - spent if busy else self._settings.flush_idle
+        if left > 0:
+            self._buffer.wait_half(left)
 
     def _finish(self, pipeline: Pipeline, until: float) -> None:
         """Store what is still in the buffer, and that we stopped; what is left at the time `until` is lost, and the
@@ -243,9 +276,15 @@ class Collector:
 
     def _write_status(self) -> None:
         now = self._clock()
-        if now >= self._next_status:
-            self._next_status = now + STATUS_INTERVAL
-            self._store.write_status(self.get_status())
+        if now < self._next_status:
+            return
+        self._next_status = now + STATUS_INTERVAL
+        status = self.get_status()
+        if self._written is not None and not is_news(self._written, status):
+            self._store.note_alive(status.time, status.proof_at)
+            return
+        self._store.write_status(status)
+        self._written = status
 
     def get_status(self) -> CollectorStatus:
         """What the collector says of itself now. From any thread."""
@@ -281,6 +320,7 @@ class Collector:
             malformed=dict(pipeline.malformed),
             lag=lag,
             reconnects=health.reconnects,
+            feed=self._store.get_feed_head(),
             notices=[*self._store.get_notices(), *behind, *parts.judge.notices],
         )
 
@@ -345,22 +385,13 @@ def run(
 
 
 def _obey(stdin: io.FileIO, collector: Collector) -> None:
-    """Take commands until the parent closes the pipe, which it also does by dying."""
-    for line in stdin:
-        try:
-            collector.take_command(msgspec.json.decode(line, type=Command))
-        except msgspec.MsgspecError as error:
-            _log.warning("A command could not be read: %s", error)
+    obey(stdin, collector.take_command)
     collector.stop()
 
 
 def _report(stdout: IO[bytes], collector: Collector) -> None:
-    encode = msgspec.json.Encoder().encode
     try:
-        while True:
-            stdout.write(encode(collector.get_status()) + b"\n")
-            stdout.flush()
-            time.sleep(STATUS_INTERVAL)
+        collector.reporter.run(stdout)
     except (BrokenPipeError, ValueError):
         collector.stop()  # the parent is gone
 

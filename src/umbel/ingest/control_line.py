@@ -5,7 +5,7 @@ leaves no reply queue behind.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from celery import Celery
@@ -23,6 +23,8 @@ PROBE_KEY = "umbel.probe"
 #: A destination that no worker has: the message is received and ignored.
 _NOBODY = "umbel-census"
 
+_CONTROL_HEADERS = {"clock": 0, "expires": 0}
+
 #: What brokers say when an account may not publish or declare: Redis' NOPERM, AMQP's ACCESS_REFUSED.
 _REFUSALS = ("NOPERM", "no permissions", "ACCESS_REFUSED", "ACCESS-REFUSED")
 
@@ -36,6 +38,8 @@ class ControlLine:
         self._connection: Connection | None = None
         self._producer: Any = None
         self._exchange: Any = None
+        #: redis-py's connection that publications on Redis go over.
+        self._wire: Any = None
 
     @property
     def driver(self) -> str:
@@ -57,6 +61,9 @@ class ControlLine:
             "type": PROBE, "hostname": sender_of(self._settings), "utcoffset": 0, "pid": 0, "clock": 0,
             "timestamp": now, "token": token,
         }  # fmt: skip
+        if connection.transport.driver_type == "redis":
+            self._publish(self._exchange.name, PROBE_KEY, event)
+            return False
         declare = [] if connection.transport.driver_type == "amqp" else [self._exchange]
         self._producer.publish(
             json.dumps(event), exchange=self._exchange.name, routing_key=PROBE_KEY, declare=declare,
@@ -73,11 +80,13 @@ class ControlLine:
 
     def broadcast(self, command: str, destination: Collection[str] | None = None) -> None:
         """Send a control command to all workers, or to these."""
-        self._open()
         mailbox = self._app.control.mailbox
+        if self.driver == "redis" and mailbox.serializer in (None, "json"):
+            self._publish(mailbox.exchange.name, "", _command(command, destination), _CONTROL_HEADERS)
+            return
         self._producer.publish(
             _command(command, destination), exchange=mailbox.exchange.name, declare=[mailbox.exchange],
-            headers={"clock": 0, "expires": 0}, serializer=mailbox.serializer or "json", retry=False,
+            headers=_CONTROL_HEADERS, serializer=mailbox.serializer or "json", retry=False,
         )  # fmt: skip
 
     def fetch_presence(self, silent: Collection[str]) -> Presence:
@@ -112,25 +121,40 @@ class ControlLine:
 
     def _count_subscriptions(self, silent: Collection[str]) -> Presence:
         """Redis only tells how many subscriptions a publication reached: `ingest.census` makes something of it."""
-        channel: Any = self._open().default_channel
-        mailbox = self._app.control.mailbox
-        topic = channel._get_publish_topic(mailbox.exchange.name, "")
-        body = json.dumps(_command("ping", [_NOBODY]))
-        message = channel.prepare_message(
-            body, content_type="application/json", content_encoding="utf-8", headers={"clock": 0, "expires": 0},
-            properties={"delivery_mode": 1},
-        )  # fmt: skip
-        channel._inplace_augment_message(message, mailbox.exchange.name, "")
-        with channel.conn_or_acquire() as client:
-            reached = client.publish(topic, json.dumps(message))
+        self._open()
+        exchange = self._app.control.mailbox.exchange.name
+        reached = self._publish(exchange, "", _command("ping", [_NOBODY]), _CONTROL_HEADERS)
         return Presence(known=False, reached=reached, silent=frozenset(silent))
+
+    def _publish(
+        self, exchange: str, key: str, body: Mapping[str, Any], headers: Mapping[str, int] | None = None
+    ) -> int:
+        """Publish on Redis as kombu would; return how many subscriptions it reached.
+
+        redis-py's own `publish` costs five times as much, which is most of what an idle collector does.
+        """
+        channel: Any = self._open().default_channel
+        if self._wire is None:
+            self._wire = channel.client.client().connection
+        message = channel.prepare_message(
+            json.dumps(body), content_type="application/json", content_encoding="utf-8",
+            headers=dict(headers or {}), properties={"delivery_mode": 1},
+        )  # fmt: skip
+        channel._inplace_augment_message(message, exchange, key)
+        command = ["PUBLISH", channel._get_publish_topic(exchange, key), json.dumps(message)]
+        # a client with a key prefix puts it in front of the channel
+        prefixed = getattr(channel.client, "_prefix_args", list)
+        self._wire.send_command(*prefixed(command), check_health=False)
+        return int(self._wire.read_response())
 
     def close(self) -> None:
         """Close what is open; never raises, and may block for a second on a broker that is silent."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, wire, self._wire = self._connection, None, self._wire, None
         if connection is None:
             return
         try:
+            if wire is not None:
+                wire.disconnect()
             if connection.transport.driver_type == "amqp":
                 connection.collect(socket_timeout=1.0)
             else:

@@ -12,8 +12,8 @@ from umbel.ingest.workers import EndedRun, WorkerBook
 from umbel.model.task import Task
 from umbel.store.base import HistoryWriter
 
-#: Seconds between runs of retention.
-PRUNE_INTERVAL = 60.0
+#: Seconds between runs of retention, and while nothing was written: then only age can be a reason.
+PRUNE_INTERVAL, IDLE_PRUNE_INTERVAL = 60.0, 600.0
 #: Seconds between looks for tasks to give up.
 GIVE_UP_INTERVAL = 5.0
 #: Seconds without any evidence after which an open task of no known worker run is given up.
@@ -36,9 +36,15 @@ class Housekeeping:
         self._pipeline = pipeline
         self._workers = workers
         self._settings = settings
-        self._next_prune = time.monotonic() + PRUNE_INTERVAL
+        self._pruned = time.monotonic()
+        self._pruned_feed: int | None = None
         self._next_give_up = 0.0
         self._runs: list[EndedRun] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """No ended run is being dealt with."""
+        return not self._runs
 
     def look_around(self, now: float) -> None:
         """Do what is due at epoch second `now`. Raises StoreUnavailable."""
@@ -48,14 +54,16 @@ class Housekeeping:
         elif tick >= self._next_give_up:
             self._next_give_up = tick + GIVE_UP_INTERVAL
             self._runs = self._workers.take_ended(before=now - self._settings.unknown_after)
-        if tick >= self._next_prune:
-            self._next_prune = tick + PRUNE_INTERVAL
+        feed = self._store.get_feed_head()
+        if tick - self._pruned >= (IDLE_PRUNE_INTERVAL if feed == self._pruned_feed else PRUNE_INTERVAL):
+            self._pruned, self._pruned_feed = tick, feed
             self._give_up_stale(now)
             self._store.prune(now=now)
 
     def _give_up_stale(self, now: float) -> None:
         stale = self._store.fetch_stale_tasks(now - STALE_AFTER, limit=PORTION)
-        self._pipeline.give_up([task for task in stale if not is_due_after(task, now)], alive_pid=0, now=now)
+        due = [task for task in stale if not is_due_after(task, now)]
+        self._pipeline.give_up(due, alive_pid=0, now=now)
 
     def _give_up(self, run: EndedRun, now: float) -> None:
         """One portion of one run; the run is done when nothing of it is left."""

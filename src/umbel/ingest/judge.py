@@ -16,6 +16,8 @@ from umbel.store.base import HistoryWriter
 
 #: Seconds between judgements.
 INTERVAL = 1.0
+#: Seconds for which an answer on running tasks of a silent worker is believed.
+BUSY_FOR = 5.0
 #: Open tasks of a silent worker looked at for a running one.
 _LOOKED_AT = 200
 
@@ -39,6 +41,8 @@ class Judge:
         self._lock = threading.Lock()
         self._evidence: set[str] = set()
         self._next = 0.0
+        #: Silent worker -> when its open tasks were last looked at, and whether one was running.
+        self._looks: dict[str, tuple[float, bool]] = {}
         #: Warnings about workers, a sentence each.
         self.notices: list[str] = []
 
@@ -47,25 +51,44 @@ class Judge:
         with self._lock:
             self._evidence.update(hostnames)
 
+    def is_idle(self, now: float) -> bool:
+        """No worker can be judged otherwise by now for its silence."""
+        return now < self._book.steady_until
+
     def look(self, health: SourceHealth, now: float) -> None:
         """Judge if it is time to. Raises StoreUnavailable."""
         if now < self._next:
             return
         self._next = now + INTERVAL
         book = self._book
+        connected_at = health.connected_at if health.state is SourceState.CONNECTED else None
+        self._watch.set_connection(connected_at)
         with self._lock:
             evidence, self._evidence = self._evidence, set()
         book.take_evidence(evidence, now)
         for presence, asked in self._watch.take_presence():
             book.take_presence(presence, asked)
-        connected_at = health.connected_at if health.state is SourceState.CONNECTED else None
-        silent = [] if connected_at is None else book.get_silent(now=now, connected_at=connected_at)
-        book.set_busy([name for name in silent if self._is_busy(name)])
-        book.judge_all(now=now, connected_at=connected_at)
-        self._watch.set_workers(silent=[*silent, *book.get_unproven()], to_call=book.get_to_call(now=now))
-        self.notices = book.get_notices(now=now, enable_events=self._settings.enable_events)
+        if book.begin_look(now=now, connected_at=connected_at):
+            self._judge(now, connected_at)
+            book.end_look()
         self._pipeline.write_workers()
 
-    def _is_busy(self, hostname: str) -> bool:
-        tasks = self._store.fetch_open_tasks(hostname, limit=_LOOKED_AT)
-        return any(task.state == "STARTED" for task in tasks)
+    def _judge(self, now: float, connected_at: float | None) -> None:
+        book = self._book
+        silent = [] if connected_at is None else book.get_silent(now=now, connected_at=connected_at)
+        self._looks = {name: self._looks[name] for name in silent if name in self._looks}
+        book.set_busy([name for name in silent if self._is_busy(name, now)])
+        book.judge_all(now=now, connected_at=connected_at)
+        # of those called lost by now only the unproven are asked about
+        silent = [name for name in silent if book.is_expected(name)]
+        self._watch.set_workers(silent=[*silent, *book.get_unproven()], to_call=book.get_to_call(now=now))
+        self.notices = book.get_notices(now=now, enable_events=self._settings.enable_events)
+
+    def _is_busy(self, hostname: str, now: float) -> bool:
+        """Whether the store holds a STARTED task of this worker: it is silent, so that rarely changes."""
+        looked, busy = self._looks.get(hostname, (0.0, False))
+        if not 0 <= now - looked < BUSY_FOR:
+            tasks = self._store.fetch_open_tasks(hostname, limit=_LOOKED_AT)
+            busy = any(task.state == "STARTED" for task in tasks)
+            self._looks[hostname] = (now, busy)
+        return busy

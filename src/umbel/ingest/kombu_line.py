@@ -28,6 +28,9 @@ _HEARTBEAT = 20
 class KombuAmqpLine(Line):
     """A durable, expiring queue on RabbitMQ, read through kombu and acknowledged after commit."""
 
+    #: As often as heartbeats need it.
+    rest = _HEARTBEAT / 4
+
     #: Readings of the socket in one `keep`: RabbitMQ cuts off who takes nothing, or too little to matter, for 30 s.
     _trickle = 500
 

@@ -25,6 +25,8 @@ class Line(ABC):
     kept = False
     #: How long one `read` may wait, seconds: acknowledgements wait for its end.
     look_up = 0.1
+    #: The same while nothing is to be acknowledged or asked: a line that a message or `sever` wakes can wait for long.
+    rest = 0.1
     #: What is not as it should be but does not stop the line; sentences.
     notices: tuple[str, ...] = ()
 

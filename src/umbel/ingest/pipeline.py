@@ -126,9 +126,11 @@ class Pipeline:
             self._acknowledge(self._tag)
             self._tag = None
         if self._oldest:
-            # of our own probe as well, or a cluster gone quiet would be told the lag of its last burst for ever
             self._lag = max(0.0, self._clock() - (self._newest or self._oldest))
             self._oldest = self._newest = 0.0
+        else:
+            # a cluster gone quiet must not be told the lag of its last burst for ever
+            self._lag = 0.0
 
     def _take_pass(self) -> int:
         messages = self._buffer.take(PASS_MESSAGES)

@@ -105,6 +105,8 @@ class RedisLine(Line):
     """A pattern subscription to the event exchange's channels."""
 
     look_up = 1.0
+    #: A little longer than our probes are apart.
+    rest = 7.0
 
     def __init__(self, app: Celery, settings: CollectorSettings) -> None:
         self._app = app

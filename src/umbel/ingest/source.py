@@ -85,12 +85,20 @@ class Source(ABC):
     """Reads Celery events from one broker for as long as it is asked to."""
 
     @abstractmethod
-    def start(self, on_messages: OnMessages, on_outage: Callable[[Outage], None]) -> None:
+    def start(
+        self,
+        on_messages: OnMessages,
+        on_outage: Callable[[Outage], None],
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        on_probe: Callable[[], None] = lambda: None,
+    ) -> None:
         """Begin in own threads; return at once. Reconnects for ever, backoff capped at 30 s and reset on success.
 
         `on_messages` is called from the source's thread, in the broker's order, and returns at once how many of the
         messages it has dealt with. The others, for which there is no room, the broker keeps for us: they are offered
-        again. `on_outage` is called once per broken connection, when proof of life is back.
+        again. `on_outage` is called once per broken connection, when proof of life is back, `on_change` when a
+        connection is proved or given up, and `on_probe` every few seconds while there is one: a good time to use it.
         """
 
     @abstractmethod
@@ -99,6 +107,11 @@ class Source(ABC):
 
     @abstractmethod
     def health(self) -> SourceHealth: ...
+
+    @property
+    @abstractmethod
+    def proof_at(self) -> float | None:
+        """The same as in `health`."""
 
     @abstractmethod
     def acknowledge(self, tag: int) -> None:

@@ -41,6 +41,8 @@ class CollectorProcess:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        #: Called whenever the collector says that rows were written, or that it does not know because it stands by.
+        self.on_rows: Callable[[], None] = lambda: None
         #: Times that a collector ended without being asked to.
         self.restarts = 0
 
@@ -138,10 +140,14 @@ class CollectorProcess:
         """Keep the latest status until the collector ends."""
         decoder = msgspec.json.Decoder(CollectorStatus)
         for line in statuses:
+            before = self._status
             try:
-                self._status = decoder.decode(line)
+                self._status = now = decoder.decode(line)
             except msgspec.MsgspecError:
                 _log.warning("The collector wrote something else than its status: %r", line[:200])
+            else:
+                if before is None or now.feed != before.feed or now.state == "standby":
+                    self.on_rows()
 
     def _close_stdin(self, process: subprocess.Popen[bytes]) -> None:
         """The sign for the collector to end."""

@@ -32,7 +32,10 @@ class Watch:
         self._to_call: list[str] = []
         self._found: list[tuple[Presence, float]] = []
         self._stopped = threading.Event()
+        #: There is something else to do than before.
+        self._told = threading.Event()
         self._thread: threading.Thread | None = None
+        self._connected_at: float | None = None
         self._seen_connection: float | None = None
         self._next_roll_call = 0.0
         self._next_enable = 0.0
@@ -44,10 +47,19 @@ class Watch:
 
     def stop(self) -> None:
         self._stopped.set()
+        self._told.set()
+
+    def set_connection(self, connected_at: float | None) -> None:
+        """Since when the source is connected: a new connection is a reason to ask at once."""
+        if connected_at != self._connected_at:
+            self._connected_at = connected_at
+            self._told.set()
 
     def set_workers(self, *, silent: list[str], to_call: list[str]) -> None:
         """The silent ones, and those who should be asked for a heartbeat."""
         with self._lock:
+            if not (self._silent or self._to_call) and (silent or to_call):
+                self._told.set()
             self._silent, self._to_call = silent, to_call
 
     def take_presence(self) -> list[tuple[Presence, float]]:
@@ -57,7 +69,9 @@ class Watch:
         return found
 
     def _run(self) -> None:
-        while not self._stopped.wait(0.5):
+        while not self._stopped.is_set():
+            self._told.wait(self._time_to_next())
+            self._told.clear()
             try:
                 self._look()
             except SourceError as error:
@@ -67,6 +81,25 @@ class Watch:
                 _log.exception("Asking about the workers failed.")
                 self._stopped.wait(INTERVAL)
 
+    def _time_to_next(self) -> float:
+        """Seconds until there is something to do, unless somebody tells before."""
+        if self._source.health().connected_at is None:
+            return INTERVAL
+        due = self._next_look if self._silent or self._to_call else self._next_roll_call
+        # never long, for our clock may be set back
+        return min(max(0.05, min(due, self._next_roll_call) - self._clock()), ROLL_CALL)
+
+    def note_probe(self) -> None:
+        """The source has just used its connection: what is to be said again and again goes with that."""
+        now = self._clock()
+        early = now + self._settings.enable_events_interval / 2
+        if not self._settings.enable_events or not self._next_enable or early < self._next_enable:
+            return
+        try:
+            self._enable(now)
+        except SourceError as error:
+            _log.debug("Events could not be enabled: %s", error)
+
     def _look(self) -> None:
         connected_at = self._source.health().connected_at
         if connected_at is None:
@@ -75,15 +108,18 @@ class Watch:
         if connected_at != self._seen_connection:
             self._seen_connection = connected_at
             self._next_enable = self._next_roll_call = 0.0
-        if self._settings.enable_events and now >= self._next_enable:
-            self._next_enable = now + self._settings.enable_events_interval
-            self._source.enable_events()
+        if self._settings.enable_events and not self._next_enable:
+            self._enable(now)
         if now >= self._next_roll_call:
             self._next_roll_call = now + ROLL_CALL
             self._source.call_heartbeats()
-        if now >= self._next_look:
+        if now >= self._next_look and (self._silent or self._to_call):
             self._next_look = now + INTERVAL
             self._ask_for_silent()
+
+    def _enable(self, now: float) -> None:
+        self._next_enable = now + self._settings.enable_events_interval
+        self._source.enable_events()
 
     def _ask_for_silent(self) -> None:
         with self._lock:

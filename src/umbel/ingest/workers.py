@@ -15,11 +15,14 @@ from umbel.model.liveness import (
     CALL_AFTER,
     MARGIN,
     Evidence,
+    beat_patience,
     hear,
     is_worker,
     judge,
+    last_sign,
     patience,
     silence,
+    steady_until,
     tells_run,
 )
 from umbel.model.worker import Worker, WorkerStatus
@@ -56,6 +59,13 @@ class WorkerBook:
         self._census = Census()
         self._busy: set[str] = set()
         self._ended: dict[str, EndedRun] = {}
+        #: hostname -> until when a row needs no look: 0.0 or nothing for now.
+        self._steady: dict[str, float] = {}
+        #: The rows to look at, None for all.
+        self._looked_at: list[Worker] | None = None
+        self._connected_at: float | None = None
+        #: Until when no row needs a look unless something is heard, epoch seconds.
+        self.steady_until = 0.0
         for worker in self.rows.values():
             if worker.status in (WorkerStatus.LOST, WorkerStatus.STOPPED) or worker.runs > 1:
                 self._note_end(worker, worker.heard)
@@ -70,11 +80,14 @@ class WorkerBook:
             worker = self.rows[hostname] = Worker(hostname=hostname, first_seen=event.received_at)
             self._removed.discard(hostname)
         run = (worker.pid, worker.runs)
+        freq = worker.freq
         if tells_run(event) and self._is_twin(worker, event):
             worker.heard = max(worker.heard, event.received_at)
         else:
             hear(worker, event)
         self._changed.add(hostname)
+        if worker.status is not WorkerStatus.ONLINE or worker.freq != freq or worker.stopped_at is not None:
+            self._steady[hostname] = 0.0
         if worker.runs != run[1] and run[0]:
             self._note_end(worker, event.received_at)
         elif worker.runs == run[1] and self._ended and worker.stopped_at is None:
@@ -101,6 +114,7 @@ class WorkerBook:
         ):
             return False
         self._duplicates.add(event.hostname)
+        self._steady[event.hostname] = 0.0
         return True
 
     def _measure_skew(self, worker: Worker, event: Event) -> None:
@@ -132,22 +146,51 @@ class WorkerBook:
                 self._show_alive(worker, asked)
         for hostname in presence.absent:
             self._absent[hostname] = asked
+            self._steady[hostname] = 0.0
 
     def _show_alive(self, worker: Worker, now: float) -> None:
         worker.evidence = now
         worker.lost_at = None
         self._absent.pop(worker.hostname, None)
+        self._steady[worker.hostname] = 0.0
         self._changed.add(worker.hostname)
 
     def set_busy(self, hostnames: Collection[str]) -> None:
         """The silent workers for which the store holds STARTED tasks."""
         self._busy = set(hostnames)
 
-    def judge_all(self, *, now: float, connected_at: float | None) -> None:
-        """Give every row its status; let those go whose grace period is over, and the oldest beyond the limit."""
+    def begin_look(self, *, now: float, connected_at: float | None) -> bool:
+        """Leave out of all questions until `end_look` the rows of which nothing can be new; False when it is all."""
         for presence, asked in self._census.weigh(self.rows.values(), is_gone=self._is_absent):
             self.take_presence(presence, asked)
-        for worker in self.rows.values():
+        if connected_at != self._connected_at:
+            self._connected_at = connected_at
+            self._steady.clear()
+        steady = self._steady
+        self._looked_at = [worker for name, worker in self.rows.items() if steady.get(name, 0.0) <= now]
+        if self._looked_at or len(self.rows) > self._limit:
+            return True
+        self.steady_until = min(steady.values(), default=float("inf"))
+        return False
+
+    def end_look(self) -> None:
+        """Note until when the rows that were looked at need no look."""
+        for worker in self._get_looked_at():
+            absent = worker.lost_at is not None and self._is_absent(worker)
+            self._steady[worker.hostname] = (
+                last_sign(worker) + self._grace
+                if absent
+                else steady_until(worker, connected_at=self._connected_at, grace=self._grace)
+            )
+        self._looked_at = None
+        self.steady_until = min(self._steady.values(), default=float("inf"))
+
+    def _get_looked_at(self) -> Collection[Worker]:
+        return self.rows.values() if self._looked_at is None else self._looked_at
+
+    def judge_all(self, *, now: float, connected_at: float | None) -> None:
+        """Give every row its status; let those go whose grace period is over, and the oldest beyond the limit."""
+        for worker in self._get_looked_at():
             evidence = Evidence(absent=self._is_absent(worker), busy=worker.hostname in self._busy)
             status = judge(worker, evidence, now=now, connected_at=connected_at)
             if status is WorkerStatus.LOST and worker.lost_at is None:
@@ -164,43 +207,51 @@ class WorkerBook:
         return told is not None and told > worker.heard + MARGIN
 
     def _let_go(self, now: float) -> None:
-        ended = [w for w in self.rows.values() if w.status in (WorkerStatus.LOST, WorkerStatus.STOPPED)]
-        gone = {w.hostname for w in ended if now - _last_sign(w) > self._grace}
+        gone = {
+            w.hostname for w in self._get_looked_at() if _has_ended(w) and now - last_sign(w) > self._grace
+        }
         excess = len(self.rows) - len(gone) - self._limit
         if excess > 0:
-            kept = sorted((w for w in ended if w.hostname not in gone), key=lambda w: w.heard)
-            gone.update(w.hostname for w in kept[:excess])
+            ended = (w for w in self.rows.values() if _has_ended(w) and w.hostname not in gone)
+            gone.update(w.hostname for w in sorted(ended, key=lambda w: w.heard)[:excess])
+        if gone and self._looked_at is not None:
+            self._looked_at = [worker for worker in self._looked_at if worker.hostname not in gone]
         for hostname in gone:
             del self.rows[hostname]
             self._changed.discard(hostname)
             self._removed.add(hostname)
-            for memory in (self._skews, self._pids, self._absent):
+            for memory in (self._skews, self._pids, self._absent, self._steady):
                 memory.pop(hostname, None)
             self._duplicates.discard(hostname)
 
     def get_silent(self, *, now: float, connected_at: float) -> list[str]:
         """Names whose silence is longer than normal and who are not known to have ended."""
         return [
-            name
-            for name, worker in self.rows.items()
+            worker.hostname
+            for worker in self._get_looked_at()
             if worker.stopped_at is None
             and worker.lost_at is None
             and silence(worker, now=now, connected_at=connected_at) > patience(worker)
         ]
 
+    def is_expected(self, hostname: str) -> bool:
+        """This worker is listed and not known, or judged, to have ended."""
+        worker = self.rows.get(hostname)
+        return worker is not None and worker.stopped_at is None and worker.lost_at is None
+
     def get_unproven(self) -> list[str]:
         """Names called lost for their silence alone: nobody has yet said that they are gone."""
         return [
-            name
-            for name, worker in self.rows.items()
+            worker.hostname
+            for worker in self._get_looked_at()
             if worker.lost_at is not None and worker.stopped_at is None and not self._is_absent(worker)
         ]
 
     def get_to_call(self, *, now: float) -> list[str]:
         """Names to ask for a heartbeat: silent ones, and those that send none of their own before they seem silent."""
         return [
-            name
-            for name, worker in self.rows.items()
+            worker.hostname
+            for worker in self._get_looked_at()
             if worker.stopped_at is None
             and worker.lost_at is None
             and now - worker.heard > (CALL_AFTER if worker.freq is None else patience(worker))
@@ -243,8 +294,8 @@ class WorkerBook:
         ]
         if enable_events:
             deaf = [
-                name
-                for name, worker in self.rows.items()
+                worker.hostname
+                for worker in self._get_looked_at()
                 if worker.status in _ALIVE and _lost_beat(worker, now)
             ]
             if deaf:
@@ -255,14 +306,12 @@ class WorkerBook:
         return notices
 
 
-def _last_sign(worker: Worker) -> float:
-    """When a worker that has ended was last known, or judged, to be anything else."""
-    return max(worker.heard, worker.lost_at or 0.0, worker.evidence or 0.0)
+def _has_ended(worker: Worker) -> bool:
+    return worker.status in (WorkerStatus.LOST, WorkerStatus.STOPPED)
 
 
 def _lost_beat(worker: Worker, now: float) -> bool:
     """Other events come, heartbeats came and have stopped."""
     if worker.freq is None or not worker.heartbeats:
         return False
-    limit = 3 * worker.freq + MARGIN
-    return now - worker.heartbeats[-1] > limit and now - worker.heard < patience(worker)
+    return now - worker.heartbeats[-1] > beat_patience(worker.freq) and now - worker.heard < patience(worker)

@@ -137,6 +137,32 @@ def silence(worker: Worker, *, now: float, connected_at: float) -> float:
     return now - max(worker.heard, connected_at)
 
 
+def steady_until(worker: Worker, *, connected_at: float | None, grace: float) -> float:
+    """Until when nothing that is asked about this worker can be answered otherwise than now unless something is heard
+    of it, epoch seconds; a time in the past: it may be at any moment."""
+    ended = worker.stopped_at is not None
+    if ended or (worker.lost_at is not None and connected_at is None):
+        return last_sign(worker) + grace
+    if connected_at is None:
+        return float("inf")
+    if worker.lost_at is not None or worker.status is not WorkerStatus.ONLINE or worker.heard < connected_at:
+        return 0.0
+    limits = [worker.heard + (CALL_AFTER if worker.freq is None else patience(worker))]
+    if worker.freq is not None and worker.heartbeats:
+        limits.append(worker.heartbeats[-1] + beat_patience(worker.freq))
+    return min(limits)
+
+
+def last_sign(worker: Worker) -> float:
+    """When a worker that has ended was last known, or judged, to be anything else."""
+    return max(worker.heard, worker.lost_at or 0.0, worker.evidence or 0.0)
+
+
+def beat_patience(freq: float) -> float:
+    """Seconds without a heartbeat, while other events come, after which a worker with this `freq` has lost its beat."""
+    return 3 * freq + MARGIN
+
+
 def judge(worker: Worker, evidence: Evidence, *, now: float, connected_at: float | None) -> WorkerStatus:
     """The worker's status. `connected_at` is None while we ourselves hear nothing."""
     if worker.stopped_at is not None:

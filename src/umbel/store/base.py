@@ -114,8 +114,7 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     #: When this was written.
     time: float
     started: float
-    #: "connecting" | "connected" | "blind" (connected, but no proof of life) | "stopped" | "standby" (another
-    #: process writes this history)
+    #: "connecting" | "connected" | "blind" (no proof of life) | "stopped" | "standby" (another process writes here)
     state: str
     #: Broker URL without password.
     broker: str = ""
@@ -134,6 +133,8 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     #: Seconds from an event's arrival at the broker to its commit, as far as known: how far behind what is shown is.
     lag: float = 0.0
     reconnects: int = 0
+    #: The last feed row written with events or workers, 0 before the first: while it stays, so do the workers' rows.
+    feed: int = 0
     #: The last write failed (disk full, locked): what was received since cannot be kept for ever.
     store_error: str = ""
     #: Warnings to show, each a sentence that says what to do.
@@ -233,6 +234,10 @@ class HistoryWriter(ABC):
         """Replace the collector's status (also the 'last alive' time behind monitor-down gaps)."""
 
     @abstractmethod
+    def note_alive(self, now: float, proof_at: float | None) -> None:
+        """The status written last still holds but for `time` (`now`) and `proof_at`. As lasting, and much cheaper."""
+
+    @abstractmethod
     def open_gap(self, gap: Gap) -> int:
         """Record a gap; return its id."""
 
@@ -250,12 +255,20 @@ class HistoryWriter(ABC):
 
     @abstractmethod
     def fetch_last_alive(self) -> float | None:
-        """Up to when all that the last run had received was stored when it last wrote its status, epoch seconds UTC;
-        None for a new history. To be asked before the first `write_status`: what lies between is a monitor-down gap."""
+        """Up to when all that the last run had received was stored, as it said last, epoch seconds UTC; None for a
+        new history. To be asked before the first `write_status`: what lies between is a monitor-down gap."""
 
     @abstractmethod
     def fetch_open_gaps(self) -> list[Gap]:
         """Gaps without an end, oldest first: at start, those that a killed run left open."""
+
+    @abstractmethod
+    def release_memory(self) -> None:
+        """Let go of what is held in memory only to be faster, for nothing is written for a while."""
+
+    @abstractmethod
+    def get_feed_head(self) -> int:
+        """The last id that `write` returned, 0 before the first."""
 
     @abstractmethod
     def get_notices(self) -> list[str]:

@@ -36,7 +36,7 @@ BATCH, FIRST_BATCH = 8_000, 1_000
 LONGEST_STEP = 0.7
 #: Fewer new rows wait this many seconds for more: many small transactions cost more than one.
 WAIT = 5.0
-#: Seconds between looks for work.
+#: Seconds at least between two looks for work.
 PAUSE = 0.5
 #: Seconds between looks for parts whose rows are gone.
 TIDY_INTERVAL = 60.0
@@ -76,9 +76,13 @@ class SearchIndexer:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._stop = threading.Event()
+        self._written = threading.Event()
+        #: Nothing waits to be indexed, as far as is known.
+        self.is_resting = False
         self._thread: threading.Thread | None = None
         self._next_tidy = 0.0
         self._next_sweep = 0.0
+        self._has_news = False
         self._waiting_since: float | None = None
         self._told = ""
 
@@ -91,9 +95,14 @@ class SearchIndexer:
         self._thread = threading.Thread(target=self._run, args=(busy,), name="umbel-search", daemon=True)
         self._thread.start()
 
+    def wake(self) -> None:
+        """Rows were written. From any thread."""
+        self._written.set()
+
     def stop(self) -> None:
         """End soon and wait for that. What is not indexed yet is found by the next run."""
         self._stop.set()
+        self._written.set()
         if self._thread is not None:
             self._thread.join()
         self.close()
@@ -112,6 +121,10 @@ class SearchIndexer:
     def _run(self, busy: Callable[[], bool]) -> None:
         budget = FIRST_BATCH
         while not self._stop.wait(PAUSE):
+            self.is_resting = self._waiting_since is None and not busy()
+            self._written.wait(0.0 if busy() else self._time_to_next())
+            self._written.clear()
+            self.is_resting = False
             while not self._stop.is_set() and not busy():
                 began = time.monotonic()
                 passed = self.step(budget, patient=True)
@@ -125,6 +138,15 @@ class SearchIndexer:
                     budget = min(BATCH, budget * 2)
                 # at most half of a core, so that a rebuild leaves something to ingest and pages
                 self._stop.wait(took)
+
+    def _time_to_next(self) -> float:
+        """Seconds until there is something to do although nothing was written meanwhile."""
+        due = self._next_tidy
+        if self._waiting_since is not None:
+            due = min(due, self._waiting_since + WAIT)
+        if self._has_news:
+            due = min(due, self._next_sweep)
+        return 0.0 if self._told else max(0.0, due - time.monotonic())
 
     def step(self, budget: int, *, patient: bool = False) -> int:
         """Index at most `budget` new rows and what changed; return how many new rows were passed.
@@ -164,6 +186,7 @@ class SearchIndexer:
         connection.execute("BEGIN IMMEDIATE")
         try:
             run = _Run(connection)
+            self._has_news = run.has_news
             if patient and not self._is_due(run, budget):
                 connection.execute("ROLLBACK")
                 return 0
@@ -175,11 +198,14 @@ class SearchIndexer:
                 self._next_tidy = now + TIDY_INTERVAL
                 run.drop_emptied_parts()
             connection.execute("COMMIT")
+            self._has_news = False
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         connection.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES})").fetchall()
+        if passed < budget:  # nothing is left to do for now
+            connection.execute("PRAGMA shrink_memory")
         return passed
 
     def _is_due(self, run: "_Run", budget: int) -> bool:

@@ -11,10 +11,13 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
+from umbel.store.base import CollectorStatus
 
 #: "Umbe" in SQLite's header: this file is a history of ours.
 APPLICATION_ID = 0x556D6265
@@ -106,6 +109,35 @@ def identity(path: Path) -> tuple[int, int] | None:
     return (stat.st_dev, stat.st_ino)
 
 
+class Alive(NamedTuple):
+    """The second line of the lock file: the status written last, at time `status`, still held at `time`, with the
+    broker's last proof of life at `proof` (0.0: never). Epoch seconds."""
+
+    status: float
+    time: float
+    proof: float
+
+
+def read_alive(path: Path) -> Alive | None:
+    """What the lock file of the history at `path` tells, None when nothing."""
+    try:
+        _, *values = _lock_path(path).read_text("ascii").split()
+        return Alive(*map(float, values))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def as_last_held(path: Path, status: CollectorStatus) -> CollectorStatus:
+    """The status, read from the history at `path`, as its writer last confirmed it.
+
+    What it confirmed of another status does not count: then the file is an older copy.
+    """
+    alive = read_alive(path)
+    if alive is None or abs(alive.status - status.time) > 1e-3:
+        return status
+    return msgspec.structs.replace(status, time=alive.time, proof_at=alive.proof or None)
+
+
 class FileLock:
     """A kernel lock on `<file>.lock`, which holds the owner's pid. Gone with the process, however it ends."""
 
@@ -113,6 +145,7 @@ class FileLock:
         self._path = _lock_path(path)
         self._history = path
         self._descriptor: int | None = None
+        self._length = 0
 
     def acquire(self) -> None:
         """Raises StoreLocked with the pid of the owner."""
@@ -123,14 +156,25 @@ class FileLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "another process"
+            owner = (
+                os.read(descriptor, 32).partition(b"\n")[0].decode("ascii", "replace") or "another process"
+            )
             os.close(descriptor)
             raise StoreLocked(f"{self._history} is written by process {owner}") from exc
         self._descriptor = descriptor
-        # the pid is for people: the lock holds without it, on a full disk too
+        self.write_alive(read_alive(self._history))
+
+    def write_alive(self, alive: Alive | None) -> None:
+        """Replace the content. It is for people and for the next start: the lock holds without, on a full disk too."""
+        if self._descriptor is None:
+            return
+        line = b"" if alive is None else b"%.6f %.6f %.6f\n" % alive
         with suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            # in this order, and always as long, so that a reader never finds nothing
+            length = os.pwrite(self._descriptor, b"%d\n%b" % (os.getpid(), line), 0)
+            if length != self._length:
+                os.ftruncate(self._descriptor, length)
+                self._length = length
 
     def release(self) -> None:
         """Let another process write. The file stays: removing it would race with who opens it now."""

@@ -18,6 +18,7 @@ from umbel.store.migrate import migrate
 from umbel.store.sqlite_file import (
     APPLICATION_ID,
     CHECKED_BYTES,
+    Alive,
     Content,
     Damaged,
     FileLock,
@@ -68,6 +69,14 @@ class OwnedFile:
         self._second_identity: tuple[int, int] | None = None
         self._replaced_at: float | None = None
 
+    def is_current(self) -> bool:
+        """The file that is written still lies at the path."""
+        return identity(self.path) == self._identity
+
+    def write_alive(self, alive: Alive | None) -> None:
+        """Note beside the file that what was written last still holds."""
+        self._lock.write_alive(alive)
+
     def open(self) -> None:
         """Lock, repair or create, and migrate. Safe to call twice; raises as `HistoryWriter.open`."""
         with self.mutex:
@@ -100,6 +109,13 @@ class OwnedFile:
                 self._close_second()
             self._lock.release()
             self._locked = False
+
+    def release_memory(self) -> None:
+        """Empty the page caches: what is wanted again is read again, out of the system's cache as a rule."""
+        with self.mutex, self._glancing:
+            for connection in (self._connection, self._second):
+                if connection is not None:
+                    connection.execute("PRAGMA shrink_memory")
 
     def select(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """All rows of one query."""

@@ -41,7 +41,7 @@ from umbel.store.queries import chosen_values, count_facets, facets_suffice, kno
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
-from umbel.store.sqlite_file import Damaged, identity, translated
+from umbel.store.sqlite_file import Damaged, as_last_held, identity, translated
 from umbel.store.sqlite_tallies import SQLiteTallies
 from umbel.store.stepped_view import SteppedView
 from umbel.store.totals import bounds_key
@@ -246,7 +246,10 @@ class SQLiteReader(SQLiteTallies):
     def fetch_status(self) -> CollectorStatus | None:
         table = schema.meta
         rows = self._fetch(sa.select(table.c.value).where(table.c.key == "status"))
-        return msgspec.json.decode(rows[0][0], type=CollectorStatus) if rows else None
+        if not rows:
+            return None
+        status = msgspec.json.decode(rows[0][0], type=CollectorStatus)
+        return as_last_held(self._path, status)
 
     def fetch_size(self) -> tuple[int, int]:
         rows = self._fetch(sa.select(sa.func.coalesce(sa.func.sum(schema.facets.c.n), 0)))

@@ -20,7 +20,7 @@ from umbel.store.base import Changes, CollectorStatus, Gap, HistoryWriter, Prune
 from umbel.store.packing import unpack
 from umbel.store.retention import Limits
 from umbel.store.rows import TASK_FIELDS, task_of
-from umbel.store.sqlite_file import translated
+from umbel.store.sqlite_file import Alive, as_last_held, translated
 from umbel.store.sqlite_owned import OwnedFile
 from umbel.store.sqlite_write import ChunkWriter, StaleChange
 
@@ -55,6 +55,9 @@ class SQLiteWriter(HistoryWriter):
         self._limits = limits
         self._clock = clock
         self._chunks = ChunkWriter(buckets)
+        self._feed = 0
+        #: What was written last.
+        self._status: CollectorStatus | None = None
         self._file = OwnedFile(path, max_bytes=max_bytes, clock=clock, on_reset=self._chunks.forget)
 
     def open(self) -> None:
@@ -62,6 +65,12 @@ class SQLiteWriter(HistoryWriter):
 
     def close(self) -> None:
         self._file.close()
+
+    def release_memory(self) -> None:
+        self._file.release_memory()
+
+    def get_feed_head(self) -> int:
+        return self._feed
 
     def get_notices(self) -> list[str]:
         with self._file.mutex:
@@ -90,7 +99,10 @@ class SQLiteWriter(HistoryWriter):
                 return self._write(self._refreshed(changes))
 
     def _write(self, changes: Changes) -> int:
-        return self._file.transact(lambda cursor: self._chunks.apply(cursor, changes, now=self._clock()))
+        self._feed = self._file.transact(
+            lambda cursor: self._chunks.apply(cursor, changes, now=self._clock())
+        )
+        return self._feed
 
     def _refreshed(self, changes: Changes) -> Changes:
         """`changes` with every `before` as it is stored."""
@@ -104,12 +116,23 @@ class SQLiteWriter(HistoryWriter):
     def write_status(self, status: CollectorStatus) -> None:
         text = msgspec.json.encode(status).decode()
         self._file.transact(lambda cursor: cursor.execute(_PUT_META, ("status", text)))
+        self._status = status
+
+    def note_alive(self, now: float, proof_at: float | None) -> None:
+        status = self._status
+        if status is None:
+            return
+        if not self._file.is_current():
+            # a new file must have it as well
+            self.write_status(msgspec.structs.replace(status, time=now, proof_at=proof_at))
+            return
+        self._file.write_alive(Alive(status.time, now, proof_at or 0.0))
 
     def fetch_last_alive(self) -> float | None:
         rows = self._file.select("SELECT value FROM meta WHERE key = 'status'")
         if not rows:
             return None
-        status = msgspec.json.decode(rows[0][0], type=CollectorStatus)
+        status = as_last_held(self._file.path, msgspec.json.decode(rows[0][0], type=CollectorStatus))
         return status.time - status.lag
 
     def open_gap(self, gap: Gap) -> int:

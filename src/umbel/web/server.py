@@ -1,19 +1,24 @@
 """Binds the address and runs uvicorn on it until a signal ends it. Called by `app.serve`."""
 
+import asyncio
 import contextlib
 import errno
 import gc
 import os
+import signal
 import socket
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from email.utils import formatdate
 from pathlib import Path
 from typing import Protocol
 
 import uvicorn
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from umbel.errors import ConfigError
 
@@ -120,10 +125,48 @@ class RealAddress:
         await self._app(scope, receive, send)
 
 
+class DatedState(ServerState):
+    """What uvicorn's connections share, with a date that an answer makes when it asks for one.
+
+    uvicorn makes it at intervals, whether anybody asks or not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = 0
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of every answer that the server itself adds: the date."""
+        second = int(time.time())
+        if second != self._second:
+            self._headers = [(b"date", formatdate(second, usegmt=True).encode())]
+            self._second = second
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self._headers = headers
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_stop = on_stop
+        self.server_state = DatedState()
+
+    async def main_loop(self) -> None:
+        """Sleep until a signal: uvicorn would look for one ten times a second."""
+        told = asyncio.Event()
+
+        def leave(number: int) -> None:
+            self.handle_exit(number, None)
+            told.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, leave, number)
+        if not self.should_exit:  # a signal before these handlers were there
+            await told.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()

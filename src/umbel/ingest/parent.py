@@ -1,0 +1,79 @@
+"""The collector's side of the pipes to its parent: takes commands, and says how it is.
+
+Both in threads of their own, so that the parent hears of a history that takes no writes, too. Started by
+`ingest.collector`; the other side is `ingest.supervise`.
+"""
+
+import io
+import logging
+import time
+from collections.abc import Callable
+from typing import IO
+
+import msgspec
+
+from umbel.ingest.bell import Bell
+from umbel.ingest.source import SourceHealth
+from umbel.store.base import CollectorStatus
+
+_log = logging.getLogger("umbel.ingest.collector")
+
+#: Seconds between two lines while something happens.
+INTERVAL = 1.0
+#: The same while nothing does. A status is believed for 5 s (`metrics.readiness`).
+QUIET_INTERVAL = 2.5
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A line on stdin after the first."""
+
+    #: Workers that answered an inspect just now.
+    evidence: list[str] = msgspec.field(default_factory=list)
+
+
+def obey(stdin: io.FileIO, take: Callable[[Command], None]) -> None:
+    """Take commands until the parent closes the pipe, which it also does by dying."""
+    for line in stdin:
+        try:
+            take(msgspec.json.decode(line, type=Command))
+        except msgspec.MsgspecError as error:
+            _log.warning("A command could not be read: %s", error)
+
+
+class Reporter:
+    """Writes statuses until the parent is gone."""
+
+    def __init__(self, get_status: Callable[[], CollectorStatus]) -> None:
+        self._get_status = get_status
+        self._news = Bell()
+        self._health: SourceHealth | None = None
+
+    def wake(self) -> None:
+        """There is something to tell. From any thread."""
+        self._news.set()
+
+    def note_health(self, health: SourceHealth) -> None:
+        """How the source is now: what is new of it is told at once."""
+        known, self._health = self._health, health
+        if known is None or health != msgspec.structs.replace(known, proof_at=health.proof_at):
+            self.wake()
+
+    def run(self, stdout: IO[bytes]) -> None:
+        """Write a line now and then. Raises BrokenPipeError or ValueError when nobody reads any more."""
+        encode = msgspec.json.Encoder().encode
+        last: CollectorStatus | None = None
+        while True:
+            status = self._get_status()
+            stdout.write(encode(status) + b"\n")
+            stdout.flush()
+            if last is None or is_news(last, status):
+                time.sleep(INTERVAL)
+            else:
+                self._news.wait(QUIET_INTERVAL)
+                self._news.clear()
+            last = status
+
+
+def is_news(before: CollectorStatus, now: CollectorStatus) -> bool:
+    """Whether anything is otherwise than before; another proof of life alone is nothing new."""
+    return now != msgspec.structs.replace(before, time=now.time, proof_at=now.proof_at)
