@@ -29,6 +29,7 @@ class MemoryHistory(HistoryWriter):
         self.writes: list[Changes] = []
         self.broken = False
         self.fetched = 0
+        self.queues: set[str] = set()
 
     def open(self) -> None:
         self._check()
@@ -70,6 +71,10 @@ class MemoryHistory(HistoryWriter):
     def write_status(self, status: CollectorStatus) -> None:
         self._check()
         self.status = status
+
+    def remember_queues(self, names: Collection[str]) -> None:
+        self._check()
+        self.queues.update(names)
 
     def fetch_last_alive(self) -> float | None:
         return None if self.status is None else self.status.time - self.status.lag

@@ -61,6 +61,8 @@ class Command(msgspec.Struct, frozen=True):
 
     #: Workers that answered an inspect just now.
     evidence: list[str] = msgspec.field(default_factory=list)
+    #: Queues that workers or the broker told of.
+    queues: list[str] = msgspec.field(default_factory=list)
 
 
 class _Parts(msgspec.Struct, frozen=True):
@@ -101,6 +103,8 @@ class Collector:
         spool = Spool(Path(settings.store_path).parent, settings.spool_bytes)
         self._buffer = Buffer(settings.buffer_bytes, clock=clock, spool=spool)
         self._next_status = 0.0
+        self._lock = threading.Lock()
+        self._queues: set[str] = set()
 
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
@@ -111,6 +115,8 @@ class Collector:
         """From the thread that reads stdin."""
         if self._parts is not None:
             self._parts.judge.take_evidence(command.evidence)
+        with self._lock:
+            self._queues.update(command.queues)
 
     def run(self) -> None:
         """Collect until stopped. Broker and store may come and go; both are statuses, not exits.
@@ -200,6 +206,7 @@ class Collector:
             now = self._clock()
             parts.judge.look(health, now)
             parts.keeper.look_around(now)
+            self._remember_queues()
         except StoreError as error:
             self._note_store_error(error, "written")
             self._stop.wait(STORE_RETRY)
@@ -208,6 +215,17 @@ class Collector:
             _log.info("The history can be written again.")
             self._store_error = ""
         self._rest(busy=parts.pipeline.events - before >= _BUSY, spent=time.monotonic() - begun)
+
+    def _remember_queues(self) -> None:
+        with self._lock:
+            queues, self._queues = self._queues, set()
+        if queues:
+            try:
+                self._store.remember_queues(queues)
+            except StoreError:
+                with self._lock:
+                    self._queues |= queues
+                raise
 
     def _note_store_error(self, error: StoreError, what: str) -> None:
         if str(error) != self._store_error:
