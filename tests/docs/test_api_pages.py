@@ -21,6 +21,7 @@ PAGES = {
     "/workers",
     "/tasks",
     "/broker",
+    "/queue/{name:path}",
     "/worker/{name:path}",
     "/task/{uuid:path}",
     "/static/{path:path}",

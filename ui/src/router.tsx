@@ -1,5 +1,7 @@
 import { createRouter } from "@tanstack/react-router";
+import { brokerRoute } from "./routes/broker";
 import { dashboardRoute, workersRoute } from "./routes/dashboard";
+import { queueRoute } from "./routes/queue";
 import { rootRoute } from "./routes/root";
 import { parseSearch, stringifySearch } from "./routes/searchParams";
 import { taskRoute } from "./routes/task";
@@ -8,7 +10,15 @@ import { workerRoute } from "./routes/worker";
 import { PREFIX } from "./services/page";
 
 /** Every screen, at Flower's address. */
-const routeTree = rootRoute.addChildren([dashboardRoute, workersRoute, workerRoute, tasksRoute, taskRoute]);
+const routeTree = rootRoute.addChildren([
+  dashboardRoute,
+  workersRoute,
+  workerRoute,
+  tasksRoute,
+  taskRoute,
+  brokerRoute,
+  queueRoute,
+]);
 
 export function makeRouter() {
   return createRouter({

@@ -41,6 +41,7 @@ function Shell() {
         "/": () => document.querySelector<HTMLInputElement>("[data-search]")?.focus(),
         "g d": () => void navigate({ to: "/" }),
         "g t": () => void navigate({ to: "/tasks" }),
+        "g b": () => void navigate({ to: "/broker" }),
         "?": () => setHelp(true),
       }),
       [navigate],
@@ -66,6 +67,9 @@ function Shell() {
             </Link>
             <Link to="/tasks" activeOptions={{ includeSearch: false }}>
               Tasks
+            </Link>
+            <Link to="/broker" activeOptions={{ includeSearch: false }}>
+              Broker
             </Link>
           </>
         }

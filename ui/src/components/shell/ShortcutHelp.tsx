@@ -5,6 +5,7 @@ const SHORTCUTS = [
   ["/", "Search on this page"],
   ["g d", "Go to the dashboard"],
   ["g t", "Go to the tasks"],
+  ["g b", "Go to the broker"],
   ["?", "This list"],
   ["Esc", "Close a menu or dialog"],
 ] as const;
