@@ -104,7 +104,7 @@ def redis_url(redis_server: RedisServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def rabbitmq_server() -> Iterator[RabbitServer]:
     """The RabbitMQ that tests share, with its management API; stop or freeze one of your own instead."""
-    with RabbitServer(management=True) as server:
+    with RabbitServer(management=True, config={"collect_statistics_interval": "1000"}) as server:
         yield server
 
 

@@ -40,7 +40,7 @@ class PassiveDeclarer:
             asker = _Asker(connection)
             return [
                 asker.ask(name) if time.monotonic() < until else QueueFigures(name=name)
-                for name in sorted(names)
+                for name in sorted(set(names))
             ]
 
     def purge(self, name: str) -> int:

@@ -204,7 +204,7 @@ class _Keyspace:
 
     def fetch_lengths(self, names: Collection[str]) -> Lengths:
         """Queue -> priority step -> messages, by name; None where the user may not look."""
-        ordered = sorted(names)
+        ordered = sorted(set(names))
         lists = [(name, step) for name in ordered for step in self.steps]
         lengths: Lengths = {name: {} for name in ordered}
         for start in range(0, len(lists), _TURN):

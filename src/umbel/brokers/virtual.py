@@ -70,7 +70,9 @@ class SilentInspector(BrokerInspector):
         return Capabilities()
 
     def fetch_queues(self, names: Collection[str]) -> Reading:
-        return Reading(queues=[QueueFigures(name=name) for name in sorted(names)], problems=[self._reason])
+        return Reading(
+            queues=[QueueFigures(name=name) for name in sorted(set(names))], problems=[self._reason]
+        )
 
     def fetch_names(self) -> set[str]:
         return set()

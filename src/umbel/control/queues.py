@@ -179,7 +179,9 @@ class Queues:
         board = self._join(reading, names)
         spent = time.monotonic() - begun
         with self._lock:
-            self._fresh_until = time.monotonic() + min(STALE, max(FRESH, FRESH_SHARE * spent))
+            # what failed is soon asked again; what took long is not asked all the time
+            share = 0.0 if reading.problems else FRESH_SHARE * spent
+            self._fresh_until = time.monotonic() + min(STALE, max(FRESH, share))
         return board
 
     def _ask_workers(self) -> None:
