@@ -83,7 +83,7 @@ def test_redis_of_its_own(make: Callable[[ExitStack], dict[str, Any]], tmp_path:
 
 
 def test_rabbitmq(rabbitmq_url: str, rabbitmq_server: Any, tmp_path: Path) -> None:
-    settings = {"broker_url": rabbitmq_url}
+    settings: dict[str, Any] = {"broker_url": rabbitmq_url}
     app = make_app(**settings)
     shop = BrokerShop(app, make_inspector(app, rabbitmq_server.management_url), make_unreachable)
     end = tmp_path / "end"
@@ -116,7 +116,7 @@ def test_the_server_tells_the_same_with_consumers_and_remembers_the_queue(
     options = {**ODD, "global_keyprefix": "shop-1:"}
     umbel = umbel_server(redis_url, arguments=[f"--broker_transport_options={json.dumps(options)}"])
     umbel.wait_until_collecting()
-    settings = {"broker_url": redis_url, "broker_transport_options": options}
+    settings: dict[str, Any] = {"broker_url": redis_url, "broker_transport_options": options}
     app = make_app(**settings)
     end = tmp_path / "end"
 

@@ -6,7 +6,7 @@ and the keys of unacknowledged messages exactly as the workers use them. A queue
 
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,7 +36,7 @@ MOST_HEADS = 1_000
 _PEEK_TURN = 10
 _PEEK_BYTES = 16_000_000
 #: Seconds that one search for binding tables may take; the next one goes on where it ended.
-_SCAN_TIME = 0.3
+_SCAN_TIME = 1.0
 _SCAN_TURN = 1_000
 
 #: Queue -> priority step -> messages.
@@ -127,11 +127,11 @@ class RedisInspector(BrokerInspector):
         pattern = _escaped(keys.binding_key("")) + "*"
         while True:
             self._scanned, tables = keys.client.scan(self._scanned, match=pattern, count=_SCAN_TURN)
-            for table in tables:
-                exchange = table.decode("utf-8", "replace")[len(keys.binding_key("")) :]
-                if not _is_control(exchange, self._app):
-                    members = binding_members(keys.client.smembers(table), keys.channel.sep)
-                    self._found.update(queue for _, _, queue in members if not is_internal(queue))
+            for name in keys.fetch_bound(
+                table for table in tables if not _is_control(keys.exchange_of(table), self._app)
+            ):
+                if not is_internal(name):
+                    self._found.add(name)
             if self._scanned == 0:
                 self._names, self._found = self._found, set()
                 return
@@ -197,6 +197,19 @@ class _Keyspace:
     def binding_key(self, exchange: str) -> str:
         """Key of an exchange's binding table."""
         return self._prefix + str(self.channel.keyprefix_queue % (exchange,))
+
+    def exchange_of(self, table: bytes) -> str:
+        """The exchange whose binding table has this key."""
+        return table.decode("utf-8", "replace")[len(self.binding_key("")) :]
+
+    def fetch_bound(self, tables: Iterable[bytes]) -> Iterator[str]:
+        """The queues that binding tables name."""
+        pipe = self.client.pipeline(transaction=False)
+        for table in tables:
+            pipe.smembers(table)
+        for members in pipe.execute(raise_on_error=False):
+            if isinstance(members, set):
+                yield from (queue for _, _, queue in binding_members(members, self.channel.sep))
 
     def key(self, name: str, step: int) -> str:
         """Key of a queue's list for a priority step."""
