@@ -22,6 +22,8 @@ Origin = Literal["worker", "config", "broker", "history"]
 ASK_BROKER_EVERY = 15.0
 #: Queues beyond this are not shown.
 MOST_NAMES = 20_000
+#: Names that the collector is told at once.
+MOST_TOLD = 500
 
 
 class QueueNames:
@@ -61,14 +63,15 @@ class QueueNames:
         seen = [name for name, origins in found.items() if origins != ["config"]]
         remembered = self._fetch_remembered()
         if remembered is not None:
-            self._remember([name for name in seen if name not in remembered])
-            for name in remembered:
+            # the rest is told with the next readings
+            self._remember([name for name in seen if name not in remembered][:MOST_TOLD])
+            for name in sorted(remembered):
                 found.setdefault(name, []).append("history")
         return {name: tuple(found[name]) for name in sorted(found)[:MOST_NAMES]}
 
-    def _fetch_remembered(self) -> list[str] | None:
+    def _fetch_remembered(self) -> set[str] | None:
         try:
-            return [queue.name for queue in self._reader.fetch_queues() if not is_internal(queue.name)]
+            return {queue.name for queue in self._reader.fetch_queues() if not is_internal(queue.name)}
         except StoreError as exc:
             logger.debug("The remembered queues can't be read: %s", exc)
             return None

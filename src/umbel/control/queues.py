@@ -26,7 +26,7 @@ from umbel.brokers.base import (
 from umbel.brokers.names import fold_delayed
 from umbel.control.inspect import Inspector
 from umbel.control.queue_age import Age, FirstSeen, Rest, oldest_of
-from umbel.control.queue_names import Origin, QueueNames
+from umbel.control.queue_names import MOST_NAMES, Origin, QueueNames
 from umbel.control.roster import is_alive
 from umbel.errors import BrokerError, BrokerUnavailable, StoreError
 from umbel.model.redact import Redactor
@@ -176,6 +176,8 @@ class Queues:
         except BrokerError as exc:
             unknown = [QueueFigures(name=name) for name in names]
             reading = Reading(queues=unknown, problems=[f"The broker's queues can't be read: {exc}"])
+        if len(names) == MOST_NAMES:
+            reading.problems.append(f"Only the first {MOST_NAMES:,} queues by name are shown.")
         board = self._join(reading, names)
         spent = time.monotonic() - begun
         with self._lock:

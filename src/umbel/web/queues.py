@@ -70,10 +70,19 @@ class QueuesV1:
                 )
             )
         except NotSupported as exc:
+            await self._check_known(name)
             return _json(_nothing(name, str(exc), self._deps.now()))
         except BrokerUnavailable as exc:
             raise Refused(503, f"The queue can't be looked into now: {exc}") from exc
+        if look.total == 0:
+            await self._check_known(name)
         return await run_sync(lambda: _json(_messages_out(name, look)))
+
+    async def _check_known(self, name: str) -> QueueState:
+        state = (await self._board()).queues.get(name)
+        if state is None:
+            raise Refused(404, f"Unknown queue '{name}'")
+        return state
 
     async def _board(self) -> Board:
         try:
