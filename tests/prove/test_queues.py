@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import redis
+import trustme
 
 from tests.apps.queues import make_app
-from tests.conftest import UmbelFactory
+from tests.conftest import PROMPT_FIGURES, UmbelFactory
 from tests.contract.broker_contract import BrokerShop
 from tests.contract.test_broker_rabbitmq import make_unreachable
 from tests.integration.test_queue_figures import working
@@ -98,3 +99,41 @@ def test_a_rabbitmq_that_hangs_is_unavailable_within_seconds() -> None:
         finally:
             server.thaw()
         assert time.monotonic() - begun < 15
+
+
+def test_amqps_and_https_ask_for_a_client_certificate_of_a_private_authority(
+    tmp_path: Path, umbel_server: UmbelFactory
+) -> None:
+    authority = trustme.CA()
+    for name, certificate in (
+        ("server", authority.issue_cert("127.0.0.1")),
+        ("client", authority.issue_cert("umbel")),
+    ):
+        certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / f"{name}.pem"))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    port, api_port = free_port(), free_port()
+    config = {"listeners.ssl.default": f"127.0.0.1:{port}", "management.ssl.ip": "127.0.0.1"}
+    config["management.ssl.port"] = str(api_port)
+    for section in ("ssl_options", "management.ssl"):
+        config |= {f"{section}.{kind}file": f"{tmp_path}/server.pem" for kind in ("cert", "key")}
+        config |= {f"{section}.cacertfile": f"{tmp_path}/ca.pem", f"{section}.verify": "verify_peer"}
+        config[f"{section}.fail_if_no_peer_cert"] = "true"
+    with RabbitServer(management=True, config=config | PROMPT_FIGURES) as server:
+        app = make_app(server.url)
+        BrokerShop(app, make_inspector(app, server.management_url), make_unreachable).send("orders", 3)
+        files = {"ca_certs": "ca.pem", "certfile": "client.pem", "keyfile": "client.pem"}
+        umbel = umbel_server(
+            f"amqps://guest:guest@127.0.0.1:{port}//",
+            arguments=[
+                f"--broker_api=https://guest:guest@127.0.0.1:{api_port}/api/",
+                *(f"--broker_{name}={tmp_path / file}" for name, file in files.items()),
+            ],
+        )
+        umbel.wait_until_collecting(60.0)
+
+        def told() -> dict[str, Any]:
+            found: dict[str, Any] = umbel.get("/api/v1/queues/orders").json()
+            return found
+
+        wait_for(lambda: (told().get("ready"), told().get("unacked")) == (3, 0), 30.0)
+        assert told()["problems"] == []

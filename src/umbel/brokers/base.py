@@ -59,7 +59,8 @@ class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
     consumers: int | None = None
     #: Epoch seconds UTC.
     idle_since: float | None = None
-    #: Ids of the tasks next to be taken, one of which waits longest: one for each priority. Empty: none waits.
+    #: Ids of the tasks next to be taken, one for each priority, of which one waits longest; "" for a message that
+    #: tells none. Empty: none waits.
     oldest: tuple[str, ...] | None = None
     #: Priority step -> ready messages; empty where the broker keeps one list for all.
     priorities: dict[int, int] = msgspec.field(default_factory=dict)

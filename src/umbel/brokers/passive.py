@@ -54,9 +54,9 @@ class PassiveDeclarer:
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         options = {
-            **(self._app.conf.broker_transport_options or {}),
             "read_timeout": READ_TIMEOUT,
             "write_timeout": READ_TIMEOUT,
+            **(self._app.conf.broker_transport_options or {}),
         }
         kombu = self._app.connection_for_read(
             connect_timeout=CONNECT_TIMEOUT, heartbeat=0, transport_options=options

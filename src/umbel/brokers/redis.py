@@ -32,7 +32,7 @@ _NO_RETRY = {
 _TURN = 2_000
 #: Lists with messages up to which their oldest message is read; with more it is read for one queue at a time.
 MOST_HEADS = 1_000
-#: Messages fetched in one turn, and bytes of them after which looking ends.
+#: Messages fetched in one turn, and bytes of them after which no more are.
 _PEEK_TURN = 10
 _PEEK_BYTES = 16_000_000
 #: Seconds that one search for binding tables may take; the next one goes on where it ended.
@@ -85,14 +85,18 @@ class RedisInspector(BrokerInspector):
         return Reading(queues=queues, problems=problems)
 
     def _fetch_heads(self, keys: "_Keyspace", lengths: Lengths) -> dict[str, tuple[str, ...]]:
-        """Queue -> ids of the next tasks of its lists, where they can be read and are not too many."""
+        """Queue -> ids of the next tasks of its lists ("" for one without), where they can be read, are not too many
+        and not too large."""
         filled = [(name, step) for name, steps in lengths.items() for step, n in steps.items() if n]
         if len(filled) > MOST_HEADS:
             return {}
         heads: dict[str, tuple[str, ...]] = {}
+        taken = 0
         for name, message in keys.fetch_heads(filled):
-            if message.task_id is not None:
-                heads[name] = (*heads.get(name, ()), message.task_id)
+            heads[name] = (*heads.get(name, ()), message.task_id or "")
+            taken += message.size
+            if taken > _PEEK_BYTES:
+                break
         return heads
 
     def _fetch_unacked(self, keys: "_Keyspace", problems: list[str]) -> dict[str, int] | None:

@@ -74,7 +74,7 @@ class Inspector:
         self._cache: Answers = {}
         self._running: dict[tuple[str, ...], Future[None]] = {}
         self._asked: dict[str, float] = {}
-        self._queues_asked: float | None = None
+        self._has_asked_queues = False
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(len(FULL), "umbel-inspect")
         self._runs = ThreadPoolExecutor(4, "umbel-refresh")
@@ -126,19 +126,16 @@ class Inspector:
         """Queue -> the workers that consume from it. None while that is not known: nobody was asked yet, or one of
         the living workers did not answer."""
         with self._lock:
-            cache, asked = self._cache, self._queues_asked
-            if asked is None or any("active_queues" not in cache.get(hostname, {}) for hostname in alive):
+            cache = self._cache
+            if not self._has_asked_queues or any(
+                "active_queues" not in cache.get(hostname, {}) for hostname in alive
+            ):
                 return None
             consumers: dict[str, set[str]] = {}
             for hostname, answers in cache.items():
                 for name in queue_names(answers):
                     consumers.setdefault(name, set()).add(hostname)
         return consumers
-
-    @property
-    def queues_asked(self) -> float | None:
-        """When all workers were last asked for their queues, epoch seconds UTC."""
-        return self._queues_asked
 
     def _begin(self, hostnames: tuple[str, ...], methods: tuple[str, ...]) -> Future[None]:
         key = (*hostnames, *methods)
@@ -214,8 +211,7 @@ class Inspector:
                 answers["timestamp"] = now
 
     def _note_queues(self, replies: Answers, *, everybody: bool) -> None:
-        if everybody:
-            self._queues_asked = self._now()
+        self._has_asked_queues |= everybody
         self._on_queues(
             {name for reply in replies.values() for name in queue_names({"active_queues": reply})}
         )

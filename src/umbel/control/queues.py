@@ -113,6 +113,8 @@ class Queues:
         self._waiting = 0
         self._reading: Future[Board] | None = None
         self._fresh_until = 0.0
+        #: Used by the one reading that runs.
+        self._next_ask = 0.0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -168,7 +170,7 @@ class Queues:
             self._waiting -= 1
 
     def _read(self) -> Board:
-        begun = time.monotonic()
+        begun, share = time.monotonic(), FRESH_SHARE
         self._ask_workers()
         names = self._names.fetch()
         try:
@@ -176,24 +178,23 @@ class Queues:
         except BrokerError as exc:
             unknown = [QueueFigures(name=name) for name in names]
             reading = Reading(queues=unknown, problems=[f"The broker's queues can't be read: {exc}"])
+            share = 0.0  # soon asked again
         if len(names) == MOST_NAMES:
             reading.problems.append(f"Only the first {MOST_NAMES:,} queues by name are shown.")
         board = self._join(reading, names)
         spent = time.monotonic() - begun
         with self._lock:
-            # what failed is soon asked again; what took long is not asked all the time
-            share = 0.0 if reading.problems else FRESH_SHARE * spent
-            self._fresh_until = time.monotonic() + min(STALE, max(FRESH, share))
+            self._fresh_until = time.monotonic() + min(STALE, max(FRESH, share * spent))
         return board
 
     def _ask_workers(self) -> None:
-        asked = self._inspector.queues_asked
-        if asked is None or self._now() - asked >= ASK_WORKERS_EVERY:
+        if time.monotonic() >= self._next_ask:
+            self._next_ask = time.monotonic() + ASK_WORKERS_EVERY
             self._inspector.request_queues()
 
     def _join(self, reading: Reading, names: dict[str, tuple[Origin, ...]]) -> Board:
         now, can = self._now(), self.capabilities
-        ids = [uuid for queue in reading.queues for uuid in queue.oldest or ()]
+        ids = [uuid for queue in reading.queues for uuid in queue.oldest or () if uuid]
         sent, problems = self._fetch_sent(ids, list(reading.problems))
         with self._lock:
             ages = self._first_seen.ages(ids, sent, now)
