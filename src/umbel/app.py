@@ -21,15 +21,18 @@ from celery import Celery
 import umbel
 from umbel import banner
 from umbel.auth.basic import BasicAuthenticator
+from umbel.brokers.management import ApiTls
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
 from umbel.control.doctor import examine, report
 from umbel.control.examine import gather
 from umbel.control.inspect import RETRY_AFTER, Inspector
+from umbel.control.queues import Queues
 from umbel.control.roster import grace_of
 from umbel.errors import ConfigError, InspectError, StoreError, StoreLocked
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
+from umbel.model.redact import Redactor
 from umbel.store.base import CollectorStatus
 from umbel.store.place import Place, broker_identity, history_place, remove_place
 from umbel.store.retention import Limits
@@ -66,11 +69,14 @@ def serve(config: Config, app: Celery) -> int:
             timeout=config.inspect_timeout,
             fetch_workers=reader.fetch_workers,
             on_evidence=collector.send_evidence,
+            on_queues=collector.send_queues,
             grace=grace_of(config),
             follow_every=RETRY_AFTER,
         )
         collector.on_rows = inspector.note_change
-        web = build(deps_of(config, app, reader, collector, inspector))
+        queues = queues_of(config, app, reader, collector, inspector)
+        stack.callback(queues.stop)
+        web = build(deps_of(config, app, reader, collector, inspector, queues))
         for service in (collector, inspector):
             service.start()
             stack.callback(service.stop)
@@ -101,8 +107,33 @@ def leave_waiting_threads() -> None:
         os._exit(0)
 
 
-def deps_of(
+def queues_of(
     config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector
+) -> Queues:
+    """What reads the broker's queues."""
+    tls = ApiTls(
+        ca_certs=config.broker_api_ca_certs,
+        certfile=config.broker_api_certfile,
+        keyfile=config.broker_api_keyfile,
+        verify=config.broker_api_ssl_verify,
+    )
+    return Queues(
+        app,
+        make_inspector(app, config.broker_api, tls),
+        inspector,
+        reader,
+        remember=collector.send_queues,
+        redactor=Redactor(config.redact_patterns) if config.redact else None,
+    )
+
+
+def deps_of(
+    config: Config,
+    app: Celery,
+    reader: SQLiteReader,
+    collector: CollectorProcess,
+    inspector: Inspector,
+    queues: Queues,
 ) -> Deps:
     """What the web side is given."""
     return Deps(
@@ -110,7 +141,7 @@ def deps_of(
         reader=reader,
         status=collector.status,
         inspector=inspector,
-        brokers=make_inspector(app, config.broker_api),
+        queues=queues,
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,
         broker=banner.masked(broker_url(app)),

@@ -13,7 +13,10 @@ UmbelError
 ├── SourceError          the event source lost its broker or was refused
 ├── DecodeError          a message is not a Celery event; has `cause`
 ├── InspectError         the workers could not be asked
-└── BrokerUnavailable    the broker's queues can't be read now
+└── BrokerError          the broker's queues
+    ├── BrokerUnavailable they can't be read now
+    ├── NoSuchQueue      the broker has no queue of this name
+    └── NotSupported     this kind of broker can't do that
 """
 
 
@@ -81,5 +84,17 @@ class InspectError(UmbelError):
     """The workers could not be asked: broker or result backend unavailable."""
 
 
-class BrokerUnavailable(UmbelError):
+class BrokerError(UmbelError):
+    """Something is wrong with a question to the broker about its queues."""
+
+
+class BrokerUnavailable(BrokerError):
     """The broker, or its management interface, gave no usable answer."""
+
+
+class NoSuchQueue(BrokerError):
+    """The broker has no queue of this name."""
+
+
+class NotSupported(BrokerError):
+    """This kind of broker can't do what was asked."""

@@ -8,13 +8,19 @@ from tests.contract.store_contract import assert_facets_exact
 from tests.contract.teller import EPOCH, Teller, received, succeeded
 from umbel.model.event import Event
 from umbel.store.base import Gap, HistoryReader, HistoryWriter, TaskQuery
-from umbel.store.retention import Holdings, Limits, excess
+from umbel.store.retention import QUEUE_AGE, Holdings, Limits, excess
 
 DAY = 86400.0
 
 
 def uuids(reader: HistoryReader) -> list[str]:
     return [task.uuid for task in reader.fetch_tasks(TaskQuery(descending=False), limit=10_000).tasks]
+
+
+def sent(uuid: str, *, queue: str = "celery", at: float = EPOCH) -> Event:
+    return Event(
+        type="task-sent", hostname="gen1@web", timestamp=at, received_at=at, uuid=uuid, queue=queue, name="n"
+    )
 
 
 class StoreRetentionContract:
@@ -117,6 +123,25 @@ class StoreRetentionContract:
         # the newest row stays, so that nobody mistakes new rows for known ones
         assert [row.id for row in reader.fetch_feed(0)] == [reader.fetch_feed_head()] == [2]
         assert teller.tell(received("another", at=EPOCH + 100 * DAY)) == 3
+
+    def test_queues_are_remembered_for_a_while(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+        Teller(writer).tell([sent("u", queue="from-a-task")])
+        writer.remember_queues(["from-a-worker", "", "x" * 300])
+        names = ["from-a-task", "from-a-worker"]
+        assert [(queue.name, queue.first_seen) for queue in reader.fetch_queues()] == [
+            (name, EPOCH) for name in names
+        ]
+        writer.prune(now=EPOCH + QUEUE_AGE - 10)
+        assert [queue.name for queue in reader.fetch_queues()] == names
+        writer.prune(now=EPOCH + QUEUE_AGE + 10)
+        assert reader.fetch_queues() == []
+
+    def test_when_a_task_was_sent_is_told_for_many(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        Teller(writer).tell([sent("a", at=EPOCH - 5), *succeeded("b"), sent("c")])
+        assert reader.fetch_sent(["a", "b", "absent"]) == {"a": EPOCH - 5}
+        assert reader.fetch_sent([]) == {}
 
     @pytest.mark.parametrize("limits", [Limits(tasks=10, age=None, bytes=None)])
     def test_writes_go_in_while_retention_runs(self, writer: HistoryWriter, reader: HistoryReader) -> None:

@@ -42,6 +42,23 @@ def test_the_newest_migration_is_the_version_we_know() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_VERSION]
 
 
+def test_a_history_of_the_first_schema_remembers_the_queues_of_its_tasks(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    with made_history(path).begin() as connection:
+        connection.exec_driver_sql("DROP TABLE queues")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+        columns = (
+            "uuid, state, updated, finished, ascii, redelivered, attempts, origin, clock, first_seen, marks"
+        )
+        for uuid, queue, at in (("a", "'orders'", 5), ("b", "'orders'", 7), ("c", "NULL", 9)):
+            connection.exec_driver_sql(
+                f"INSERT INTO tasks ({columns}, queue) "
+                f"VALUES ('{uuid}', 'PENDING', {at}, 0, 1, 0, 0, 0, 0, {at - 1}, x'', {queue})"
+            )
+    with made_history(path).connect() as connection:
+        assert connection.exec_driver_sql("SELECT * FROM queues").fetchall() == [("orders", 4.0, 7.0)]
+
+
 def test_space_can_come_back_and_the_file_is_ours(tmp_path: Path) -> None:
     with made_history(tmp_path / "h.sqlite3").connect() as connection:
         assert connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == 2

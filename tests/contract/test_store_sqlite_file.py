@@ -229,7 +229,7 @@ def test_a_newer_schema_is_refused_with_both_versions(path: Path) -> None:
     other.close()
     writer = make_writer(path)
     for _ in range(2):
-        with pytest.raises(StoreRefused, match="schema 0815, but .* 0001"):
+        with pytest.raises(StoreRefused, match="schema 0815, but .* 0002"):
             writer.open()
     with pytest.raises(StoreRefused, match="0815"):
         SQLiteReader(path, buckets=BUCKETS).open()

@@ -18,7 +18,9 @@ from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
 from umbel.control.inspect import Inspector
+from umbel.control.queues import Queues
 from umbel.errors import StoreError
+from umbel.model.redact import Redactor
 from umbel.store.base import CollectorStatus, HistoryReader
 from umbel.web.application import WebApplication, build
 from umbel.web.deps import Deps
@@ -39,18 +41,29 @@ def fetch_told_status(reader: HistoryReader) -> CollectorStatus | None:
 def make_deps(
     reader: HistoryReader, ui_folder: Path, *, app: Celery | None = None, environ: dict[str, str] | None = None,
     status: Callable[[], Any] | None = None, format_task: Any = None, inspector: Inspector | None = None,
+    queues: Queues | None = None,
     **settings: Any,
 ) -> Deps:  # fmt: skip
     """What the composition root would hand over; `settings` are options of `Config`."""
     config = Config(**{"task_runtime_metric_buckets": (*BUCKETS, math.inf), **settings})
     app = app or Celery("test", broker="memory://", set_as_current=False)
+    inspector = inspector or Inspector(
+        app, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence
+    )
     return Deps(
         config=config,
         reader=reader,
         status=status or partial(fetch_told_status, reader),
-        inspector=inspector
-        or Inspector(app, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence),
-        brokers=make_inspector(app, config.broker_api),
+        inspector=inspector,
+        queues=queues
+        or Queues(
+            app,
+            make_inspector(app, config.broker_api),
+            inspector,
+            reader,
+            remember=ignore_evidence,
+            redactor=Redactor(config.redact_patterns) if config.redact else None,
+        ),
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,
         broker="redis://:**@localhost:6379/0",

@@ -44,6 +44,8 @@ def screens(shop: Shop) -> dict[str, str]:
         f"{shop.url}/monitor": "Outcomes per minute",
         f"{shop.url}/task/{failed[0]['uuid']}": "Attempt 1",
         f"{shop.url}/worker/{WORKER}": "Process id",
+        f"{shop.url}/broker": "Oldest waits",
+        f"{shop.url}/queue/celery": "No message waits",
     }
 
 
@@ -125,7 +127,7 @@ def test_the_keyboard_reaches_search_pages_and_help(page: Page, shop: Shop) -> N
 
 @pytest.mark.timeout(180)
 def test_a_header_and_its_figures_share_one_edge(page: Page, shop: Shop) -> None:
-    for path in ("/?sort=-processed", "/tasks?sort=-runtime&columns=name,received,runtime,retries"):
+    for path in ("/?sort=-processed", "/broker", "/tasks?sort=-runtime&columns=name,received,runtime,retries"):
         page.goto(f"{shop.url}{path}")
         expect(page.locator("tbody tr").first).to_be_visible()
         apart = page.evaluate(EDGES_APART)

@@ -31,6 +31,7 @@ class MemoryHistory(HistoryWriter):
         self.writes: list[Changes] = []
         self.broken = False
         self.fetched = 0
+        self.queues: set[str] = set()
 
     def open(self) -> None:
         self._check()
@@ -76,6 +77,10 @@ class MemoryHistory(HistoryWriter):
     def note_alive(self, now: float, proof_at: float | None) -> None:
         if self.status is not None:
             self.status = msgspec.structs.replace(self.status, time=now, proof_at=proof_at)
+
+    def remember_queues(self, names: Collection[str]) -> None:
+        self._check()
+        self.queues.update(names)
 
     def fetch_last_alive(self) -> float | None:
         return None if self.status is None else self.status.time - self.status.lag

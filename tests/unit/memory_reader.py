@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from umbel.model.queue import KnownQueue
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Task
 from umbel.model.worker import Worker
@@ -38,6 +39,7 @@ class MemoryReader(HistoryReader):
         self.running: dict[tuple[str, str], tuple[int, float]] = {}
         self.rollups: list[tuple[RollupKey, Rollup]] = []
         self.gaps: list[Gap] = []
+        self.queues: list[KnownQueue] = []
         self.feed: list[FeedRow] = []
         self.status: CollectorStatus | None = None
 
@@ -117,6 +119,12 @@ class MemoryReader(HistoryReader):
 
     def fetch_task_types(self) -> list[str]:
         return sorted({task.name for task in self.tasks if task.name})
+
+    def fetch_queues(self) -> list[KnownQueue]:
+        return sorted(self.queues, key=lambda queue: queue.name)
+
+    def fetch_sent(self, uuids: Collection[str]) -> dict[str, float]:
+        return {task.uuid: task.sent for task in self.tasks if task.uuid in uuids and task.sent is not None}
 
     def fetch_rollups(
         self, *, kind: str, label: str | None, span: int, start: float, end: float

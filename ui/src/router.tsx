@@ -1,6 +1,8 @@
 import { createRouter } from "@tanstack/react-router";
+import { brokerRoute } from "./routes/broker";
 import { dashboardRoute, workersRoute } from "./routes/dashboard";
 import { monitorRoute } from "./routes/monitor";
+import { queueRoute } from "./routes/queue";
 import { rootRoute } from "./routes/root";
 import { parseSearch, stringifySearch } from "./routes/searchParams";
 import { taskRoute } from "./routes/task";
@@ -16,6 +18,8 @@ const routeTree = rootRoute.addChildren([
   tasksRoute,
   taskRoute,
   monitorRoute,
+  brokerRoute,
+  queueRoute,
 ]);
 
 export function makeRouter() {

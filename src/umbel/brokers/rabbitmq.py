@@ -1,98 +1,140 @@
-"""Queues of RabbitMQ from its management API."""
+"""Queues of RabbitMQ: from its management API, and where that gives no answer, from AMQP itself."""
 
-import base64
-import json
-import ssl
-import urllib.error
-import urllib.request
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from celery import Celery
 
-from umbel.brokers.base import BrokerInspector, Capabilities, QueueDepth
-from umbel.errors import BrokerUnavailable
+from umbel.brokers.base import BrokerInspector, Capabilities, QueueFigures, Reading
+from umbel.brokers.management import COLUMNS, ApiTls, ManagementApi
+from umbel.brokers.names import is_internal
+from umbel.brokers.passive import PassiveDeclarer
+from umbel.errors import BrokerUnavailable, NotSupported
 
-#: Seconds for the whole question.
-TIMEOUT = 2.0
-DEFAULT_PORT = 15672
+#: A management API that failed this slowly, in seconds, is left alone for a while, so that pages do not wait for it.
+_SLOW = 1.0
+_LEFT_ALONE = 15.0
 
 
 class RabbitInspector(BrokerInspector):
-    """One GET of the virtual host's queues per question."""
+    """One GET of the virtual host's queues a reading, else a passive declaration of each queue."""
 
-    def __init__(self, app: Celery, broker_api: str | None) -> None:
-        """`broker_api`: the management API's URL, with or without its final slash; None for port 15672 of the
-        broker's host with the broker's own credentials."""
-        self._app = app
-        self._broker_api = broker_api
+    def __init__(
+        self,
+        app: Celery,
+        broker_api: str | None,
+        tls: ApiTls,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = ManagementApi(app, broker_api, tls)
+        self._amqp = PassiveDeclarer(app)
+        self._monotonic = monotonic
+        self._trouble: tuple[float, BrokerUnavailable] | None = None
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(ready=True, unacked=True, consumers=True, idle_since=True)
+        return Capabilities(
+            messages=True, ready=True, unacked=True, consumers=True, idle_since=True, names=True, purge=True
+        )
 
-    def fetch_queues(self, names: Collection[str]) -> list[QueueDepth]:
-        wanted = set(names)
-        return [_depth(raw) for raw in self._fetch() if raw.get("name") in wanted]
-
-    def _fetch(self) -> list[dict[str, Any]]:
-        url, credentials, context = self._request()
-        token = base64.b64encode(credentials.encode()).decode()
-        request = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})
+    def fetch_queues(self, names: Collection[str]) -> Reading:
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as response:
-                queues = json.load(response)
-        except (OSError, ValueError) as exc:
-            # urllib's errors are OSErrors; their text holds no credentials
-            raise BrokerUnavailable(f"The RabbitMQ management API gave no answer: {exc}") from exc
-        if not isinstance(queues, list):
-            raise BrokerUnavailable("The RabbitMQ management API answered with something else than queues.")
-        return [queue for queue in queues if isinstance(queue, dict)]
+            found = {raw["name"]: figures_of(raw) for raw in self._ask(COLUMNS)}
+        except BrokerUnavailable as exc:
+            return self._fetch_passively(names, exc)
+        # a virtual host's list is whole: what is not in it is not there
+        queues = [found.get(name) or _absent(name) for name in sorted(set(names))]
+        partial = [queue.name for queue in queues if queue.messages is None or queue.ready is None]
+        problems = [_partly(partial)] if partial else []
+        return Reading(queues=queues, problems=problems)
 
-    def _request(self) -> tuple[str, str, ssl.SSLContext | None]:
-        """URL without credentials, `user:password`, and how to check the server's certificate."""
-        connection = self._app.connection_for_read()
-        vhost = connection.virtual_host or "/"
-        user, password = connection.userid or "guest", connection.password or "guest"
-        if self._broker_api is None:
-            base, split = (
-                f"http://{_bracketed(connection.hostname)}:{DEFAULT_PORT}/api/",
-                None,
-            )
-        else:
-            split = urlsplit(self._broker_api)
-            host = split.netloc.rpartition("@")[2]
-            base = urlunsplit((split.scheme, host, split.path.rstrip("/") + "/", "", ""))
-        if split is not None and split.username:
-            user, password = unquote(split.username), unquote(split.password or "")
-        context = _context(connection.ssl) if base.startswith("https:") else None
-        return f"{base}queues/{quote(vhost, safe='')}", f"{user}:{password}", context
+    def _fetch_passively(self, names: Collection[str], trouble: BrokerUnavailable) -> Reading:
+        problems = [f"{trouble} Ready messages and consumers are asked for over AMQP; the rest is unknown."]
+        return Reading(queues=self._amqp.fetch_queues(names), problems=problems)
+
+    def fetch_names(self) -> set[str]:
+        return {raw["name"] for raw in self._ask(COLUMNS) if not is_internal(raw["name"])}
+
+    def fetch_lengths(self, names: Collection[str]) -> list[dict[str, Any]]:
+        wanted = set(names)
+        try:
+            return [raw for raw in self._ask(None) if raw["name"] in wanted]
+        except BrokerUnavailable:
+            return [_flower_form(queue) for queue in self._amqp.fetch_queues(wanted) if queue.exists]
+
+    def peek(self, name: str, *, offset: int = 0, limit: int = 50, unacked: bool = False) -> Any:
+        raise NotSupported(
+            "RabbitMQ shows a message only by taking it out of its queue and putting it back, which changes its "
+            "order and marks it as redelivered. Tasks sent with task-sent events are in the list of tasks."
+        )
+
+    def purge(self, name: str) -> int:
+        return self._amqp.purge(name)
+
+    def _ask(self, columns: str | None) -> list[dict[str, Any]]:
+        begun = self._monotonic()
+        if self._trouble is not None and begun < self._trouble[0]:
+            raise self._trouble[1]
+        try:
+            answer = self._api.fetch_queues(columns=columns)
+        except BrokerUnavailable as exc:
+            now = self._monotonic()
+            self._trouble = (now + _LEFT_ALONE, exc) if now - begun > _SLOW else None
+            raise
+        self._trouble = None
+        return answer
 
 
-def _context(broker_use_ssl: Any) -> ssl.SSLContext:
-    """Certificates are checked unless the broker's own settings say not to."""
-    options = broker_use_ssl if isinstance(broker_use_ssl, dict) else {}
-    authority = options.get("ca_certs") or options.get("ssl_ca_certs")
-    context = ssl.create_default_context(cafile=authority)
-    if ssl.CERT_NONE in (options.get("cert_reqs"), options.get("ssl_cert_reqs")):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _bracketed(host: str | None) -> str:
-    host = host or "localhost"
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def _depth(raw: dict[str, Any]) -> QueueDepth:
-    return QueueDepth(
-        name=str(raw["name"]),
-        messages=int(raw.get("messages") or 0),
-        ready=raw.get("messages_ready"),
-        unacked=raw.get("messages_unacknowledged"),
-        consumers=raw.get("consumers"),
-        idle_since=raw.get("idle_since"),
-        raw=raw,
+def figures_of(raw: dict[str, Any]) -> QueueFigures:
+    """A queue as the management API tells it; a new queue's figures come one after the other, some seconds late."""
+    ready, unacked = _count(raw.get("messages_ready")), _count(raw.get("messages_unacknowledged"))
+    messages = _count(raw.get("messages"))
+    return QueueFigures(
+        name=raw["name"],
+        exists=True,
+        messages=messages,
+        ready=ready,
+        unacked=unacked,
+        consumers=_count(raw.get("consumers")),
+        idle_since=moment_of(raw.get("idle_since")),
     )
+
+
+def moment_of(text: Any) -> float | None:
+    """Epoch seconds of `idle_since`: ISO 8601 since RabbitMQ 3.10, else `2026-11-26 9:05:07`; both are UTC."""
+    if not isinstance(text, str):
+        return None
+    for read in (datetime.fromisoformat, lambda old: datetime.strptime(old, "%Y-%m-%d %H:%M:%S")):
+        try:
+            moment = read(text)
+        except ValueError:
+            continue
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _absent(name: str) -> QueueFigures:
+    return QueueFigures(name=name, exists=False, messages=0, ready=0, unacked=0, consumers=0)
+
+
+def _partly(names: list[str]) -> str:
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"The RabbitMQ management API did not tell every figure of {shown}: a queue is new, or its node is down."
+
+
+def _flower_form(queue: QueueFigures) -> dict[str, Any]:
+    """What AMQP tells, under the names of the management API."""
+    told = {
+        "name": queue.name,
+        "messages": queue.messages,
+        "messages_ready": queue.ready,
+        "consumers": queue.consumers,
+    }
+    return {key: value for key, value in told.items() if value is not None}

@@ -3,8 +3,13 @@
 from celery import Celery
 
 from umbel.brokers.base import BrokerInspector
+from umbel.brokers.management import ApiTls
 from umbel.brokers.rabbitmq import RabbitInspector
 from umbel.brokers.redis import RedisInspector
+from umbel.brokers.virtual import COUNTABLE, SilentInspector, VirtualInspector
+
+#: Driver types whose queue lengths Flower tells as well.
+FLOWER_DRIVERS = frozenset({"amqp", "redis"})
 
 
 def driver_of(app: Celery) -> str:
@@ -12,11 +17,11 @@ def driver_of(app: Celery) -> str:
     return str(app.connection_for_read().transport.driver_type)
 
 
-def make_inspector(app: Celery, broker_api: str | None) -> BrokerInspector | None:
-    """The inspector for the app's broker, None where this kind can't be read. `broker_api` is RabbitMQ's only."""
+def make_inspector(app: Celery, broker_api: str | None, api_tls: ApiTls | None = None) -> BrokerInspector:
+    """The inspector for the app's broker. `broker_api` and `api_tls` are RabbitMQ's only."""
     driver = driver_of(app)
     if driver == "redis":
         return RedisInspector(app)
     if driver == "amqp":
-        return RabbitInspector(app, broker_api)
-    return None
+        return RabbitInspector(app, broker_api, api_tls or ApiTls())
+    return VirtualInspector(app) if driver in COUNTABLE else SilentInspector(driver)

@@ -171,6 +171,38 @@ TLS = (
         help="Check the broker's certificate when TLS is set up by these options. false turns TLS on "
         "unchecked: anybody on the way can listen.",
     ),
+    Option(
+        name="broker_api_ca_certs",
+        kind=kind.PATH,
+        default=None,
+        group=Group.TLS,
+        default_text="as the broker's, else the system's",
+        help="Certificate authorities (PEM) that the certificate of an https broker_api is checked against.",
+    ),
+    Option(
+        name="broker_api_certfile",
+        kind=kind.PATH,
+        default=None,
+        group=Group.TLS,
+        default_text="as the broker's",
+        help="Client certificate (PEM) shown to an https broker_api.",
+    ),
+    Option(
+        name="broker_api_keyfile",
+        kind=kind.PATH,
+        default=None,
+        group=Group.TLS,
+        help="Private key (PEM) of broker_api_certfile.",
+    ),
+    Option(
+        name="broker_api_ssl_verify",
+        kind=kind.BOOLEAN,
+        default=None,
+        group=Group.TLS,
+        default_text="as the broker's",
+        help="Check the certificate of an https broker_api. false accepts any, also a self-signed one: anybody on the "
+        "way can listen.",
+    ),
 )
 
 HISTORY = (

@@ -34,6 +34,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     broker: str | None = None
     result_backend: str | None = None
     broker_api: str | None = None
+    broker_api_ca_certs: str | None = None
+    broker_api_certfile: str | None = None
+    broker_api_keyfile: str | None = None
+    #: None: as the broker's own settings say.
+    broker_api_ssl_verify: bool | None = None
     broker_transport_options: dict[str, Any] | None = None
     event_exchange: str | None = None
     control_exchange: str | None = None

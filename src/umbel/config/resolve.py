@@ -17,7 +17,8 @@ from umbel.config.web_options import TASK_COLUMNS
 from umbel.errors import ConfigError, NotBuilt
 
 #: Options naming files that must be there.
-_INPUT_FILES = ("certfile", "keyfile", "ca_certs", "broker_ca_certs", "broker_certfile", "broker_keyfile")
+_INPUT_FILES = ("certfile", "keyfile", "ca_certs", "broker_ca_certs", "broker_certfile", "broker_keyfile",
+                "broker_api_ca_certs", "broker_api_certfile", "broker_api_keyfile")  # fmt: skip
 #: PATH options that are not resolved: `conf` is looked up by itself.
 _AS_GIVEN = frozenset({"conf"})
 
@@ -150,8 +151,11 @@ def _check_tls(values: dict[str, Any], warnings: list[str]) -> None:
     if bool(values["certfile"]) != bool(values["keyfile"]):
         given, missing = ("certfile", "keyfile") if values["certfile"] else ("keyfile", "certfile")
         raise ConfigError(f"{given}: HTTPS needs {missing} as well; allowed: both or none")
-    if values["broker_keyfile"] and not values["broker_certfile"]:
-        raise ConfigError("broker_keyfile: needs broker_certfile as well; allowed: both or none")
+    for prefix in ("broker", "broker_api"):
+        if values[f"{prefix}_keyfile"] and not values[f"{prefix}_certfile"]:
+            raise ConfigError(
+                f"{prefix}_keyfile: needs {prefix}_certfile as well; allowed: both, or the certificate alone"
+            )
     if values["ca_certs"] and not values["certfile"]:
         warnings.append(
             "ca_certs has no effect without certfile and keyfile: pages are served over plain HTTP."

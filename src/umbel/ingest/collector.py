@@ -105,6 +105,8 @@ class Collector:
         self._idle_since = 0.0
         self._woken = False
         self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
+        self._lock = threading.Lock()
+        self._queues: set[str] = set()
 
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
@@ -116,7 +118,9 @@ class Collector:
         """From the thread that reads stdin."""
         if self._parts is not None:
             self._parts.judge.take_evidence(command.evidence)
-            self._buffer.wake()
+        with self._lock:
+            self._queues.update(command.queues)
+        self._buffer.wake()
 
     def run(self) -> None:
         """Collect until stopped. Broker and store may come and go; both are statuses, not exits.
@@ -239,8 +243,20 @@ class Collector:
         now = self._clock()
         parts.judge.look(health, now)
         parts.keeper.look_around(now)
+        self._remember_queues()
         if self._indexer is not None and self._store.get_feed_head() != written:
             self._indexer.wake()
+
+    def _remember_queues(self) -> None:
+        with self._lock:
+            queues, self._queues = self._queues, set()
+        if queues:
+            try:
+                self._store.remember_queues(queues)
+            except StoreError:
+                with self._lock:
+                    self._queues |= queues
+                raise
 
     def _note_store_error(self, error: StoreError, what: str) -> None:
         if str(error) != self._store_error:

@@ -29,6 +29,8 @@ class Command(msgspec.Struct, frozen=True):
 
     #: Workers that answered an inspect just now.
     evidence: list[str] = msgspec.field(default_factory=list)
+    #: Queues that workers or the broker told of.
+    queues: list[str] = msgspec.field(default_factory=list)
 
 
 def obey(stdin: io.FileIO, take: Callable[[Command], None]) -> None:

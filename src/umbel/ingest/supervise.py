@@ -79,9 +79,16 @@ class CollectorProcess:
 
     def send_evidence(self, hostnames: Collection[str]) -> None:
         """Tell the collector that these workers answered an inspect; forgotten when it is not running."""
-        if not hostnames:
+        self._send("evidence", hostnames)
+
+    def send_queues(self, names: Collection[str]) -> None:
+        """Tell the collector that these queues are there; forgotten when it is not running."""
+        self._send("queues", names)
+
+    def _send(self, what: str, names: Collection[str]) -> None:
+        if not names:
             return
-        line = msgspec.json.encode({"evidence": sorted(hostnames)}) + b"\n"
+        line = msgspec.json.encode({what: sorted(names)}) + b"\n"
         with self._lock:
             process = self._process
             if process is None or process.stdin is None:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from umbel.model.plain import Life
+from umbel.model.queue import KnownQueue
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Task
 from umbel.model.worker import Worker
@@ -238,6 +239,10 @@ class HistoryWriter(ABC):
         """The status written last still holds but for `time` (`now`) and `proof_at`. As lasting, and much cheaper."""
 
     @abstractmethod
+    def remember_queues(self, names: Collection[str]) -> None:
+        """These queues are there now; those that tasks name are remembered by `write`."""
+
+    @abstractmethod
     def open_gap(self, gap: Gap) -> int:
         """Record a gap; return its id."""
 
@@ -359,6 +364,14 @@ class HistoryReader(ABC):
     @abstractmethod
     def fetch_task_types(self) -> list[str]:
         """Sorted task names ever seen."""
+
+    @abstractmethod
+    def fetch_queues(self) -> list[KnownQueue]:
+        """The queues that are remembered, by name."""
+
+    @abstractmethod
+    def fetch_sent(self, uuids: Collection[str]) -> dict[str, float]:
+        """uuid -> when it was sent, epoch seconds UTC; tasks of which that is not known are left out."""
 
     @abstractmethod
     def fetch_rollups(

@@ -11,6 +11,8 @@ import msgspec
 ROLLUP_AGES = {60: 48 * 3600, 3600: 90 * 86400}
 #: Seconds that a feed row is kept: a page that was away longer asks for everything again.
 FEED_AGE = 3600
+#: Seconds that a queue is remembered after it was last seen.
+QUEUE_AGE = 30 * 86400
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@
 import sqlalchemy as sa
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 metadata = sa.MetaData()
 
@@ -200,6 +200,16 @@ meta = sa.Table(
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Queues that were seen once: they are shown while no worker runs, too.
+queues = sa.Table(
+    "queues",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("first_seen", sa.Double, nullable=False),
+    sa.Column("last_seen", sa.Double, nullable=False),
     sqlite_with_rowid=False,
 )
 

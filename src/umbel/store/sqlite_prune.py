@@ -9,7 +9,7 @@ from functools import partial
 from time import perf_counter, sleep
 
 from umbel.store.base import Pruned
-from umbel.store.retention import FEED_AGE, ROLLUP_AGES, Holdings, Limits, bytes_per_task, excess
+from umbel.store.retention import FEED_AGE, QUEUE_AGE, ROLLUP_AGES, Holdings, Limits, bytes_per_task, excess
 from umbel.store.sqlite_write import append_feed, facet_key, write_facets
 
 #: Runs one step as a transaction under the writer's lock and returns its result.
@@ -77,6 +77,7 @@ def thin_out(transact: Transact, limits: Limits, *, now: float) -> None:
             )
     # the newest row stays, for its id is where readers begin
     _delete(transact, "feed", "id", "time < ? AND id < (SELECT max(id) FROM feed)", (now - FEED_AGE,))
+    _delete(transact, "queues", "name", "last_seen < ?", (now - QUEUE_AGE,))
     # a search index that is further behind is made anew
     _delete(transact, "rewritten", "seq", "seq <= (SELECT max(seq) FROM rewritten) - ?", (KEPT_REWRITTEN,))
     if limits.age is not None:

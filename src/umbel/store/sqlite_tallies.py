@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from umbel.model.queue import KnownQueue
 from umbel.model.worker import Worker
 from umbel.store.base import HistoryReader, Runtimes
 
@@ -26,6 +27,8 @@ _EVENT_TOTALS = "SELECT worker, type, sum(n) FROM counters {} GROUP BY worker, t
 _RUNTIMES = "SELECT worker, task, data FROM runtimes WHERE bounds = :bounds {}"
 _CHANGED_SENDERS = "SELECT id, workers FROM feed WHERE id > :after ORDER BY id LIMIT :limit"
 _STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
+_QUEUES = "SELECT name, first_seen, last_seen FROM queues ORDER BY name"
+_SENT = "SELECT uuid, sent FROM tasks WHERE sent IS NOT NULL {}"
 _RUNNING_TOTALS = "SELECT worker, sum(n) FROM facets WHERE state = 'STARTED' GROUP BY worker"
 
 _decode_worker = msgspec.msgpack.Decoder(Worker).decode
@@ -66,6 +69,12 @@ class SQLiteTallies(HistoryReader):
 
     def fetch_running_totals(self) -> dict[str, int]:
         return {worker: total for worker, total in self._fetch_plain(_RUNNING_TOTALS) if total}
+
+    def fetch_queues(self) -> list[KnownQueue]:
+        return [KnownQueue(*row) for row in self._fetch_plain(_QUEUES)]
+
+    def fetch_sent(self, uuids: Collection[str]) -> dict[str, float]:
+        return dict(self._fetch_of(_SENT, "AND uuid", uuids)) if uuids else {}
 
     def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
         rows = self._fetch_plain(_CHANGED_SENDERS, after=after, limit=MOST_FEED_ROWS)

@@ -15,6 +15,7 @@ from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, are_ascii, insert_row, is_steady, update_row
 from umbel.store.sqlite_bulk import insert_rows, update_rows
+from umbel.store.sqlite_queues import QueueBook
 from umbel.store.totals import rollup_totals, runtime_totals, with_longer_spans
 
 #: A feed row names at most this many tasks.
@@ -52,12 +53,14 @@ class ChunkWriter:
         self._rollups = rollup_totals()
         self._runtimes = runtime_totals(buckets)
         self._types: set[str] = set()
+        self.queues = QueueBook()
 
     def forget(self) -> None:
         """Drop what was remembered, after a transaction was undone or the file was replaced."""
         self._rollups.forget()
         self._runtimes.forget()
         self._types.clear()
+        self.queues.forget()
 
     def apply(self, cursor: sqlite3.Cursor, changes: Changes, *, now: float) -> int:
         """Execute everything that `changes` ask for; return the feed id. Raises StaleChange."""
@@ -65,6 +68,7 @@ class ChunkWriter:
         _write_errors(cursor, changes.tasks)
         write_facets(cursor, _facet_differences(changes.tasks))
         self._write_types(cursor, changes.tasks)
+        self.queues.note_tasks(cursor, changes.tasks, now=now)
         _write_workers(cursor, changes.workers, changes.workers_removed)
         _write_counters(cursor, changes.counters)
         self._runtimes.add(cursor, changes.runtimes)

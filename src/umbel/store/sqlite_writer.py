@@ -135,6 +135,10 @@ class SQLiteWriter(HistoryWriter):
         status = as_last_held(self._file.path, msgspec.json.decode(rows[0][0], type=CollectorStatus))
         return status.time - status.lag
 
+    def remember_queues(self, names: Collection[str]) -> None:
+        with self._file.mutex:
+            self._file.transact(lambda cursor: self._chunks.queues.note(cursor, names, now=self._clock()))
+
     def open_gap(self, gap: Gap) -> int:
         row = (gap.start, gap.end, gap.cause, gap.lossy, gap.detail)
         sql = 'INSERT INTO gaps (start, "end", cause, lossy, detail) VALUES (?, ?, ?, ?, ?)'

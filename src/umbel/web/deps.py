@@ -8,9 +8,9 @@ import msgspec
 from celery import Celery
 
 from umbel.auth.base import Authenticator
-from umbel.brokers.base import BrokerInspector
 from umbel.config import Config
 from umbel.control.inspect import Inspector
+from umbel.control.queues import Queues
 from umbel.store.base import CollectorStatus, HistoryReader
 
 
@@ -22,8 +22,7 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     #: The collector's live status; None until it has said anything.
     status: Callable[[], CollectorStatus | None]
     inspector: Inspector
-    #: None: this broker's queues can't be read.
-    brokers: BrokerInspector | None
+    queues: Queues
     #: None: no login is configured.
     authenticator: Authenticator | None
     #: For result backends and names; None when Umbel runs from a broker URL alone.

@@ -6,8 +6,10 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 
+from umbel.brokers.registry import FLOWER_DRIVERS
+from umbel.control.inspect import queue_names
 from umbel.control.roster import is_alive
-from umbel.errors import BrokerUnavailable, InspectError
+from umbel.errors import BrokerError, InspectError
 from umbel.web.arguments import Arguments
 from umbel.web.deps import Deps
 from umbel.web.flower_json import answer, json_answer
@@ -59,22 +61,19 @@ class FlowerWorkers:
         return '{"data": [' + ", ".join([row.flower for row in self._present.fetch_rows()]) + "]}"
 
     async def queue_lengths(self, request: Request) -> Response:
-        brokers = self._deps.brokers
-        if brokers is None:
+        if self._deps.driver not in FLOWER_DRIVERS:
             raise Refused(404, f"'{self._deps.driver}' broker is not supported")
         try:
-            queues = await run_sync(brokers.fetch_queues, self._queue_names())
-        except BrokerUnavailable as exc:
+            lengths = self._deps.queues.request_lengths(self._queue_names())
+            active = await asyncio.shield(asyncio.wrap_future(lengths))
+        except BrokerError as exc:
             raise Refused(503, str(exc)) from exc
-        active = [queue.raw or {"name": queue.name, "messages": queue.messages} for queue in queues]
         return json_answer(request, {"active_queues": active})
 
     def _queue_names(self) -> list[str]:
         """The queues that workers consume, else those that the app declares. Sorted."""
         names = {
-            queue["name"]
-            for answers in self._deps.inspector.get_workers().values()
-            for queue in answers.get("active_queues", ())
+            name for answers in self._deps.inspector.get_workers().values() for name in queue_names(answers)
         }
         if not names and self._deps.app is not None:
             conf = self._deps.app.conf

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from umbel.web import query, schema
+from umbel.web import query, queue_schema, schema
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +49,18 @@ OPERATIONS = (
     Operation(
         path="/gaps", name="listGaps", summary="Intervals in which events may have been missed",
         answers=(schema.GapList,), query=query.GapQuery,
+    ),
+    Operation(
+        path="/queues", name="listQueues", summary="Every known queue with its figures",
+        answers=(queue_schema.QueueList,),
+    ),
+    Operation(
+        path="/queues/{name}/messages", name="listMessages", summary="Messages of a queue, looked at and left there",
+        answers=(queue_schema.MessageList,), query=query.MessageQuery, path_parameters={"name": "Queue name."},
+    ),
+    Operation(
+        path="/queues/{name}", name="getQueue", summary="One queue with its figures",
+        answers=(queue_schema.QueueDetail,), path_parameters={"name": "Queue name."},
     ),
     Operation(path="/status", name="getStatus", summary="Whether this is true and current", answers=(schema.Status,)),
     Operation(

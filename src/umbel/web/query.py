@@ -100,6 +100,17 @@ class GapQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
+class MessageQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which messages of a queue. The default is those that are taken next."""
+
+    held: Annotated[
+        Literal["no", "yes"],
+        Meta(description="yes: those that workers hold, not those that wait."),
+    ] = "no"
+    offset: Annotated[int, Meta(ge=0, le=1_000_000, description="Messages to leave out.")] = 0
+    limit: Annotated[int, Meta(ge=1, le=200, description="Most messages.")] = 50
+
+
 _Q = TypeVar("_Q", bound=msgspec.Struct)
 
 

@@ -16,6 +16,7 @@ from umbel.web.operations import OPERATIONS, PREFIX
 from umbel.web.pages import Pages
 from umbel.web.present import Present
 from umbel.web.problem import Family
+from umbel.web.queues import QueuesV1
 from umbel.web.static_files import StaticFiles
 from umbel.web.stream import Stream
 
@@ -31,7 +32,7 @@ class Table:
         self.pages = Pages(deps, present, self._workers)
         self._health = Health(deps, present)
         self._static = StaticFiles(deps.ui_folder)
-        self._v1 = V1(deps, present).handlers | {"stream": stream.handle}
+        self._v1 = V1(deps, present).handlers | QueuesV1(deps).handlers | {"stream": stream.handle}
 
     def routes(self) -> list[BaseRoute]:
         """Everything below the prefix."""
@@ -50,6 +51,7 @@ class Table:
             self._page("/task/{uuid:path}", GET=pages.task),
             self._page("/broker", GET=pages.plain),
             self._page("/monitor", GET=pages.plain),
+            self._page("/queue/{name:path}", GET=pages.plain),
             *self._v1_routes(),
             self._api("/api/workers", GET=workers.workers),
             self._api("/api/tasks", GET=tasks.tasks),

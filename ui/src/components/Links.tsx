@@ -26,6 +26,15 @@ export function WorkerLink(props: LinkProps & { hostname: string }) {
   );
 }
 
+export function QueueLink(props: LinkProps & { name: string }) {
+  const { name, children, ...rest } = props;
+  return (
+    <Link to="/queue/$" params={{ _splat: name }} {...rest}>
+      {children ?? name}
+    </Link>
+  );
+}
+
 /** The tasks page, narrowed. */
 export function TasksLink(
   props: LinkProps & { state?: string; worker?: string; name?: string; search?: string },

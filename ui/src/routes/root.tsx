@@ -42,6 +42,7 @@ function Shell() {
         "g d": () => void navigate({ to: "/" }),
         "g t": () => void navigate({ to: "/tasks" }),
         "g m": () => void navigate({ to: "/monitor" }),
+        "g b": () => void navigate({ to: "/broker" }),
         "?": () => setHelp(true),
       }),
       [navigate],
@@ -67,6 +68,9 @@ function Shell() {
             </Link>
             <Link to="/tasks" activeOptions={{ includeSearch: false }}>
               Tasks
+            </Link>
+            <Link to="/broker" activeOptions={{ includeSearch: false }}>
+              Broker
             </Link>
             <Link to="/monitor" activeOptions={{ includeSearch: false }}>
               Monitor

@@ -1,5 +1,6 @@
 import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
 import type { Bucket } from "../model/monitor";
+import type { MessagePage, QueueDetail, QueueList } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
 import type { StateCount, TaskDetail, TaskPage, TaskQuery } from "../model/task";
 import type { WorkerList } from "../model/worker";
@@ -7,6 +8,9 @@ import { fetchJson } from "./client";
 import {
   bucketFrom,
   gapFrom,
+  messagePageFrom,
+  queueDetailFrom,
+  queueListFrom,
   settingsFrom,
   stateCountsFrom,
   statusFrom,
@@ -26,6 +30,7 @@ export const KEYS = {
   tasks: ["tasks"],
   task: ["task"],
   buckets: ["buckets"],
+  queues: ["queues"],
 } as const;
 
 export const settingsQuery = queryOptions<Settings>({
@@ -131,3 +136,30 @@ export const namesQuery = queryOptions<{ tasks: string[]; workers: string[] }>({
   },
   staleTime: 30_000,
 });
+/** ms between two looks at the broker; a hidden tab does not look. */
+export const BROKER_PACE = 5_000;
+
+export const queuesQuery = queryOptions<QueueList>({
+  queryKey: KEYS.queues,
+  queryFn: async ({ signal }) => queueListFrom(await fetchJson<Wire["QueueList"]>("queues", {}, signal)),
+});
+
+export function queueQuery(name: string) {
+  return queryOptions<QueueDetail>({
+    queryKey: [...KEYS.queues, name],
+    queryFn: async ({ signal }) =>
+      queueDetailFrom(await fetchJson<Wire["QueueDetail"]>(`queues/${encodeURIComponent(name)}`, {}, signal)),
+  });
+}
+
+/** Messages of a queue: those that wait, or those that workers hold. */
+export function messagesQuery(name: string, query: { held: "yes" | "no"; offset: number; limit: number }) {
+  return queryOptions<MessagePage>({
+    queryKey: [...KEYS.queues, name, "messages", query],
+    queryFn: async ({ signal }) =>
+      messagePageFrom(
+        await fetchJson<Wire["MessageList"]>(`queues/${encodeURIComponent(name)}/messages`, query, signal),
+      ),
+    placeholderData: keepPreviousData,
+  });
+}

@@ -123,6 +123,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every known queue with its figures */
+        get: operations["listQueues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{name}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Messages of a queue, looked at and left there */
+        get: operations["listMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One queue with its figures */
+        get: operations["getQueue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -305,6 +356,12 @@ export interface components {
             detail: string;
         };
         /**
+         * Mark
+         * @description What is known of one column of a queue.
+         * @enum {unknown}
+         */
+        Mark: "known" | "unknown" | "unsupported";
+        /**
          * MarkOut
          * @description One thing that happened, as one event told it.
          */
@@ -316,6 +373,41 @@ export interface components {
             clock: number;
         };
         /**
+         * MessageList
+         * @description Messages of a queue in the order in which they will be taken.
+         */
+        MessageList: {
+            queue: string;
+            items: components["schemas"]["MessageOut"][];
+            total: number | null;
+            cut: boolean;
+            reason: string | null;
+            time: number;
+        };
+        /**
+         * MessageOut
+         * @description A message in a queue. Null is not told by the message.
+         */
+        MessageOut: {
+            position: number | null;
+            task_id: string | null;
+            task: string | null;
+            args: string | null;
+            kwargs: string | null;
+            eta: string | null;
+            expires: string | null;
+            retries: number | null;
+            priority: number | null;
+            root_id: string | null;
+            parent_id: string | null;
+            origin: string | null;
+            size: number;
+            delivered: number | null;
+            age: number | null;
+            age_basis: ("first-seen" | "sent") | null;
+            unreadable: string | null;
+        };
+        /**
          * Notice
          * @description Something the operator should know, with its remedy.
          */
@@ -323,6 +415,14 @@ export interface components {
             /** @enum {unknown} */
             level: "error" | "info" | "warning";
             text: string;
+        };
+        /**
+         * PriorityCount
+         * @description Ready messages of one priority step.
+         */
+        PriorityCount: {
+            priority: number;
+            ready: number;
         };
         /**
          * Problem
@@ -337,6 +437,88 @@ export interface components {
             type: string;
             /** @default null */
             parameter: string | null;
+        };
+        /**
+         * QueueCapabilities
+         * @description What can be known and done on this kind of broker.
+         */
+        QueueCapabilities: {
+            messages: boolean;
+            ready: boolean;
+            unacked: boolean;
+            consumers: boolean;
+            idle_since: boolean;
+            oldest: boolean;
+            peek: boolean;
+        };
+        /**
+         * QueueColumns
+         * @description What is known of each column: "unknown" is not told now, "unsupported" is never told by this kind of broker.
+         */
+        QueueColumns: {
+            messages: components["schemas"]["Mark"];
+            ready: components["schemas"]["Mark"];
+            unacked: components["schemas"]["Mark"];
+            consumers: components["schemas"]["Mark"];
+            idle_since: components["schemas"]["Mark"];
+            oldest: components["schemas"]["Mark"];
+        };
+        /**
+         * QueueDetail
+         * @description One queue.
+         */
+        QueueDetail: {
+            name: string;
+            messages: number | null;
+            ready: number | null;
+            unacked: number | null;
+            consumers: number | null;
+            idle_since: number | null;
+            idle_basis: ("broker" | "observed") | null;
+            oldest_task: string | null;
+            oldest_age: number | null;
+            oldest_basis: ("first-seen" | "sent") | null;
+            priorities: components["schemas"]["PriorityCount"][];
+            folded: string[];
+            exists: boolean | null;
+            known_from: ("broker" | "config" | "history" | "worker")[];
+            columns: components["schemas"]["QueueColumns"];
+            capabilities: components["schemas"]["QueueCapabilities"];
+            problems: string[];
+            time: number;
+        };
+        /**
+         * QueueList
+         * @description Every queue that is known, by name.
+         */
+        QueueList: {
+            items: components["schemas"]["QueueOut"][];
+            broker: string;
+            driver: string;
+            capabilities: components["schemas"]["QueueCapabilities"];
+            problems: string[];
+            time: number;
+        };
+        /**
+         * QueueOut
+         * @description A queue now. Null is not known, or not told by this kind of broker: `columns` says which.
+         */
+        QueueOut: {
+            name: string;
+            messages: number | null;
+            ready: number | null;
+            unacked: number | null;
+            consumers: number | null;
+            idle_since: number | null;
+            idle_basis: ("broker" | "observed") | null;
+            oldest_task: string | null;
+            oldest_age: number | null;
+            oldest_basis: ("first-seen" | "sent") | null;
+            priorities: components["schemas"]["PriorityCount"][];
+            folded: string[];
+            exists: boolean | null;
+            known_from: ("broker" | "config" | "history" | "worker")[];
+            columns: components["schemas"]["QueueColumns"];
         };
         /**
          * RollupList
@@ -831,6 +1013,90 @@ export interface operations {
             };
             400: components["responses"]["Refused400"];
             401: components["responses"]["Refused401"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    listQueues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every known queue with its figures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueList"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    listMessages: {
+        parameters: {
+            query?: {
+                /** @description yes: those that workers hold, not those that wait. */
+                held?: "no" | "yes";
+                /** @description Messages to leave out. */
+                offset?: number;
+                /** @description Most messages. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Queue name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Messages of a queue, looked at and left there */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageList"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    getQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Queue name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One queue with its figures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueDetail"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
             503: components["responses"]["Refused503"];
         };
     };

@@ -1,4 +1,5 @@
 import type { Bucket } from "../model/monitor";
+import type { MessagePage, Queue, QueueDetail, QueueList, QueueMessage } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
 import type { Attempt, StateCount, Task, TaskDetail, TaskPage } from "../model/task";
 import type { Worker, WorkerList, WorkerTotals } from "../model/worker";
@@ -51,6 +52,30 @@ export function taskDetailFrom(wire: Wire["TaskDetailOut"]): TaskDetail {
 
 export function stateCountsFrom(wire: Wire["FacetCount"][]): StateCount[] {
   return wire.map(({ value, count }) => ({ state: value, count }));
+}
+
+function queueFrom(wire: Wire["QueueOut"]): Queue {
+  return { ...camelKeys(wire), columns: camelKeys(wire.columns) };
+}
+
+export function queueListFrom(wire: Wire["QueueList"]): QueueList {
+  return {
+    ...camelKeys(wire),
+    items: wire.items.map(queueFrom),
+    capabilities: camelKeys(wire.capabilities),
+  };
+}
+
+export function queueDetailFrom(wire: Wire["QueueDetail"]): QueueDetail {
+  return {
+    ...camelKeys(wire),
+    columns: camelKeys(wire.columns),
+    capabilities: camelKeys(wire.capabilities),
+  };
+}
+
+export function messagePageFrom(wire: Wire["MessageList"]): MessagePage {
+  return { ...camelKeys(wire), items: wire.items.map((message): QueueMessage => camelKeys(message)) };
 }
 
 export function statusFrom(wire: Wire["Status"]): Status {

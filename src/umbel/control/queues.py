@@ -1,0 +1,272 @@
+"""The queues as pages and the API show them: the broker's figures, joined with what workers, events and history know.
+
+Every question runs in one of a few threads of its own, so that a broker that does not answer holds up nobody else;
+readings are shared by all who ask and kept for a moment. Callers wait for the futures.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from celery import Celery
+
+from umbel.brokers.base import (
+    COLUMNS,
+    BrokerInspector,
+    Capabilities,
+    Mark,
+    Message,
+    QueueFigures,
+    Reading,
+    mark_of,
+)
+from umbel.brokers.names import fold_delayed
+from umbel.control.inspect import Inspector
+from umbel.control.queue_age import Age, FirstSeen, Rest, oldest_of
+from umbel.control.queue_names import MOST_NAMES, Origin, QueueNames
+from umbel.control.roster import is_alive
+from umbel.errors import BrokerError, BrokerUnavailable, StoreError
+from umbel.model.redact import Redactor
+from umbel.store.base import HistoryReader
+
+_T = TypeVar("_T")
+
+#: Seconds that a reading is good for at least, and at most; between them FRESH_SHARE times what it took.
+FRESH, STALE, FRESH_SHARE = 2.0, 60.0, 5.0
+#: Seconds between two questions to all workers for their queues, while somebody looks.
+ASK_WORKERS_EVERY = 30.0
+#: Questions that run, and that may wait for their turn.
+THREADS, MOST_WAITING = 4, 32
+#: Characters of a message's arguments that are shown.
+PREVIEW = 2_000
+
+
+class QueueState(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue with all that is known of it."""
+
+    figures: QueueFigures
+    #: Column -> what is known of it.
+    marks: dict[str, Mark]
+    known_from: tuple[Origin, ...]
+    #: What `figures.idle_since` rests on: the broker's word, or that no change was seen since.
+    idle_basis: Literal["broker", "observed"] | None
+    #: The message that waits longest, and how long; None where that is unknown, and where none waits.
+    oldest: tuple[str, Age] | None
+
+
+class Board(msgspec.Struct, frozen=True, kw_only=True):
+    """All queues at one moment."""
+
+    queues: dict[str, QueueState]
+    #: Why something is missing, each a sentence.
+    problems: list[str]
+    capabilities: Capabilities
+    #: Epoch seconds UTC.
+    time: float
+
+
+class SeenMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as shown: its texts redacted, with its age."""
+
+    message: Message
+    age: Age | None
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """Some messages of a queue."""
+
+    messages: list[SeenMessage]
+    total: int
+    cut: bool
+    time: float
+
+
+class Queues:
+    """Reads the broker for everybody. Thread-safe."""
+
+    def __init__(
+        self,
+        app: Celery,
+        brokers: BrokerInspector,
+        inspector: Inspector,
+        reader: HistoryReader,
+        *,
+        remember: Callable[[Collection[str]], None],
+        redactor: Redactor | None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`remember` is told of queues that the history does not know; `redactor` masks what messages tell."""
+        self._brokers = brokers
+        self._inspector = inspector
+        self._reader = reader
+        self._redactor = redactor
+        self._now = now
+        self._names = QueueNames(app, brokers, inspector, reader, remember, time.monotonic)
+        self._first_seen = FirstSeen()
+        self._rest = Rest()
+        self._threads = ThreadPoolExecutor(THREADS, "umbel-queues")
+        #: Guards what is below; never held while a broker is asked.
+        self._lock = threading.RLock()
+        self._waiting = 0
+        self._reading: Future[Board] | None = None
+        self._fresh_until = 0.0
+        #: Used by the one reading that runs.
+        self._next_ask = 0.0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What can be known of this broker's queues: its own word, and what is seen beside it."""
+        own = self._brokers.capabilities
+        return msgspec.structs.replace(own, consumers=True, idle_since=own.idle_since or own.messages)
+
+    def stop(self) -> None:
+        """End the threads; a question that is under way is left to its own time-out."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def request(self) -> Future[Board]:
+        """All queues, from the last reading while that is fresh. The future never fails for the broker's sake."""
+        with self._lock:
+            reading = self._reading
+            if reading is not None and (not reading.done() or time.monotonic() < self._fresh_until):
+                return reading
+            self._reading = self._submit(self._read)
+            return self._reading
+
+    def request_look(self, name: str, *, offset: int, limit: int, unacked: bool) -> Future[Look]:
+        """Some of a queue's messages; the future raises BrokerError."""
+        with self._lock:
+            return self._submit(lambda: self._look(name, offset=offset, limit=limit, unacked=unacked))
+
+    def request_lengths(self, names: Collection[str]) -> Future[list[dict[str, Any]]]:
+        """Flower's figures of these queues; the future raises BrokerError."""
+        with self._lock:
+            return self._submit(lambda: self._brokers.fetch_lengths(names))
+
+    def purge(self, name: str) -> int:
+        """Throw away what waits in a queue; return how many messages that were. Blocking.
+
+        Raises:
+            BrokerError: It was not done, or nobody knows whether it was.
+        """
+        count = self._brokers.purge(name)
+        with self._lock:
+            self._fresh_until = 0.0
+        return count
+
+    def _submit(self, work: Callable[[], _T]) -> Future[_T]:
+        """With the lock held. Raises BrokerUnavailable when too much waits already."""
+        if self._waiting >= MOST_WAITING:
+            raise BrokerUnavailable("The broker answers more slowly than it is asked; try again in a moment.")
+        self._waiting += 1
+        future = self._threads.submit(work)
+        future.add_done_callback(self._note_done)
+        return future
+
+    def _note_done(self, _: Future[Any]) -> None:
+        with self._lock:
+            self._waiting -= 1
+
+    def _read(self) -> Board:
+        begun, share = time.monotonic(), FRESH_SHARE
+        self._ask_workers()
+        names = self._names.fetch()
+        try:
+            reading = self._brokers.fetch_queues(names)
+        except BrokerError as exc:
+            unknown = [QueueFigures(name=name) for name in names]
+            reading = Reading(queues=unknown, problems=[f"The broker's queues can't be read: {exc}"])
+            share = 0.0  # soon asked again
+        if len(names) == MOST_NAMES:
+            reading.problems.append(f"Only the first {MOST_NAMES:,} queues by name are shown.")
+        board = self._join(reading, names)
+        spent = time.monotonic() - begun
+        with self._lock:
+            self._fresh_until = time.monotonic() + min(STALE, max(FRESH, share * spent))
+        return board
+
+    def _ask_workers(self) -> None:
+        if time.monotonic() >= self._next_ask:
+            self._next_ask = time.monotonic() + ASK_WORKERS_EVERY
+            self._inspector.request_queues()
+
+    def _join(self, reading: Reading, names: dict[str, tuple[Origin, ...]]) -> Board:
+        now, can = self._now(), self.capabilities
+        ids = [uuid for queue in reading.queues for uuid in queue.oldest or () if uuid]
+        sent, problems = self._fetch_sent(ids, list(reading.problems))
+        with self._lock:
+            ages = self._first_seen.ages(ids, sent, now)
+        resting = {} if self._brokers.capabilities.idle_since else self._rest.note(reading.queues, now)
+        consumers = None if self._brokers.capabilities.consumers else self._fetch_consumers()
+        states = {}
+        for figures in fold_delayed(reading.queues):
+            own_word = figures.idle_since is not None
+            figures = msgspec.structs.replace(
+                figures,
+                idle_since=figures.idle_since if own_word else resting.get(figures.name),
+                consumers=figures.consumers if consumers is None else consumers.get(figures.name, 0),
+            )
+            oldest = oldest_of(figures.oldest or (), ages)
+            marks = {column: mark_of(column, figures, can) for column in COLUMNS}
+            if oldest is None and figures.oldest:
+                marks["oldest"] = Mark.UNKNOWN
+            states[figures.name] = QueueState(
+                figures=figures,
+                marks=marks,
+                known_from=names.get(figures.name, ("broker",)),
+                idle_basis="broker" if own_word else "observed" if figures.idle_since is not None else None,
+                oldest=oldest,
+            )
+        return Board(queues=states, problems=problems, capabilities=can, time=now)
+
+    def _fetch_sent(self, uuids: list[str], problems: list[str]) -> tuple[dict[str, float], list[str]]:
+        try:
+            return self._reader.fetch_sent(uuids), problems
+        except StoreError as exc:
+            return {}, [*problems, f"The history can't be read now: {exc}"]
+
+    def _fetch_consumers(self) -> dict[str, int] | None:
+        """Queue -> living workers that consume from it; None while that is not known."""
+        try:
+            workers = {worker.hostname: is_alive(worker) for worker in self._reader.fetch_workers()}
+        except StoreError:
+            return None
+        consumers = self._inspector.get_consumers([name for name, alive in workers.items() if alive])
+        if consumers is None:
+            return None
+        # one that answers without sending events is believed
+        return {
+            queue: sum(workers.get(hostname, True) for hostname in hostnames)
+            for queue, hostnames in consumers.items()
+        }
+
+    def _look(self, name: str, *, offset: int, limit: int, unacked: bool) -> Look:
+        peek = self._brokers.peek(name, offset=offset, limit=limit, unacked=unacked)
+        now = self._now()
+        ids = [message.task_id for message in peek.messages if message.task_id is not None]
+        sent, _ = self._fetch_sent(ids, [])
+        with self._lock:
+            ages = self._first_seen.ages(ids, sent, now)
+        return Look(
+            messages=[
+                SeenMessage(message=self._cleaned(message), age=ages.get(message.task_id or ""))
+                for message in peek.messages
+            ],
+            total=peek.total,
+            cut=peek.cut,
+            time=now,
+        )
+
+    def _cleaned(self, message: Message) -> Message:
+        """With its arguments cut and redacted, as events are."""
+        return msgspec.structs.replace(
+            message, args=self._preview(message.args), kwargs=self._preview(message.kwargs)
+        )
+
+    def _preview(self, text: str | None) -> str | None:
+        if text is None:
+            return None
+        short = text if len(text) <= PREVIEW else text[:PREVIEW] + "…"
+        return short if self._redactor is None else self._redactor.redact_text(short)

@@ -1,0 +1,92 @@
+"""Names of queues, ages of messages, and when a queue rests."""
+
+import pytest
+from celery import Celery
+from kombu import Queue
+
+from umbel.brokers.base import QueueFigures
+from umbel.brokers.names import DELAYED, fold_delayed, is_internal
+from umbel.control.queue_age import LONGEST_PAUSE, Age, FirstSeen, Rest, oldest_of
+from umbel.control.queue_names import configured
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "celeryev.0f6c", "celeryev.umbel.1f-2a", "celery@host.celery.pidbox", "amq.gen-x", "bcast.12",
+        "0f.reply.celery.pidbox",
+    ],
+)  # fmt: skip
+def test_queues_of_celerys_own_are_not_shown(name: str) -> None:
+    assert is_internal(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["celery", "celery.high", "celeryevents", "orders.pidbox.x", "celery_delayed_3"]
+)
+def test_queues_of_tasks_are_shown(name: str) -> None:
+    assert not is_internal(name)
+
+
+def test_delayed_queues_are_summed_up_as_one() -> None:
+    queues = [QueueFigures(name=f"celery_delayed_{n}", messages=n, ready=n, unacked=0) for n in range(28)]
+    celery, delayed = fold_delayed([*queues, QueueFigures(name="celery", messages=1)])
+    assert (celery.name, delayed.name) == ("celery", DELAYED)
+    assert (delayed.messages, delayed.ready, delayed.unacked, delayed.consumers) == (378, 378, 0, None)
+    assert len(delayed.folded) == 28
+
+
+def test_an_age_is_the_time_since_sending_else_at_least_since_it_was_seen() -> None:
+    seen = FirstSeen()
+    assert seen.ages(["a", "b"], {"a": 90.0}, 100.0) == {"a": Age(10.0, "sent")}
+    assert seen.ages(["a", "b"], {"a": 90.0}, 104.0) == {"a": Age(14.0, "sent"), "b": Age(4.0, "first-seen")}
+
+
+def test_a_time_of_sending_that_lies_ahead_is_not_believed() -> None:
+    assert FirstSeen().ages(["a"], {"a": 101.0}, 100.0) == {}
+
+
+def test_what_was_seen_is_bounded() -> None:
+    seen = FirstSeen(most=2)
+    seen.ages(["a", "b", "c"], {}, 1.0)
+    assert seen.ages(["a", "b", "c"], {}, 2.0).keys() == {"b", "c"}
+
+
+def test_the_oldest_is_only_sure_when_every_age_is() -> None:
+    ages = {"a": Age(5.0, "sent"), "b": Age(9.0, "sent"), "c": Age(2.0, "first-seen")}
+    assert oldest_of(["a", "b"], ages) == ("b", Age(9.0, "sent"))
+    assert oldest_of(["a", "c"], ages) == ("a", Age(5.0, "first-seen"))
+    assert oldest_of(["a", "unseen"], ages) == ("a", Age(5.0, "first-seen"))
+    assert oldest_of(["unseen"], ages) is None
+    assert oldest_of([], ages) is None
+
+
+def test_a_queue_rests_while_readings_show_the_same() -> None:
+    rest = Rest()
+    still = QueueFigures(name="q", messages=2, ready=2, oldest=("a",))
+    moved = QueueFigures(name="q", messages=2, ready=2, oldest=("b",))
+    assert rest.note([still], 10.0) == {}
+    assert rest.note([still], 15.0) == {"q": 10.0}
+    assert rest.note([moved], 20.0) == {}
+    assert rest.note([moved], 25.0) == {"q": 20.0}
+
+
+def test_nothing_is_said_of_a_time_in_which_nobody_looked() -> None:
+    rest = Rest()
+    queue = QueueFigures(name="q", messages=0)
+    rest.note([queue], 10.0)
+    assert rest.note([queue], 11.0 + LONGEST_PAUSE) == {}
+    assert rest.note([QueueFigures(name="q")], 80.0) == {}
+
+
+def test_queues_come_from_the_configuration_and_its_routes() -> None:
+    app = Celery("x", set_as_current=False)
+    assert configured(app) == {"celery"}
+    app.conf.task_default_queue = "main"
+    app.conf.task_routes = {"a.*": {"queue": "a"}, "b": {"queue": Queue("b")}, "c": "no mapping"}
+    assert configured(app) == {"main", "a", "b"}
+    app.conf.task_queues = [Queue("only")]
+    app.conf.task_routes = None
+    assert configured(app) == {"only"}
+    app.conf.task_queues = {"mapped": {}}
+    assert configured(app) == {"mapped"}
