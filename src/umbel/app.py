@@ -22,11 +22,16 @@ from umbel import banner
 from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
+from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.roster import grace_of
+from umbel.control.switchboard import Switchboard
 from umbel.errors import ConfigError, StoreError, StoreLocked
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
+from umbel.model.redact import Redactor
+from umbel.store.audit import AuditLog
+from umbel.store.control_file import FILE_NAME, ControlFile
 from umbel.store.place import Place, broker_identity, history_place, remove_place
 from umbel.store.retention import Limits
 from umbel.store.sqlite_file import FileLock
@@ -64,8 +69,13 @@ def serve(config: Config, app: Celery) -> int:
             on_evidence=collector.send_evidence,
             grace=grace_of(config),
         )
-        web = build(deps_of(config, app, reader, collector, inspector))
-        for service in (collector, inspector):
+        control_file = ControlFile(place.path.with_name(FILE_NAME))
+        control_file.open()
+        switchboard = Switchboard(app)
+        audit = AuditLog(control_file, broker_identity(broker_url(app)))
+        commander = commander_of(config, switchboard, audit, inspector, reader)
+        web = build(deps_of(config, app, reader, collector, inspector, commander, audit))
+        for service in (collector, switchboard, inspector):
             service.start()
             stack.callback(service.stop)
         for line in banner.lines(config, port_of(sockets), banner.masked(broker_url(app)), app.tasks):
@@ -95,15 +105,28 @@ def leave_waiting_threads() -> None:
         os._exit(0)
 
 
+def commander_of(
+    config: Config, switchboard: Switchboard, audit: AuditLog, inspector: Inspector, reader: SQLiteReader
+) -> Commander:
+    """What sends commands."""
+    return Commander(
+        switchboard, audit, inspector, reader.fetch_workers, timeout=config.inspect_timeout, grace=grace_of(config),
+        redactor=Redactor(config.redact_patterns),
+    )  # fmt: skip
+
+
 def deps_of(
-    config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector
-) -> Deps:
+    config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector,
+    commander: Commander, audit: AuditLog,
+) -> Deps:  # fmt: skip
     """What the web side is given."""
     return Deps(
         config=config,
         reader=reader,
         status=collector.status,
         inspector=inspector,
+        commander=commander,
+        audit=audit,
         brokers=make_inspector(app, config.broker_api),
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,

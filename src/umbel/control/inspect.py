@@ -99,6 +99,11 @@ class Inspector:
         with self._lock:
             return {hostname: dict(answers) for hostname, answers in self._cache.items()}
 
+    def get_registered(self) -> dict[str, list[str]]:
+        """hostname -> names of the tasks that it said it has."""
+        with self._lock:
+            return {name: list(answers.get("registered", ())) for name, answers in self._cache.items()}
+
     def refresh(self, hostname: str | None = None) -> None:
         """Ask all workers (brief) or one (everything) and wait for it; joins a run that is under way already.
 

@@ -40,8 +40,8 @@ class Content(Enum):
     DAMAGED = "damaged"
 
 
-def inspect(path: Path) -> Content:
-    """Tell what lies at `path` from its header, without opening it as a database.
+def inspect(path: Path, application_id: int = APPLICATION_ID) -> Content:
+    """Tell what lies at `path` from its header, without opening it as a database. Ours has `application_id` in it.
 
     Raises:
         StoreRefused: It is a directory or a device.
@@ -50,7 +50,7 @@ def inspect(path: Path) -> Content:
     try:
         if path.exists() and not path.is_file():
             what = "a directory" if path.is_dir() else "not a file"
-            raise StoreRefused(f"{path} is {what}; the history needs a file")
+            raise StoreRefused(f"{path} is {what}; a file is needed there")
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
     except (FileNotFoundError, NotADirectoryError):
@@ -60,7 +60,7 @@ def inspect(path: Path) -> Content:
     if not header:
         return Content.NOTHING
     if header.startswith(_MAGIC) and len(header) == _HEADER_BYTES:
-        if int.from_bytes(header[68:72], "big") == APPLICATION_ID:
+        if int.from_bytes(header[68:72], "big") == application_id:
             return Content.OURS
         if _is_database(path):
             return Content.FOREIGN
@@ -158,7 +158,7 @@ def translated(path: Path) -> Iterator[None]:
             raise Damaged(f"{path}: {cause}") from exc
         if isinstance(cause, _OUR_FAULT):
             raise
-        raise StoreUnavailable(f"The history {path} cannot be used: {cause}") from exc
+        raise StoreUnavailable(f"{path} cannot be used: {cause}") from exc
 
 
 def _is_database(path: Path) -> bool:

@@ -10,7 +10,9 @@ from celery import Celery
 from umbel.auth.base import Authenticator
 from umbel.brokers.base import BrokerInspector
 from umbel.config import Config
+from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
+from umbel.store.audit import AuditLog
 from umbel.store.base import CollectorStatus, HistoryReader
 
 
@@ -22,6 +24,8 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     #: The collector's live status; None until it has said anything.
     status: Callable[[], CollectorStatus | None]
     inspector: Inspector
+    commander: Commander
+    audit: AuditLog
     #: None: this broker's queues can't be read.
     brokers: BrokerInspector | None
     #: None: no login is configured.
