@@ -22,6 +22,7 @@ from umbel import banner
 from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
+from umbel.control.calling import Calling
 from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.roster import grace_of
@@ -74,7 +75,9 @@ def serve(config: Config, app: Celery) -> int:
         switchboard = Switchboard(app)
         audit = AuditLog(control_file, broker_identity(broker_url(app)))
         commander = commander_of(config, switchboard, audit, inspector, reader)
-        web = build(deps_of(config, app, reader, collector, inspector, commander, audit))
+        calling = Calling(app)
+        stack.callback(calling.stop)
+        web = build(deps_of(config, app, reader, collector, inspector, commander, calling, audit))
         for service in (collector, switchboard, inspector):
             service.start()
             stack.callback(service.stop)
@@ -117,7 +120,7 @@ def commander_of(
 
 def deps_of(
     config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector,
-    commander: Commander, audit: AuditLog,
+    commander: Commander, calling: Calling, audit: AuditLog,
 ) -> Deps:  # fmt: skip
     """What the web side is given."""
     return Deps(
@@ -126,6 +129,7 @@ def deps_of(
         status=collector.status,
         inspector=inspector,
         commander=commander,
+        calling=calling,
         audit=audit,
         brokers=make_inspector(app, config.broker_api),
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,

@@ -17,6 +17,7 @@ from tests.servers import Answer, free_port, send_request, wait_for
 from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
+from umbel.control.calling import Calling
 from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.switchboard import Switchboard
@@ -63,6 +64,7 @@ def make_deps(
         status=status or partial(fetch_told_status, reader),
         inspector=inspector,
         commander=commander,
+        calling=Calling(app),
         audit=audit,
         brokers=make_inspector(app, config.broker_api),
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,

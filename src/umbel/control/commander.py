@@ -111,7 +111,7 @@ class Commander:
         try:
             await asyncio.wrap_future(call.sent)
         except InspectError as exc:
-            await self.complete(number, Outcome(state="failed", error=str(exc)))
+            await self.complete(number, Outcome(state="failed", detail=str(exc)))
             raise
         gathered = (
             self._gather(call, expected)

@@ -138,8 +138,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: dict[str, str] = {}
     refused: dict[str, str] = {}
     silent: list[str] = []
-    #: Why it failed.
-    error: str = ""
+    #: Why it failed, or what else is known.
+    detail: str = ""
 
 
 def outcome_of(confirmed: dict[str, str], refused: dict[str, str], silent: Collection[str]) -> Outcome:

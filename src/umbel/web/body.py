@@ -14,13 +14,13 @@ LARGEST_BODY = 4_000_000
 _B = TypeVar("_B", bound=msgspec.Struct)
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
     """The whole body. Raises Refused (413) for one that is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BODY:
-            raise Refused(413, f"The body is larger than {LARGEST_BODY:,} bytes")
+        if len(body) > largest:
+            raise Refused(413, f"The body is larger than {largest:,} bytes")
     return bytes(body)
 
 

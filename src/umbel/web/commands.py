@@ -215,7 +215,7 @@ def _audit_out(row: AuditRow) -> wire.AuditOut:
         id=row.id, time=row.time, ended=row.ended, who=row.who, login=row.login, address=row.address,
         action=row.action, target=row.target, parameters=row.parameters, outcome=row.outcome,  # type: ignore[arg-type]
         confirmed=_said(answers.get("confirmed", {})), refused=_said(answers.get("refused", {})),
-        silent=answers.get("silent", []), detail=answers.get("error", ""),
+        silent=answers.get("silent", []), detail=answers.get("detail", ""),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from celery import Celery
 from umbel.auth.base import Authenticator
 from umbel.brokers.base import BrokerInspector
 from umbel.config import Config
+from umbel.control.calling import Calling
 from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.store.audit import AuditLog
@@ -25,6 +26,7 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     status: Callable[[], CollectorStatus | None]
     inspector: Inspector
     commander: Commander
+    calling: Calling
     audit: AuditLog
     #: None: this broker's queues can't be read.
     brokers: BrokerInspector | None

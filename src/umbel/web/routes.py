@@ -9,6 +9,7 @@ from umbel.web.api import V1
 from umbel.web.commands import Commands
 from umbel.web.deps import Deps
 from umbel.web.endpoint import Endpoint, Handler
+from umbel.web.flower_calls import FlowerCalls
 from umbel.web.flower_control import FlowerControl
 from umbel.web.flower_result import FlowerResult
 from umbel.web.flower_tasks import FlowerTasks
@@ -30,6 +31,7 @@ class Table:
         self._tasks = FlowerTasks(deps)
         self._result = FlowerResult(deps)
         self._control = FlowerControl(deps)
+        self._calls = FlowerCalls(deps)
         self._workers = FlowerWorkers(deps, present)
         self.pages = Pages(deps, present, self._workers)
         self._health = Health(deps, present)
@@ -39,7 +41,7 @@ class Table:
     def routes(self) -> list[BaseRoute]:
         """Everything below the prefix."""
         tasks, workers, pages, health = self._tasks, self._workers, self.pages, self._health
-        control = self._control
+        control, calls = self._control, self._calls
         return [
             self._page("/", GET=pages.workers),
             self._page("/workers", GET=pages.workers),
@@ -62,6 +64,10 @@ class Table:
             self._command("/api/worker/pool/autoscale/{worker:path}", control.pool_autoscale),
             self._command("/api/worker/queue/add-consumer/{worker:path}", control.add_consumer),
             self._command("/api/worker/queue/cancel-consumer/{worker:path}", control.cancel_consumer),
+            self._command("/api/task/apply/{task:path}", calls.apply),
+            self._command("/api/task/async-apply/{task:path}", calls.async_apply),
+            self._command("/api/task/send-task/{task:path}", calls.send_task),
+            self._command("/api/task/abort/{uuid:path}", calls.abort),
             self._command("/api/task/revoke/{uuid:path}", control.revoke),
             self._command("/api/task/timeout/{task:path}", control.time_limit),
             self._command("/api/task/rate-limit/{task:path}", control.rate_limit),
