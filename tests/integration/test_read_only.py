@@ -80,8 +80,8 @@ def send(server: WebServer, method: str, template: str, worker: str, **headers: 
         body = json.dumps(BODIES.get(last, {}))
         return server.send(method, path, body=body, headers={"content-type": "application/json", **headers})
     query = QUERIES.get(last, "").format(worker=worker)
-    body = json.dumps({"args": [1, 2], "timeout": 0}) if "apply" in path or "send-task" in path else None
-    return server.send(method, f"{path}?{query}", body=body, headers=headers)
+    call = json.dumps({"args": [1, 2], "timeout": 0}) if "apply" in path or "send-task" in path else None
+    return server.send(method, f"{path}?{query}", body=call, headers=headers)
 
 
 def test_there_are_commands_of_both_apis(tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ class Nature(msgspec.Struct, frozen=True, kw_only=True):
             return None if self.may_restart is None else "worker_pool_restarts is not set"
         return "" if self.pool in able else None
 
+    def why_not_shrink(self, n: int) -> str:
+        """As `why_not`, for taking `n` processes away: Celery takes all idle ones before it refuses, and a worker
+        without processes does nothing any more."""
+        if self.concurrency is not None and n >= self.concurrency:
+            return f"its pool has {self.concurrency} processes, and one must stay"
+        return ""
+
 
 ACTIONS = tuple(_ABLE)
 

@@ -12,6 +12,7 @@ import msgspec
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from umbel.control.abilities import Nature, nature_of
 from umbel.control.commands import Command, Outcome, outcome_of
 from umbel.control.inspect import Inspector
 from umbel.control.roster import is_alive, listed
@@ -84,6 +85,19 @@ class Commander:
         alive = {worker.hostname for worker in workers} - silent
         return frozenset(alive | (self._inspector.get_workers().keys() - silent))
 
+    def nature_of(self, hostname: str) -> Nature:
+        """What a worker told of itself, as far as it is known."""
+        return nature_of(self._inspector.get_workers().get(hostname, {}))
+
+    async def why_not_shrink(self, hostname: str, n: int) -> str:
+        """Why a pool can't become smaller by `n`, by what the worker says now; "" when it can, or says nothing."""
+        call = self._switchboard.call("stats", None, [hostname], expected=[hostname], timeout=self._timeout)
+        try:
+            replies = await asyncio.wrap_future(call.replies)
+        except InspectError:
+            return ""
+        return nature_of({"stats": replies.get(hostname)}).why_not_shrink(n)
+
     async def _workers(self) -> list[Worker]:
         """Those that lists hold; none while the history can't be read."""
         try:
@@ -119,7 +133,7 @@ class Commander:
             else self._see_farewells(expected, since=began, wait=wait)
         )
         # kept here: it goes on although nobody may be waiting for it
-        outcome = asyncio.ensure_future(self._finish(number, gathered))
+        outcome = asyncio.ensure_future(self._finish(number, command, gathered))
         self._under_way.add(outcome)
         outcome.add_done_callback(self._under_way.discard)
         return Dispatch(number, began, outcome)
@@ -145,9 +159,13 @@ class Commander:
             self._writes = CapacityLimiter(WRITES_AT_ONCE)
         return await run_sync(write, limiter=self._writes)
 
-    async def _finish(self, number: int, gathered: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def _finish(self, number: int, command: Command, gathered: Coroutine[Any, Any, Outcome]) -> Outcome:
         outcome = await gathered
         await self.complete(number, outcome)
+        if command.workers is not None and command.is_answered:
+            for hostname in outcome.confirmed:
+                # what was known of it is no longer true
+                self._inspector.request(hostname)
         return outcome
 
     async def _gather(self, call: Call, expected: frozenset[str]) -> Outcome:

@@ -26,6 +26,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any] = {}
     #: Host names; None for all workers.
     workers: tuple[str, ...] | None = None
+    #: What a confirmation does not mean, for people; "" where it means what it says.
+    note: str = ""
     #: Workers reply to it. A shutdown is only known by the worker's farewell.
     is_answered: bool = True
 
@@ -87,10 +89,14 @@ def cancel_consumer(worker: str, queue: str) -> Command:
     )  # fmt: skip
 
 
+#: Workers look a task's limits up when they begin to consume, not for each task.
+_LIMITS_LATER = "A worker applies new time limits from the next restart of its pool or of its connection on."
+
+
 def time_limit(task: str, worker: str, *, soft: float | None, hard: float | None) -> Command:
     """Limits of one task's run time on one worker, in seconds; None lifts a limit."""
     return Command(
-        action="time_limit", target=task, method="time_limit", workers=(worker,),
+        action="time_limit", target=task, method="time_limit", workers=(worker,), note=_LIMITS_LATER,
         arguments={"task_name": task, "soft": soft, "hard": hard},
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from umbel.control import commands
-from umbel.control.abilities import ACTIONS, Nature, nature_of
+from umbel.control.abilities import ACTIONS
 from umbel.control.commander import Dispatch
 from umbel.control.commands import Command, Outcome
 from umbel.errors import QueryError, StoreError
@@ -87,7 +87,7 @@ class Commands:
         query.decode(request.query_params, query.NoQuery)
         hostname = await self._worker(request)
         answers = self._deps.inspector.get_workers().get(hostname, {})
-        nature = nature_of(answers)
+        nature = self._deps.commander.nature_of(hostname)
         whys = {action: nature.why_not(action) for action in ACTIONS}
         queues = answers.get("active_queues")
         names = (
@@ -128,6 +128,9 @@ class Commands:
     async def shrink_pool(self, request: Request) -> Response:
         asked = await decode_body(request, wire.PoolChange)
         worker = await self._worker(request, "pool_shrink")
+        why = await self._deps.commander.why_not_shrink(worker, asked.n)
+        if why:
+            raise Refused(409, f"Not sent to {worker}: {why}.", parameter="n")
         return await self._answer(request, commands.pool_shrink(worker, asked.n), asked.timeout)
 
     async def autoscale(self, request: Request) -> Response:
@@ -188,12 +191,9 @@ class Commands:
         return hostname
 
     def _check(self, hostname: str, action: str) -> None:
-        why = self._nature(hostname).why_not(action)
+        why = self._deps.commander.nature_of(hostname).why_not(action)
         if why:
             raise Refused(409, f"Not sent to {hostname}: {why}.")
-
-    def _nature(self, hostname: str) -> Nature:
-        return nature_of(self._deps.inspector.get_workers().get(hostname, {}))
 
     async def _answer(self, request: Request, command: Command, timeout: float | None) -> Response:
         dispatch = await send(self._deps, request, command, timeout=timeout)
@@ -205,7 +205,7 @@ def _command_out(command: Command, dispatch: Dispatch, outcome: Outcome) -> wire
     return wire.CommandOut(
         id=dispatch.number, action=command.action, target=command.target, time=dispatch.time,  # type: ignore[arg-type]
         outcome=outcome.state, confirmed=_said(outcome.confirmed), refused=_said(outcome.refused),  # type: ignore[arg-type]
-        silent=outcome.silent,
+        silent=outcome.silent, note=command.note,
     )  # fmt: skip
 
 

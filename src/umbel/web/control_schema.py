@@ -104,6 +104,8 @@ class CommandOut(msgspec.Struct, kw_only=True):
     refused: list[WorkerSaid]
     #: Workers that gave no answer in time. They may still do it.
     silent: list[str]
+    #: What a confirmation does not mean; "" where it means what it says.
+    note: str
 
 
 class AuditOut(msgspec.Struct, kw_only=True):

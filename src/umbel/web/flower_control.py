@@ -18,6 +18,8 @@ from umbel.web.problem import Refused
 from umbel.web.sending import send
 
 _NO_REASON = "Unknown reason"
+#: Flower writes a worker's refusals without a template, so they are called HTML.
+_HTML = {"content-type": "text/html; charset=UTF-8"}
 #: Processes that a pool grows or shrinks by at most.
 MOST_PROCESSES = 1000
 
@@ -51,6 +53,9 @@ class FlowerControl:
     async def pool_shrink(self, request: Request) -> Response:
         worker = await self._worker(request.path_params["worker"])
         n = _number_of_processes(await Arguments.read(request))
+        why = await self._deps.commander.why_not_shrink(worker, n)
+        if why:
+            raise Refused(403, f"Failed to shrink '{worker}' worker's pool: {why}", headers=_HTML)
         return await self._ask(
             request, commands.pool_shrink(worker, n), lambda _: f"Shrinking '{worker}' worker's pool by {n}",
             f"Failed to shrink '{worker}' worker's pool: ",
@@ -125,8 +130,7 @@ class FlowerControl:
         if worker in outcome.confirmed:
             return _message(request, success(outcome.confirmed[worker]))
         reason = outcome.refused.get(worker, _NO_REASON)
-        # Flower writes these refusals without a template, so they are called HTML
-        raise Refused(403, f"{failure}{reason}{end}", headers={"content-type": "text/html; charset=UTF-8"})
+        raise Refused(403, f"{failure}{reason}{end}", headers=_HTML)
 
     async def _send(self, request: Request, command: Command) -> Dispatch:
         return await send(self._deps, request, command)

@@ -481,6 +481,7 @@ export interface components {
             confirmed: components["schemas"]["WorkerSaid"][];
             refused: components["schemas"]["WorkerSaid"][];
             silent: string[];
+            note: string;
         };
         /**
          * Consumer
