@@ -63,16 +63,17 @@ def serve(config: Config, app: Celery) -> int:
         )
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
+        switchboard = Switchboard(app)
         inspector = Inspector(
-            app,
+            switchboard,
             timeout=config.inspect_timeout,
             fetch_workers=reader.fetch_workers,
             on_evidence=collector.send_evidence,
             grace=grace_of(config),
+            max_workers=config.max_workers,
         )
         control_file = ControlFile(place.path.with_name(FILE_NAME))
         control_file.open()
-        switchboard = Switchboard(app)
         audit = AuditLog(control_file, broker_identity(broker_url(app)))
         commander = commander_of(config, switchboard, audit, inspector, reader)
         calling = Calling(app)

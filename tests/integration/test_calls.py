@@ -52,7 +52,7 @@ def test_a_call_waits_for_its_result_and_is_in_the_audit(
     celery_worker(redis_url, backend=redis_url)
     with calling(history, tmp_path, redis_url, redis_url) as (server, deps):
         done = post(server, "apply/tests.add", {"args": [1, 2]}).json()
-        assert list(done) == ["task-id", "state", "result"]
+        assert list(done) == ["task-id", "result", "state"]
         assert (done["state"], done["result"]) == ("SUCCESS", 3)
         failed = post(server, "apply/tests.fail", {"kwargs": {"message": "no"}, "task_id": "mine"}).json()
         assert (failed["task-id"], failed["state"], failed["result"]) == (

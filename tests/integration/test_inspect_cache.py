@@ -15,6 +15,7 @@ from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import make_deps, serving
 from tests.servers import RedisServer, free_port, wait_for
 from umbel.control.inspect import BRIEF, FULL, Inspector
+from umbel.control.switchboard import Switchboard
 from umbel.errors import InspectError
 from umbel.model.worker import Worker, WorkerStatus
 
@@ -28,7 +29,7 @@ class Watched:
         self.workers: list[Worker] = []
         self.evidence: set[str] = set()
         self.inspector = Inspector(
-            app,
+            Switchboard(app),
             timeout=1.0,
             fetch_workers=lambda: list(self.workers),
             on_evidence=self.evidence.update,
@@ -117,7 +118,7 @@ def test_flowers_workers_come_from_the_cache(
     app = make_app(redis_url, redis_url)
     heard: list[Collection[str]] = []
     inspector = Inspector(
-        app, timeout=1.0, fetch_workers=history.reader.fetch_workers, on_evidence=heard.append
+        Switchboard(app), timeout=1.0, fetch_workers=history.reader.fetch_workers, on_evidence=heard.append
     )
     with serving(make_deps(history.reader, tmp_path, app=app, environ=OPEN, inspector=inspector)) as server:
         assert server.get("/api/workers").text == "{}"

@@ -50,12 +50,13 @@ def make_deps(
     """What the composition root would hand over; `settings` are options of `Config`."""
     config = Config(**{"task_runtime_metric_buckets": (*BUCKETS, math.inf), **settings})
     app = app or Celery("test", broker="memory://", set_as_current=False)
+    switchboard = switchboard or Switchboard(app)
     inspector = inspector or Inspector(
-        app, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence
+        switchboard, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence
     )
     audit = AuditLog(ControlFile(ui_folder / FILE_NAME), "test")
     commander = Commander(
-        switchboard or Switchboard(app), audit, inspector, reader.fetch_workers, timeout=config.inspect_timeout,
+        switchboard, audit, inspector, reader.fetch_workers, timeout=config.inspect_timeout,
         grace=3600.0, redactor=Redactor(),
     )  # fmt: skip
     return Deps(

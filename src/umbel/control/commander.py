@@ -74,7 +74,7 @@ class Commander:
 
     async def knows(self, hostname: str) -> bool:
         """Whether there is such a worker: inspected, or seen by its events and not gone for long."""
-        if hostname in self._inspector.get_workers():
+        if hostname in self._inspector.get_hostnames():
             return True
         return any(worker.hostname == hostname for worker in await self._workers())
 
@@ -83,11 +83,11 @@ class Commander:
         workers = await self._workers()
         silent = {worker.hostname for worker in workers if not is_alive(worker)}
         alive = {worker.hostname for worker in workers} - silent
-        return frozenset(alive | (self._inspector.get_workers().keys() - silent))
+        return frozenset(alive | (self._inspector.get_hostnames() - silent))
 
     def nature_of(self, hostname: str) -> Nature:
         """What a worker told of itself, as far as it is known."""
-        return nature_of(self._inspector.get_workers().get(hostname, {}))
+        return nature_of(self._inspector.get_worker(hostname))
 
     async def why_not_shrink(self, hostname: str, n: int) -> str:
         """Why a pool can't become smaller by `n`, by what the worker says now; "" when it can, or says nothing."""

@@ -86,7 +86,7 @@ class Commands:
     async def get_worker_control(self, request: Request) -> Response:
         query.decode(request.query_params, query.NoQuery)
         hostname = await self._worker(request)
-        answers = self._deps.inspector.get_workers().get(hostname, {})
+        answers = self._deps.inspector.get_worker(hostname)
         nature = self._deps.commander.nature_of(hostname)
         whys = {action: nature.why_not(action) for action in ACTIONS}
         queues = answers.get("active_queues")

@@ -21,6 +21,8 @@ from umbel.web.sending import UNAVAILABLE, asker_of, not_written
 
 #: Seconds that `apply` waits unless the body has a `timeout`.
 DEFAULT_WAIT = 600.0
+#: Flower tells an applied task's state last.
+_ORDER = ("task-id", "result", "traceback", "state")
 #: Bytes of a call.
 LARGEST_CALL = 32_000_000
 
@@ -46,7 +48,7 @@ class FlowerCalls:
             if exc.message:
                 raise
             answer = {"task-id": task_id}  # without a result backend nobody can tell more
-        return json_answer(request, answer)
+        return json_answer(request, {name: answer[name] for name in _ORDER if name in answer})
 
     async def async_apply(self, request: Request) -> Response:
         name, call = request.path_params["task"], await self._read(request)

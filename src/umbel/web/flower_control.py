@@ -112,7 +112,7 @@ class FlowerControl:
     async def revoke(self, request: Request) -> Response:
         arguments = await Arguments.read(request)
         uuid = request.path_params["uuid"]
-        given = arguments.get_text("signal", "SIGTERM")
+        given = arguments.get_text("signal") or "SIGTERM"
         terminate = arguments.get_bool("terminate")
         name = commands.signal_of(given)
         if name is None:
@@ -146,7 +146,7 @@ class FlowerControl:
         app = self._deps.app
         if app is not None and name in app.tasks:
             return
-        if not any(name in names for names in self._deps.inspector.get_registered().values()):
+        if not self._deps.inspector.has_registered(name):
             raise Refused(404, f"Unknown task '{name}'")
 
 
