@@ -73,4 +73,4 @@ def problem_response(refused: Refused) -> Response:
 
 def text_response(refused: Refused) -> Response:
     """The refusal as Flower's API words it: the message alone, or nothing."""
-    return Response(refused.message, refused.status, {**refused.headers, "content-type": TEXT_TYPE})
+    return Response(refused.message, refused.status, {"content-type": TEXT_TYPE, **refused.headers})
