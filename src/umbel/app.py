@@ -27,7 +27,7 @@ from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.roster import grace_of
 from umbel.control.switchboard import Switchboard
-from umbel.errors import ConfigError, StoreError, StoreLocked
+from umbel.errors import ConfigError, StoreError, StoreLocked, StoreUnavailable
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
 from umbel.model.redact import Redactor
@@ -73,7 +73,7 @@ def serve(config: Config, app: Celery) -> int:
             max_workers=config.max_workers,
         )
         control_file = ControlFile(place.path.with_name(FILE_NAME))
-        control_file.open()
+        open_control(control_file)
         audit = AuditLog(control_file, broker_identity(broker_url(app)))
         commander = commander_of(config, switchboard, audit, inspector, reader)
         calling = Calling(app)
@@ -107,6 +107,15 @@ def leave_waiting_threads() -> None:
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
         logging.shutdown()
         os._exit(0)
+
+
+def open_control(file: ControlFile) -> None:
+    """Make or check the file now, so that a foreign one is told at the start; raises StoreRefused. A disk in trouble is
+    told and tried again by each command."""
+    try:
+        file.open()
+    except StoreUnavailable as exc:
+        logger.warning("No command can be sent as long as it can't be written down: %s", exc)
 
 
 def commander_of(

@@ -234,7 +234,7 @@ def test_a_hundred_waiting_calls_delay_no_command(
     redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
 ) -> None:
     worker = celery_worker(redis_url, backend=redis_url)
-    history.tell_worker(worker.hostname)
+    history.tell_worker(worker.wait_until_answering().hostname)
     with calling(history, tmp_path, redis_url, redis_url) as (server, _):
         answers: list[int] = []
 

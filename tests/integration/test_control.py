@@ -32,7 +32,7 @@ class Stage:
         self.scaling = stack.enter_context(CeleryWorker(url, backend=url, arguments=scaling))
         told = stack.enter_context(told_history(folder))
         for worker in (self.plain, self.scaling):
-            told.tell_worker(worker.hostname)
+            told.tell_worker(worker.wait_until_answering().hostname)
         self.deps: Deps = make_deps(told.reader, folder, app=self.app, environ=OPEN, inspect_timeout=10.0)
         self.server: WebServer = stack.enter_context(serving(self.deps))
         self.deps.inspector.refresh()
@@ -80,7 +80,7 @@ def test_a_revoke_goes_through_guard_audit_workers_and_answer(
     redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
 ) -> None:
     worker = celery_worker(redis_url)
-    history.tell_worker(worker.hostname)
+    history.tell_worker(worker.wait_until_answering().hostname)
     environ: dict[str, str] = {}
     deps = make_deps(history.reader, tmp_path, app=make_app(redis_url), environ=environ)
     with serving(deps) as server:
@@ -187,7 +187,7 @@ def test_a_restart_brings_new_processes_and_the_time_limits_that_were_set(
     redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
 ) -> None:
     worker = celery_worker(redis_url, backend=redis_url, arguments=("--", "worker.pool_restarts=true"))
-    history.tell_worker(worker.hostname)
+    history.tell_worker(worker.wait_until_answering().hostname)
     app = make_app(redis_url, redis_url)
 
     def processes() -> set[int]:
@@ -247,9 +247,9 @@ def test_a_running_task_only_ends_when_terminated(stage: Stage) -> None:
 def test_a_worker_that_is_frozen_is_named_and_delays_nobody(
     redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
 ) -> None:
-    frozen, lively = celery_worker(redis_url), celery_worker(redis_url)
+    frozen, lively = (celery_worker(redis_url).wait_until_answering() for _ in range(2))
     for worker in (frozen, lively):
-        history.tell_worker(worker.hostname)
+        history.tell_worker(worker.wait_until_answering().hostname)
     deps = make_deps(history.reader, tmp_path, app=make_app(redis_url), environ=OPEN, inspect_timeout=4.0)
     with serving(deps) as server:
         frozen.freeze()

@@ -25,7 +25,7 @@ OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
 class Watched:
     """An inspector with workers as the history would show them, and who gave evidence."""
 
-    def __init__(self, app: Celery, *, grace: float = 3600.0) -> None:
+    def __init__(self, app: Celery, *, grace: float = 3600.0, **options: Any) -> None:
         self.workers: list[Worker] = []
         self.evidence: set[str] = set()
         self.inspector = Inspector(
@@ -34,6 +34,7 @@ class Watched:
             fetch_workers=lambda: list(self.workers),
             on_evidence=self.evidence.update,
             grace=grace,
+            **options,
         )
 
 
@@ -46,7 +47,7 @@ def history(tmp_path: Path) -> Iterator[ToldHistory]:
 def test_a_refresh_of_all_is_brief_and_one_of_one_is_full(
     redis_url: str, celery_worker: WorkerFactory
 ) -> None:
-    worker, other = celery_worker(redis_url), celery_worker(redis_url)
+    worker, other = (celery_worker(redis_url).wait_until_answering() for _ in range(2))
     watched = Watched(make_app(redis_url))
     watched.inspector.refresh()
     cached = watched.inspector.get_workers()
@@ -57,6 +58,10 @@ def test_a_refresh_of_all_is_brief_and_one_of_one_is_full(
     assert cached[worker.hostname].keys() == {*FULL, "timestamp"}
     assert cached[other.hostname].keys() == {*BRIEF, "timestamp"}
     watched.inspector.stop()
+    bounded = Watched(make_app(redis_url), max_workers=1)
+    bounded.inspector.refresh()
+    assert len(bounded.inspector.get_workers()) == 1
+    bounded.inspector.stop()
 
 
 def test_refreshes_at_the_same_time_share_one_run(redis_url: str) -> None:
@@ -69,7 +74,7 @@ def test_refreshes_at_the_same_time_share_one_run(redis_url: str) -> None:
 
 def test_no_password_leaves_the_worker(celery_worker: WorkerFactory) -> None:
     with RedisServer(password="hunter2") as server:
-        worker = celery_worker(server.url, backend=server.url)
+        worker = celery_worker(server.url, backend=server.url).wait_until_answering()
         watched = Watched(make_app(server.url))
         watched.inspector.refresh(worker.hostname)
         text = repr(watched.inspector.get_workers())
@@ -101,6 +106,22 @@ def test_the_cache_follows_workers_that_come_restart_and_go(
     wait_for(lambda: not watched.inspector.healthy(), 5.0)
 
 
+def test_all_are_asked_again_now_and_then(redis_url: str, celery_worker: WorkerFactory) -> None:
+    worker = celery_worker(redis_url).wait_until_answering()
+    app = make_app(redis_url)
+    watched = Watched(app, refresh_every=1.0)
+    watched.inspector.start()
+
+    def count_processes() -> int:
+        pool = watched.inspector.get_worker(worker.hostname).get("stats", {}).get("pool", {})
+        return len(pool.get("processes", ()))
+
+    wait_for(lambda: count_processes() == 1, 15.0)
+    app.control.pool_grow(1, destination=[worker.hostname], reply=True)
+    wait_for(lambda: count_processes() == 2, 15.0)
+    watched.inspector.stop()
+
+
 def test_a_broker_in_trouble_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     watched = Watched(make_app(f"redis://127.0.0.1:{free_port()}/0"))
     with caplog.at_level(logging.WARNING, "umbel.control.inspect"), pytest.raises(InspectError):
@@ -114,7 +135,7 @@ def test_a_broker_in_trouble_is_a_line_in_the_log(caplog: pytest.LogCaptureFixtu
 def test_flowers_workers_come_from_the_cache(
     redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
 ) -> None:
-    worker = celery_worker(redis_url)
+    worker = celery_worker(redis_url).wait_until_answering()
     app = make_app(redis_url, redis_url)
     heard: list[Collection[str]] = []
     inspector = Inspector(

@@ -144,7 +144,7 @@ def test_v1_takes_no_command_from_another_site_even_where_the_api_is_open(
 def test_every_command_leaves_one_row_in_the_audit(
     redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
 ) -> None:
-    worker = celery_worker(redis_url, backend=redis_url, concurrency=2).hostname
+    worker = celery_worker(redis_url, backend=redis_url, concurrency=2).wait_until_answering().hostname
     history.tell_worker(worker)
     app = make_app(redis_url, redis_url)
     deps = make_deps(history.reader, tmp_path, app=app, environ=OPEN, inspect_timeout=3.0)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from tests.apps.tasks import make_app
 from tests.servers import CeleryWorker, RabbitServer, RedisServer, wait_for
 from umbel.control.inspect import BRIEF, FULL, Inspector
@@ -29,10 +31,8 @@ class Footprint:
 def run_cycles(broker: str, cycles: int, look: Callable[[], Traces]) -> Footprint:
     """Ask one real worker everything, `cycles` times, over one inspector; look before, in the middle and after."""
     with CeleryWorker(broker) as worker:
-        # its own queues and connections are there once it has answered
-        app = make_app(broker)
-        wait_for(lambda: app.control.ping([worker.hostname], timeout=5.0), 30.0)
-        app.close()
+        # its own queues are there once it has answered
+        worker.wait_until_answering()
         before = wait_for(lambda: settled(look), 30.0)
         switchboard = Switchboard(make_app(broker))
         inspector = Inspector(switchboard, timeout=5.0, fetch_workers=list, on_evidence=lambda _: None)
@@ -59,7 +59,7 @@ def settled(look: Callable[[], Traces]) -> Traces:
 
 
 def look_at_redis(server: RedisServer, database: int) -> Traces:
-    """Names of keys, their members, and how many connections and subscriptions there are."""
+    """Names of keys, their members, and our connections."""
     with server.client(database) as client:
         keys = sorted(key.decode() for key in client.keys("*"))
         bindings = {
@@ -67,20 +67,30 @@ def look_at_redis(server: RedisServer, database: int) -> Traces:
             for key in keys
             if client.type(key) == b"set"
         }
-        # but for this one
         return {
             "keys": keys,
             "bindings": bindings,
-            "connections": len([known for known in client.client_list() if int(known["db"]) == database]) - 1,
+            "connections": count_connections(server.port),
         }
 
 
 def look_at_rabbitmq(server: RabbitServer, virtual_host: str) -> Traces:
-    """Queues, bindings and connections of one virtual host."""
+    """Queues and bindings of one virtual host, and our connections."""
 
     def names(what: str) -> list[str]:
         rows = server.manage("GET", f"{what}/{virtual_host}").json()
         return sorted(str(row.get("name") or (row["source"], row["destination"])) for row in rows)
 
-    rows = server.manage("GET", f"vhosts/{virtual_host}/connections").json()
-    return {"queues": names("queues"), "bindings": names("bindings"), "connections": len(rows)}
+    return {
+        "queues": names("queues"),
+        "bindings": names("bindings"),
+        "connections": count_connections(server.port),
+    }
+
+
+def count_connections(port: int) -> int:
+    """How many connections this process, in which the inspector lives, has to a broker's port."""
+    return sum(
+        connection.status == psutil.CONN_ESTABLISHED and connection.raddr.port == port
+        for connection in psutil.Process().net_connections("tcp")
+    )

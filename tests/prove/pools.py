@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from celery import Celery
+
 from tests.apps.tasks import make_app
 from tests.integration.told_history import told_history
-from tests.integration.web_server import make_deps, serving
-from tests.servers import CeleryWorker, wait_for
+from tests.integration.web_server import WebServer, make_deps, serving
+from tests.servers import Answer, CeleryWorker, wait_for
 from tests.servers.cluster import Pool
 
 OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
@@ -32,53 +34,77 @@ class Met:
     has_ended: bool = False
 
 
+@dataclass
+class Stand:
+    """A worker, a server that has inspected it, and what is sent to both."""
+
+    worker: CeleryWorker
+    server: WebServer
+    app: Celery
+
+    @property
+    def name(self) -> str:
+        return self.worker.hostname
+
+    def v1(self, path: str, body: Any = None) -> Answer:
+        headers = {"content-type": "application/json"}
+        return self.server.send("POST", f"/api/v1/{path}", body=json.dumps(body or {}), headers=headers)
+
+    def flower(self, path: str) -> bool:
+        """Whether a command of Flower's API was done."""
+        return self.server.send("POST", f"/api/worker/{path}").status == 200
+
+    def ask(self, method: str) -> Any:
+        return getattr(self.app.control.inspect([self.name], timeout=5.0), method)()[self.name]
+
+
 def meet_pool(broker: str, pool: Pool, folder: Path) -> Met:
     """Start a worker of this pool and send it every command."""
     met = Met(pool)
     with ExitStack() as stack:
         worker = stack.enter_context(CeleryWorker(broker, pool=pool, backend=broker, concurrency=2))
         told = stack.enter_context(told_history(folder))
-        told.tell_worker(worker.hostname)
+        told.tell_worker(worker.wait_until_answering().hostname)
         app = make_app(broker, broker)
         deps = make_deps(told.reader, folder, app=app, environ=OPEN, inspect_timeout=5.0)
-        server = stack.enter_context(serving(deps))
+        stand = Stand(worker, stack.enter_context(serving(deps)), app)
         deps.inspector.refresh(worker.hostname)
-        name = worker.hostname
-
-        def v1(path: str, body: Any = None) -> Any:
-            headers = {"content-type": "application/json"}
-            return server.send("POST", f"/api/v1/{path}", body=json.dumps(body or {}), headers=headers)
-
-        able = server.get(f"/api/v1/workers/{name}/control").json()
-        assert able["pool"] == pool, able
-        met.told = {action: ability["possible"] for action, ability in able["abilities"].items()}
-        ways = {
-            "pool_grow": ("grow", "growth"),
-            "pool_shrink": ("shrink", "shrinkage"),
-            "pool_restart": ("restart", "restart"),
-        }
-        for action, (flower, resource) in ways.items():
-            met.did[action] = server.send("POST", f"/api/worker/pool/{flower}/{name}").status == 200
-            met.v1[action] = v1(f"workers/{name}/pool/{resource}").status
-        scale = f"/api/worker/pool/autoscale/{name}?min=1&max=2"
-        met.did["autoscale"] = server.send("POST", scale).status == 200
-        met.v1["autoscale"] = v1(f"workers/{name}/autoscale", {"min": 1, "max": 2}).status
-
-        later = app.send_task("tests.add", (1, 1), countdown=3600)
-        wait_for(lambda: app.control.inspect([name], timeout=5.0).scheduled()[name], 20.0)
-        assert v1(f"tasks/{later.id}/revocation").json()["outcome"] == "confirmed"
-        wait_for(lambda: later.state == "REVOKED", 20.0)
-        met.waiting = later.state
-
-        running = app.send_task("tests.sleep", (8,))
-        if pool == "solo":
-            met.terminated = "not asked: it hears nothing while it works"
-        else:
-            wait_for(lambda: app.control.inspect([name], timeout=5.0).active()[name], 20.0)
-            outcome = v1(f"tasks/{running.id}/revocation", {"terminate": True}).json()["outcome"]
-            wait_for(lambda: running.state in ("REVOKED", "SUCCESS", "FAILURE"), 30.0)
-            met.terminated = f"{outcome}, {running.state}"
-        server.send("POST", f"/api/worker/shutdown/{name}")
+        change_pool(stand, met)
+        revoke_tasks(stand, met)
+        assert stand.flower(f"shutdown/{stand.name}")
         wait_for(lambda: not worker.is_running(), 40.0)
         met.has_ended = True
     return met
+
+
+def change_pool(stand: Stand, met: Met) -> None:
+    """Everything about its size, first as Flower asks for it, then by `/api/v1`."""
+    able = stand.server.get(f"/api/v1/workers/{stand.name}/control").json()
+    assert able["pool"] == met.pool, able
+    met.told = {action: ability["possible"] for action, ability in able["abilities"].items()}
+    ways = {
+        "pool_grow": (f"pool/grow/{stand.name}", "pool/growth", None),
+        "pool_shrink": (f"pool/shrink/{stand.name}", "pool/shrinkage", None),
+        "pool_restart": (f"pool/restart/{stand.name}", "pool/restart", None),
+        "autoscale": (f"pool/autoscale/{stand.name}?min=1&max=2", "autoscale", {"min": 1, "max": 2}),
+    }
+    for action, (flower, resource, body) in ways.items():
+        met.did[action] = stand.flower(flower)
+        met.v1[action] = stand.v1(f"workers/{stand.name}/{resource}", body).status
+
+
+def revoke_tasks(stand: Stand, met: Met) -> None:
+    """One that waits for its time, and one that runs."""
+    later = stand.app.send_task("tests.add", (1, 1), countdown=3600)
+    wait_for(lambda: stand.ask("scheduled"), 20.0)
+    assert stand.v1(f"tasks/{later.id}/revocation").json()["outcome"] == "confirmed"
+    wait_for(lambda: later.state == "REVOKED", 20.0)
+    met.waiting = later.state
+    running = stand.app.send_task("tests.sleep", (8,))
+    if met.pool == "solo":
+        met.terminated = "not asked: it hears nothing while it works"
+        return
+    wait_for(lambda: stand.ask("active"), 20.0)
+    outcome = stand.v1(f"tasks/{running.id}/revocation", {"terminate": True}).json()["outcome"]
+    wait_for(lambda: running.state in ("REVOKED", "SUCCESS", "FAILURE"), 30.0)
+    met.terminated = f"{outcome}, {running.state}"

@@ -141,9 +141,14 @@ class Commander:
     async def record(self, action: str, target: str, parameters: Mapping[str, Any], asker: Asker) -> int:
         """Write down what is about to be done; return the row's id. Raises StoreError."""
         clean = {name: self._clean(name, value) for name, value in parameters.items()}
-        return await self._write(
+        number = await self._write(
             lambda: self._audit.begin(asker, action=action, target=target, parameters=clean)
         )
+        who = "somebody" if asker.name is None else repr(asker.name)
+        logger.info(
+            "Command %d: %s %r %s, asked for by %s at %s", number, action, target, clean, who, asker.address
+        )
+        return number
 
     async def complete(self, number: int, outcome: Outcome) -> None:
         """Write down what came of it; a file that refuses is a line in the log."""

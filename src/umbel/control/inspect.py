@@ -69,16 +69,19 @@ class Inspector:
         on_evidence: Callable[[Collection[str]], None],
         grace: float = 3600.0,
         max_workers: int = 5000,
+        refresh_every: float = REFRESH_EVERY,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is how long replies are waited for, `grace` how long a lost worker's answers are kept, in
-        seconds; `on_evidence` is told who answered; of more than `max_workers` no answers are kept."""
+        seconds; `on_evidence` is told who answered; of more than `max_workers` no answers are kept. All are asked
+        again every `refresh_every` seconds."""
         self._switchboard = switchboard
         self._timeout = timeout
         self._fetch_workers = fetch_workers
         self._on_evidence = on_evidence
         self._grace = grace
         self._max_workers = max_workers
+        self._refresh_every = refresh_every
         self._now = now
         self._lock = threading.Lock()
         self._cache: Answers = {}
@@ -245,7 +248,7 @@ class Inspector:
             wanted = self._wanted(workers)
             if wanted:
                 self._wait_for(self._begin(wanted, BRIEF))
-            if time.monotonic() - refreshed >= REFRESH_EVERY:
+            if time.monotonic() - refreshed >= self._refresh_every:
                 refreshed = time.monotonic()
                 self._wait_for(self.request())
 
