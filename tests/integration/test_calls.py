@@ -76,6 +76,56 @@ def test_a_call_waits_for_its_result_and_is_in_the_audit(
         assert rows[2].parameters == {"args": "[]", "kwargs": "{'message': 'no'}", "task_id": "mine"}
 
 
+def test_the_v1_api_calls_tasks_too(
+    redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
+) -> None:
+    celery_worker(redis_url, backend=redis_url)
+
+    def call(server: WebServer, **body: Any) -> Answer:
+        headers = {"content-type": "application/json"}
+        return server.send("POST", "/api/v1/tasks", body=json.dumps(body), headers=headers)
+
+    with calling(history, tmp_path, redis_url, redis_url) as (server, deps):
+        done = call(server, name="tests.echo", args=[10**30, "\ud800"], wait=20)
+        assert (done.status, done.json()["state"]) == (200, "SUCCESS")
+        assert done.json()["result"] == [[10**30, "\ud800"], {}]
+        row = deps.audit.fetch(limit=1)[0][0]
+        assert (row.id, row.action, row.target) == (done.json()["id"], "apply", "tests.echo")
+        failed = call(server, name="tests.fail", options={"task_id": "mine"}, wait=20).json()
+        assert (failed["task_id"], failed["result"]) == ("mine", "ValueError('no such order')")
+        assert "Traceback" in failed["traceback"]
+        sent = call(server, name="no.such.task", options={"queue": "nobody", "countdown": "5"}).json()
+        assert (sent["state"], sent["result"], sent["traceback"]) == ("PENDING", None, None)
+        for body, said in (
+            ({"name": ""}, "name"), ({}, "name"), ({"name": "x", "args": {}}, "args"),
+            ({"name": "x", "wait": -1}, "wait"),
+            ({"name": "x", "options": {"queue": 1}}, "queue"), ({"name": "tests.add"}, "missing 2 required"),
+            ({"name": "x", "extra": 1}, "extra"),
+        ):  # fmt: skip
+            refused = call(server, **body)
+            assert refused.status == 400, body
+            assert said in refused.json()["detail"]
+        aborted = server.send("POST", f"/api/v1/tasks/{sent['task_id']}/abortion")
+        assert (aborted.status, aborted.json()["outcome"]) == (202, "requested")
+        assert server.get(f"/api/task/result/{sent['task_id']}").json()["state"] == "ABORTED"
+
+
+def test_secrets_stay_out_of_the_audit(redis_url: str, history: ToldHistory, tmp_path: Path) -> None:
+    secret = {
+        "args": ["token=hunter2"],
+        "kwargs": {"password": "hunter2", "n": 1},
+        "shadow": "api_key=hunter2",
+    }
+    with calling(history, tmp_path, redis_url, None) as (server, deps):
+        assert (
+            post(server, "send-task/tests.add", {**secret, "headers": {"authorization": "hunter2"}}).status
+            == 200
+        )
+        (row,), _ = deps.audit.fetch(limit=1)
+        assert "hunter2" not in repr(row)
+        assert "'n': 1" in row.parameters["kwargs"]
+
+
 def test_options_reach_the_task(
     redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
 ) -> None:

@@ -100,12 +100,14 @@ class Commander:
 
     async def _workers(self) -> list[Worker]:
         """Those that lists hold; none while the history can't be read."""
+        return listed(await self._all_workers(), self._now(), self._grace)
+
+    async def _all_workers(self) -> list[Worker]:
         try:
-            workers = await run_sync(self._fetch_workers)
+            return await run_sync(self._fetch_workers)
         except StoreError as exc:
             logger.warning("Who is there is only known from inspection now: %s", exc)
             return []
-        return listed(workers, self._now(), self._grace)
 
     async def send(self, command: Command, asker: Asker, *, timeout: float | None = None) -> Dispatch:
         """Write the command down, broadcast it, and return when the broker has it.
@@ -137,6 +139,11 @@ class Commander:
         self._under_way.add(outcome)
         outcome.add_done_callback(self._under_way.discard)
         return Dispatch(number, began, outcome)
+
+    async def refuse(self, command: Command, why: str, asker: Asker) -> None:
+        """Write down a command that was asked for and is not sent, because it is known that it can't be done."""
+        number = await self.record(command.action, command.target, _parameters(command), asker)
+        await self.complete(number, Outcome(state="refused", detail=f"not sent: {why}"))
 
     async def record(self, action: str, target: str, parameters: Mapping[str, Any], asker: Asker) -> int:
         """Write down what is about to be done; return the row's id. Raises StoreError."""
@@ -187,7 +194,7 @@ class Commander:
         until = time.monotonic() + wait
         silent = set(expected)
         while True:
-            for worker in await self._workers():
+            for worker in await self._all_workers():
                 if worker.status is WorkerStatus.STOPPED and worker.heard >= since:
                     silent.discard(worker.hostname)
             if not silent or time.monotonic() >= until:

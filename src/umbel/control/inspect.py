@@ -126,7 +126,12 @@ class Inspector:
     def has_registered(self, task: str) -> bool:
         """Whether some worker has said that it has this task."""
         with self._lock:
-            return any(task in answers.get("registered", ()) for answers in self._cache.values())
+            # "tasks.add [rate_limit=10/m]" where something is set for it
+            return any(
+                isinstance(name, str) and name.partition(" [")[0] == task
+                for answers in self._cache.values()
+                for name in answers.get("registered", ())
+            )
 
     def refresh(self, hostname: str | None = None) -> None:
         """Ask all workers (brief) or one (everything) and wait for it; joins a run that is under way already.

@@ -27,7 +27,7 @@ take requests from another site's page, and with `read_only` they are all refuse
 - `total.exact` is false where counting stopped: then there are at least `total.value`.
 - A command takes a JSON object, waits for the workers it is for until `timeout` is over, and tells what each of them
   said: 200 when all have answered, 202 when not. Look at `outcome`: only "confirmed" means that it was done everywhere.
-  What a worker is known to be unable to do is 409, and not sent. Every command that was sent is in the audit.
+  What a worker is known to be unable to do is 409, and not sent. Every command is in the audit.
 
 ```console
 $ curl 'http://localhost:5555/api/v1/tasks?state=FAILURE&sort=-received&limit=2'

@@ -4,6 +4,7 @@ Called by the route table only; the commands themselves are in `control.commands
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from umbel.web.body import decode_body
 from umbel.web.deps import Deps
 from umbel.web.endpoint import Handler
 from umbel.web.problem import Refused
-from umbel.web.sending import send
+from umbel.web.sending import refuse, send
 
 #: Outcomes after which no answer is missing.
 _COMPLETE = frozenset({"confirmed", "refused"})
@@ -61,12 +62,17 @@ class Commands:
         if name is None:
             allowed = ", ".join(commands.SIGNALS)
             raise Refused(400, f"signal is {asked.signal!r}; allowed: {allowed}.", parameter="signal")
-        if asked.terminate:
+        command = commands.revoke(uuid, terminate=asked.terminate, signal=name)
+        why = await self._why_not_terminate(uuid) if asked.terminate else ""
+        return await self._answer(request, command, asked.timeout, why)
+
+    async def _why_not_terminate(self, uuid: str) -> str:
+        """Why the worker that runs the task, where it is known, can't end it."""
+        with suppress(StoreError):  # then it is sent, and the workers say
             detail = await run_sync(self._deps.reader.fetch_task, uuid)
             if detail is not None and detail.task.state == "STARTED" and detail.task.worker:
-                self._check(detail.task.worker, "terminate")
-        command = commands.revoke(uuid, terminate=asked.terminate, signal=name)
-        return await self._answer(request, command, asked.timeout)
+                return self._why_not(detail.task.worker, "terminate")
+        return ""
 
     async def get_revocation(self, request: Request) -> Response:
         query.decode(request.query_params, query.NoQuery)
@@ -117,28 +123,30 @@ class Commands:
 
     async def restart_pool(self, request: Request) -> Response:
         asked = await decode_body(request, wire.Plain)
-        worker = await self._worker(request, "pool_restart")
-        return await self._answer(request, commands.pool_restart(worker), asked.timeout)
+        worker = await self._worker(request)
+        why = self._why_not(worker, "pool_restart")
+        return await self._answer(request, commands.pool_restart(worker), asked.timeout, why)
 
     async def grow_pool(self, request: Request) -> Response:
         asked = await decode_body(request, wire.PoolChange)
-        worker = await self._worker(request, "pool_grow")
-        return await self._answer(request, commands.pool_grow(worker, asked.n), asked.timeout)
+        worker = await self._worker(request)
+        why = self._why_not(worker, "pool_grow")
+        return await self._answer(request, commands.pool_grow(worker, asked.n), asked.timeout, why)
 
     async def shrink_pool(self, request: Request) -> Response:
         asked = await decode_body(request, wire.PoolChange)
-        worker = await self._worker(request, "pool_shrink")
-        why = await self._deps.commander.why_not_shrink(worker, asked.n)
-        if why:
-            raise Refused(409, f"Not sent to {worker}: {why}.", parameter="n")
-        return await self._answer(request, commands.pool_shrink(worker, asked.n), asked.timeout)
+        worker = await self._worker(request)
+        why = self._why_not(worker, "pool_shrink")
+        why = why or await self._deps.commander.why_not_shrink(worker, asked.n)
+        return await self._answer(request, commands.pool_shrink(worker, asked.n), asked.timeout, why)
 
     async def autoscale(self, request: Request) -> Response:
         asked = await decode_body(request, wire.Autoscale)
         if asked.min > asked.max:
             raise Refused(400, f"min is {asked.min}, which is more than max, {asked.max}.", parameter="min")
-        worker = await self._worker(request, "autoscale")
-        return await self._answer(request, commands.autoscale(worker, asked.min, asked.max), asked.timeout)
+        worker = await self._worker(request)
+        command = commands.autoscale(worker, asked.min, asked.max)
+        return await self._answer(request, command, asked.timeout, self._why_not(worker, "autoscale"))
 
     async def add_consumer(self, request: Request) -> Response:
         asked = await decode_body(request, wire.Consumer)
@@ -153,11 +161,10 @@ class Commands:
     async def time_limits(self, request: Request) -> Response:
         asked = await decode_body(request, wire.TimeLimits)
         worker = await self._worker(request)
-        for action, limit in (("soft_time_limit", asked.soft), ("hard_time_limit", asked.hard)):
-            if limit is not None:
-                self._check(worker, action)
+        limits = (("soft_time_limit", asked.soft), ("hard_time_limit", asked.hard))
+        whys = [self._why_not(worker, action) for action, limit in limits if limit is not None]
         command = commands.time_limit(asked.task, worker, soft=asked.soft, hard=asked.hard)
-        return await self._answer(request, command, asked.timeout)
+        return await self._answer(request, command, asked.timeout, next(filter(None, whys), ""))
 
     async def rate_limit(self, request: Request) -> Response:
         asked = await decode_body(request, wire.RateLimit)
@@ -182,20 +189,25 @@ class Commands:
             raise Refused(503, f"The audit can't be read now: {exc}") from exc
         return _json(wire.AuditList(items=[_audit_out(row) for row in rows], next=following))
 
-    async def _worker(self, request: Request, action: str = "") -> str:
-        """The worker of the path. Raises Refused: 404 for an unknown one, 409 for one that can't do it."""
+    async def _worker(self, request: Request) -> str:
+        """The worker of the path. Raises Refused (404) for one that nobody has seen."""
         hostname: str = request.path_params["hostname"]
         if not await self._deps.commander.knows(hostname):
             raise Refused(404, f"Unknown worker '{hostname}'")
-        self._check(hostname, action)
         return hostname
 
-    def _check(self, hostname: str, action: str) -> None:
+    def _why_not(self, hostname: str, action: str) -> str:
+        """Why a worker can't do it, as far as that is known."""
         why = self._deps.commander.nature_of(hostname).why_not(action)
-        if why:
-            raise Refused(409, f"Not sent to {hostname}: {why}.")
+        return f"{hostname} can't: {why}" if why else ""
 
-    async def _answer(self, request: Request, command: Command, timeout: float | None) -> Response:
+    async def _answer(
+        self, request: Request, command: Command, timeout: float | None, why_not: str = ""
+    ) -> Response:
+        """Send it and tell what came of it; or write down and refuse (409) what is known to be impossible."""
+        if why_not:
+            await refuse(self._deps, request, command, why_not)
+            raise Refused(409, f"Not sent: {why_not}.")
         dispatch = await send(self._deps, request, command, timeout=timeout)
         outcome = await dispatch.outcome
         return _json(_command_out(command, dispatch, outcome), 200 if outcome.state in _COMPLETE else 202)
@@ -228,7 +240,7 @@ def _revocation_state(row: AuditRow | None, task_state: str | None, ended: bool)
         return "revoked"
     if ended:
         return "ended"
-    if row is None:
+    if row is None or row.outcome in ("refused", "failed"):
         return "none"
     return "flagged" if row.outcome == "confirmed" else "requested"
 

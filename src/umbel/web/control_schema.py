@@ -82,6 +82,33 @@ class RateLimit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     timeout: Seconds | None = None
 
 
+class TaskCallIn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A call of a task."""
+
+    name: Name
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    #: Celery's own: queue, countdown, eta, expires, priority, task_id, headers, …
+    options: Annotated[
+        dict[str, Any],
+        Meta(description="Celery's own: `queue`, `countdown`, `eta`, `expires`, `priority`, …"),
+    ] = {}
+    wait: Annotated[float, Meta(ge=0, le=3600, description="Seconds to wait for the result.")] = 0.0
+
+
+class CalledOut(msgspec.Struct, kw_only=True):
+    """A call that the broker has taken."""
+
+    #: Of its row in the audit.
+    id: int
+    task_id: str
+    #: At the result backend; null without one.
+    state: str | None
+    #: Its result, or the printed exception; null until it has ended.
+    result: msgspec.Raw
+    traceback: str | None
+
+
 class WorkerSaid(msgspec.Struct, kw_only=True):
     """What one worker answered."""
 
@@ -141,9 +168,9 @@ class AuditList(msgspec.Struct, kw_only=True):
 class RevocationOut(msgspec.Struct, kw_only=True):
     """Whether a task is revoked."""
 
-    #: "none": nobody asked for it here. "requested": asked for, and not all workers have said that they know it.
-    #: "flagged": all workers know it, none will start the task. "revoked": a worker threw the task away or ended it.
-    #: "ended": it ended otherwise.
+    #: "none": nobody asked for it here, or it was not sent. "requested": asked for, and not all workers have said that
+    #: they know it. "flagged": all workers know it, none will start the task. "revoked": a worker threw the task away
+    #: or ended it. "ended": it ended otherwise.
     state: Literal["none", "requested", "flagged", "revoked", "ended"]
     #: The task's state; null for a task that nobody has seen.
     task_state: str | None

@@ -3,21 +3,19 @@
 Each is written into the audit first, under the id that the task will have. Called by the route table only.
 """
 
-import uuid as ids
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from umbel.control.call_options import TaskCall, celery_options, read_call, read_seconds
-from umbel.control.commands import Outcome
-from umbel.errors import BackendUnavailable, CallError, NoBackend, StoreError
+from umbel.control.call_options import TaskCall, read_call, read_seconds
+from umbel.errors import BackendUnavailable, CallError, NoBackend
 from umbel.web.body import read_body
 from umbel.web.deps import Deps
 from umbel.web.flower_json import json_answer
 from umbel.web.flower_result import LONGEST, wait_for_result
 from umbel.web.problem import Refused
-from umbel.web.sending import UNAVAILABLE, asker_of, not_written
+from umbel.web.sending import UNAVAILABLE, abort, send_call
 
 #: Seconds that `apply` waits unless the body has a `timeout`.
 DEFAULT_WAIT = 600.0
@@ -63,14 +61,7 @@ class FlowerCalls:
 
     async def abort(self, request: Request) -> Response:
         uuid = request.path_params["uuid"]
-        number = await self._record(request, "abort", uuid, {})
-        commander = self._deps.commander
-        try:
-            await self._deps.calling.abort(uuid)
-        except (NoBackend, BackendUnavailable) as exc:
-            await commander.complete(number, Outcome(state="failed", detail=str(exc)))
-            raise Refused(503, "" if isinstance(exc, NoBackend) else UNAVAILABLE) from exc
-        await commander.complete(number, Outcome(state="requested", detail="marked at the result backend"))
+        await abort(self._deps, request, uuid)
         return json_answer(request, {"message": f"Aborted '{uuid}'"})
 
     async def _read(self, request: Request) -> TaskCall:
@@ -87,30 +78,8 @@ class FlowerCalls:
     async def _send(
         self, request: Request, action: str, name: str, call: TaskCall, *, registered: bool
     ) -> str:
-        """Write down and publish one call; return its task id. Raises Refused (400, 503)."""
-        try:
-            options = celery_options(call.options)
-        except CallError as exc:
-            raise Refused(400, str(exc)) from exc
-        task_id = str(options.get("task_id") or ids.uuid4())
-        told = {"args": call.args, "kwargs": call.kwargs, **call.options, "task_id": task_id}
-        number = await self._record(request, action, name, told)
-        commander = self._deps.commander
-        try:
-            await self._deps.calling.send(name, call, task_id=task_id, registered=registered)
-        except (CallError, BackendUnavailable) as exc:
-            await commander.complete(number, Outcome(state="failed", detail=str(exc)))
-            if isinstance(exc, CallError):
-                raise Refused(400, str(exc)) from exc
-            raise Refused(503, UNAVAILABLE) from exc
-        await commander.complete(number, Outcome(state="confirmed", detail="the broker has it"))
+        _, task_id = await send_call(self._deps, request, action, name, call, registered=registered)
         return task_id
-
-    async def _record(self, request: Request, action: str, target: str, parameters: dict[str, Any]) -> int:
-        try:
-            return await self._deps.commander.record(action, target, parameters, asker_of(request))
-        except StoreError as exc:
-            raise not_written(exc) from exc
 
     async def _state(self, task_id: str) -> dict[str, Any]:
         """Id and present state; the id alone without a result backend. Raises Refused (503)."""

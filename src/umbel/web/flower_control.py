@@ -15,7 +15,7 @@ from umbel.web.arguments import Arguments
 from umbel.web.deps import Deps
 from umbel.web.flower_json import json_answer
 from umbel.web.problem import Refused
-from umbel.web.sending import send
+from umbel.web.sending import refuse, send
 
 _NO_REASON = "Unknown reason"
 #: Flower writes a worker's refusals without a template, so they are called HTML.
@@ -55,6 +55,7 @@ class FlowerControl:
         n = _number_of_processes(await Arguments.read(request))
         why = await self._deps.commander.why_not_shrink(worker, n)
         if why:
+            await refuse(self._deps, request, commands.pool_shrink(worker, n), why)
             raise Refused(403, f"Failed to shrink '{worker}' worker's pool: {why}", headers=_HTML)
         return await self._ask(
             request, commands.pool_shrink(worker, n), lambda _: f"Shrinking '{worker}' worker's pool by {n}",

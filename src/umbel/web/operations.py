@@ -51,6 +51,11 @@ OPERATIONS = (
         answers=(control_schema.RevocationOut,), path_parameters={"uuid": _UUID},
     ),
     _command("/tasks/{uuid}/revocation", "revokeTask", "Revoke a task", control_schema.Revocation, uuid=_UUID),
+    _command("/tasks/{uuid}/abortion", "abortTask", "Mark a task as to be aborted", control_schema.Plain, uuid=_UUID),
+    Operation(
+        path="/tasks", method="POST", name="callTask", summary="Call a task, and wait for its result if asked to",
+        answers=(control_schema.CalledOut,), body=control_schema.TaskCallIn,
+    ),
     Operation(
         path="/workers/{hostname}/control", name="getWorkerControl", summary="What can be changed at a worker",
         answers=(control_schema.WorkerControl,), path_parameters={"hostname": _HOSTNAME},

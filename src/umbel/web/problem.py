@@ -22,6 +22,9 @@ _TITLES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    409: "Not possible",
+    413: "Too large",
+    415: "Not JSON",
     500: "Internal error",
     503: "Unavailable",
 }

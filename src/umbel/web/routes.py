@@ -21,6 +21,7 @@ from umbel.web.present import Present
 from umbel.web.problem import Family
 from umbel.web.static_files import StaticFiles
 from umbel.web.stream import Stream
+from umbel.web.v1_calls import Calls
 
 
 class Table:
@@ -36,7 +37,8 @@ class Table:
         self.pages = Pages(deps, present, self._workers)
         self._health = Health(deps, present)
         self._static = StaticFiles(deps.ui_folder)
-        self._v1 = V1(deps, present).handlers | Commands(deps).handlers | {"stream": stream.handle}
+        own = V1(deps, present).handlers | Commands(deps).handlers | Calls(deps).handlers
+        self._v1 = own | {"stream": stream.handle}
 
     def routes(self) -> list[BaseRoute]:
         """Everything below the prefix."""
