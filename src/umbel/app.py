@@ -24,20 +24,25 @@ from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.management import ApiTls
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
+from umbel.control.calling import Calling
+from umbel.control.commander import Commander
 from umbel.control.doctor import examine, report
 from umbel.control.examine import gather
 from umbel.control.inspect import RETRY_AFTER, Inspector
 from umbel.control.queues import Queues
 from umbel.control.roster import grace_of
-from umbel.errors import ConfigError, InspectError, StoreError, StoreLocked
+from umbel.control.switchboard import Switchboard
+from umbel.errors import ConfigError, InspectError, StoreError, StoreLocked, StoreUnavailable
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
 from umbel.model.redact import Redactor
-from umbel.store.base import CollectorStatus
+from umbel.store.audit import AuditLog
+from umbel.store.control_file import FILE_NAME, ControlFile
 from umbel.store.place import Place, broker_identity, history_place, remove_place
 from umbel.store.retention import Limits
 from umbel.store.sqlite_file import FileLock
 from umbel.store.sqlite_reader import SQLiteReader
+from umbel.store.status import CollectorStatus
 from umbel.web.application import build
 from umbel.web.deps import Deps
 from umbel.web.server import listening, port_of, run
@@ -64,20 +69,27 @@ def serve(config: Config, app: Celery) -> int:
         )
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
+        switchboard = Switchboard(app)
         inspector = Inspector(
-            app,
+            switchboard,
             timeout=config.inspect_timeout,
             fetch_workers=reader.fetch_workers,
             on_evidence=collector.send_evidence,
             on_queues=collector.send_queues,
             grace=grace_of(config),
             follow_every=RETRY_AFTER,
+            max_workers=config.max_workers,
         )
         collector.on_rows = inspector.note_change
-        queues = queues_of(config, app, reader, collector, inspector)
-        stack.callback(queues.stop)
-        web = build(deps_of(config, app, reader, collector, inspector, queues))
-        for service in (collector, inspector):
+        control_file = ControlFile(place.path.with_name(FILE_NAME))
+        open_control(control_file)
+        audit = AuditLog(control_file, broker_identity(broker_url(app)))
+        commander = commander_of(config, switchboard, audit, inspector, reader)
+        calling, queues = Calling(app), queues_of(config, app, reader, collector, inspector)
+        for helper in (calling, queues):
+            stack.callback(helper.stop)
+        web = build(deps_of(config, app, reader, collector, inspector, queues, commander, calling, audit))
+        for service in (collector, switchboard, inspector):
             service.start()
             stack.callback(service.stop)
         for line in banner.lines(config, port_of(sockets), banner.masked(broker_url(app)), app.tasks):
@@ -127,14 +139,29 @@ def queues_of(
     )
 
 
+def open_control(file: ControlFile) -> None:
+    """Make or check the file now, so that a foreign one is told at the start; raises StoreRefused. A disk in trouble is
+    told and tried again by each command."""
+    try:
+        file.open()
+    except StoreUnavailable as exc:
+        logger.warning("No command can be sent as long as it can't be written down: %s", exc)
+
+
+def commander_of(
+    config: Config, switchboard: Switchboard, audit: AuditLog, inspector: Inspector, reader: SQLiteReader
+) -> Commander:
+    """What sends commands."""
+    return Commander(
+        switchboard, audit, inspector, reader.fetch_workers, timeout=config.inspect_timeout, grace=grace_of(config),
+        redactor=Redactor(config.redact_patterns),
+    )  # fmt: skip
+
+
 def deps_of(
-    config: Config,
-    app: Celery,
-    reader: SQLiteReader,
-    collector: CollectorProcess,
-    inspector: Inspector,
-    queues: Queues,
-) -> Deps:
+    config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector,
+    queues: Queues, commander: Commander, calling: Calling, audit: AuditLog,
+) -> Deps:  # fmt: skip
     """What the web side is given."""
     return Deps(
         config=config,
@@ -142,6 +169,9 @@ def deps_of(
         status=collector.status,
         inspector=inspector,
         queues=queues,
+        commander=commander,
+        calling=calling,
+        audit=audit,
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,
         broker=banner.masked(broker_url(app)),
@@ -200,9 +230,11 @@ def prune(config: Config, app: Celery, dry_run: bool) -> int:
 
 def doctor(config: Config, app: Celery) -> int:
     """Ask the broker and the workers, look into the history where there is one, and print what is found."""
+    switchboard = Switchboard(app)
     inspector = Inspector(
-        app, timeout=config.inspect_timeout, fetch_workers=lambda: [], on_evidence=lambda _: None
+        switchboard, timeout=config.inspect_timeout, fetch_workers=lambda: [], on_evidence=lambda _: None
     )
+    switchboard.start()
     confs: dict[str, Mapping[str, Any]] = {}
     try:
         inspector.refresh()
@@ -211,6 +243,7 @@ def doctor(config: Config, app: Celery) -> int:
         logger.debug("Nobody could be asked: %s", error)
     finally:
         inspector.stop()
+        switchboard.stop()
     with ExitStack() as stack:
         place = stack.enter_context(history(config, app))
         reader = status = None

@@ -12,7 +12,10 @@ UmbelError
 │   └── StoreLocked      another process writes this history
 ├── SourceError          the event source lost its broker or was refused
 ├── DecodeError          a message is not a Celery event; has `cause`
-├── InspectError         the workers could not be asked
+├── InspectError         the workers could not be asked, or told
+├── CallError            a task can't be called like that
+├── NoBackend            the app has no result backend
+├── BackendUnavailable   the broker or the result backend can't be used now
 └── BrokerError          the broker's queues
     ├── BrokerUnavailable they can't be read now
     ├── NoSuchQueue      the broker has no queue of this name
@@ -82,6 +85,18 @@ class DecodeError(UmbelError):
 
 class InspectError(UmbelError):
     """The workers could not be asked: broker or result backend unavailable."""
+
+
+class CallError(UmbelError):
+    """A task can't be called with these arguments and options."""
+
+
+class NoBackend(UmbelError):
+    """The application has no result backend."""
+
+
+class BackendUnavailable(UmbelError):
+    """The broker took no call, or the result backend gave no usable answer."""
 
 
 class BrokerError(UmbelError):

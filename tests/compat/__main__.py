@@ -9,8 +9,9 @@ from pathlib import Path
 from tests.compat.allowances import read_allowances
 from tests.compat.cases import list_cases
 from tests.compat.cluster import Cluster
+from tests.compat.commands import list_commands
 from tests.compat.report import DOCUMENT, write_document
-from tests.compat.settle import lose_workers, wait_for_all_events
+from tests.compat.settle import add_late_worker, lose_workers, wait_for_all_events
 from tests.compat.verdict import run_cases
 
 
@@ -24,7 +25,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.name}, without comparing")
     chosen = parser.parse_args()
     if chosen.write:
-        write_document(list_cases(), read_allowances())
+        write_document([*list_cases(), *list_commands()], read_allowances())
         return 0
     return compare_by_hand(chosen.candidate, chosen.only)
 
@@ -39,7 +40,10 @@ def compare_by_hand(candidate: str, only: str) -> int:
             lose_workers(cluster)
             ids = cluster.send_tasks()
             wait_for_all_events(cluster, ids)
-            outcomes = run_cases(cluster, ids, read_allowances() if candidate == "umbel" else (), only)
+            allowances = read_allowances() if candidate == "umbel" else ()
+            outcomes = run_cases(cluster, ids, allowances, only)
+            add_late_worker(cluster)
+            outcomes += run_cases(cluster, ids, allowances, only, list_commands())
         finally:
             cluster.stop()
     bad = [outcome for outcome in outcomes if outcome.deviations]

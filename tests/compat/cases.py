@@ -25,6 +25,8 @@ class Case:
     credentials: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     form: tuple[tuple[str, str], ...] | None = None
+    #: Sent as it is.
+    body: str | None = None
     #: What a page must say on both sides.
     text: str = ""
 
@@ -44,6 +46,7 @@ class Case:
             if self.form is not None
             else []
         )
+        extras += [f"body {self.body}"] if self.body is not None else []
         return f"{self.method} {self.target}" + (f" [{', '.join(extras)}]" if extras else "")
 
 

@@ -38,7 +38,7 @@ def fetch(case: Case, monitor: Monitor, words: Mapping[str, str]) -> Answer:
         headers = {name: first.headers.get("etag", "none") for name in headers}
     if case.credentials is not None:
         headers["Authorization"] = write_authorization(case.credentials)
-    body = None
+    body = case.body
     if case.form is not None:
         body = urlencode([(name, fill(value, words)) for name, value in case.form])
         headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -63,7 +63,7 @@ def send(port: int, method: str, target: str, headers: Mapping[str, str], body: 
     """Send one request to loopback and read the whole answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.request(method, target, body, dict(headers))
+        connection.request(method, target, None if body is None else body.encode(), dict(headers))
         response = connection.getresponse()
         found: dict[str, str] = {}
         for name, value in response.getheaders():

@@ -26,6 +26,8 @@ ZONE = "Asia/Kolkata"
 WORKERS = {"one@compat": "celery", "two@compat": "second"}
 #: Workers that are gone before anything is compared, and how they went.
 GONE = {"left@compat": signal.SIGTERM, "killed@compat": signal.SIGKILL}
+#: A worker that scales itself and comes after all reads, for the commands.
+LATE = "late@compat"
 #: What Flower asks all workers at its start. (It never asks again by itself.)
 FIRST_QUESTIONS = ("stats", "active_queues", "registered", "conf")
 OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
@@ -107,6 +109,13 @@ class Cluster:
             os.kill(self._passing[name].pid, sign)
             if not self._passing[name].wait(time.monotonic() + 20):
                 raise TimeoutError(f"{name} does not end")
+
+    def start_late_worker(self) -> None:
+        """Start the worker of `LATE`."""
+        arguments = ("worker", "-n", LATE, "-Q", "z-late", "--autoscale=2,1", "-l", "WARNING")
+        settings = ("--", "worker.pool_restarts=true")
+        command = [sys.executable, "-m", "celery", *self._celery_arguments(), *arguments, *settings]
+        self._start(LATE, command)
 
     def send_tasks(self) -> dict[str, str]:
         """Send all the tasks; return their ids by the names that `cases` use."""

@@ -70,6 +70,7 @@ def same_members(ours: Any, theirs: Any) -> bool:
 RULES: Rules = (
     ("body/*children", same_members),  # a WeakSet in Flower: its order is arbitrary
     ("body/*/heartbeats", near_times),
+    ("body/task-id", same_type),  # of a call that each of them made
     ("body/*/timestamp", near(0.001)),
     ("body/timestamp", near(0.001)),
     ("body/*/stats/clock", same_type),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tests.compat.client import write_authorization
-from tests.compat.cluster import GONE, USERS, WORKERS, Cluster, Monitor, wait_until
+from tests.compat.cluster import GONE, LATE, USERS, WORKERS, Cluster, Monitor, wait_until
 from tests.compat.exposition import Samples, read_families
 
 #: The last of the events: a revoked task ends when its countdown is over.
@@ -37,6 +37,24 @@ def lose_workers(cluster: Cluster) -> None:
     cluster.send_farewells()
     wait_until(lambda: count_events(cluster, "task-succeeded"), 60, "the last tasks of the passing workers")
     cluster.end_passing_workers()
+
+
+def add_late_worker(cluster: Cluster) -> None:
+    """Start the worker for the commands; return when Umbel has inspected it. (Flower is told to by the first case.)
+
+    Raises:
+        TimeoutError: It did not.
+    """
+    cluster.start_late_worker()
+    for monitor in cluster.pairs["open"]:
+        wait_for(cluster, monitor, lambda monitor: knows_worker(monitor, LATE))
+        if monitor.kind == "umbel":
+            wait_for(cluster, monitor, lambda monitor: has_inspected(monitor, [LATE]))
+
+
+def knows_worker(monitor: Monitor, name: str) -> bool:
+    """Tell whether `monitor` has heard of this worker."""
+    return any(row["hostname"] == name for row in fetch(monitor, "/workers?json=1")["data"])
 
 
 def count_events(cluster: Cluster, kind: str) -> bool:

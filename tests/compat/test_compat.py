@@ -1,4 +1,4 @@
-"""Umbel answers as Flower 2.2.0 does, to every read endpoint and parameter, except where it means not to."""
+"""Umbel answers as Flower 2.2.0 does, to every endpoint and parameter, except where it means not to."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 from tests.compat.allowances import read_allowances
 from tests.compat.cluster import Cluster
-from tests.compat.settle import lose_workers, wait_for_all_events
+from tests.compat.commands import list_commands
+from tests.compat.settle import add_late_worker, lose_workers, wait_for_all_events
 from tests.compat.verdict import Outcome, run_cases
 
 pytestmark = pytest.mark.timeout(420)
@@ -22,7 +23,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Outcome]
         lose_workers(cluster)
         ids = cluster.send_tasks()
         wait_for_all_events(cluster, ids)
-        yield run_cases(cluster, ids, read_allowances())
+        reads = run_cases(cluster, ids, read_allowances())
+        add_late_worker(cluster)
+        yield reads + run_cases(cluster, ids, read_allowances(), cases=list_commands())
     finally:
         cluster.stop()
 

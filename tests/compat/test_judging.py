@@ -8,12 +8,13 @@ from tests.compat.allowances import Allowance, read_allowances, walk_globs
 from tests.compat.cases import Case, list_cases
 from tests.compat.client import Answer
 from tests.compat.cluster import VARIANTS
+from tests.compat.commands import list_commands
 from tests.compat.compare import Difference, compare
 from tests.compat.heartbeats import count_heartbeats
 from tests.compat.report import DOCUMENT, make_document
 from tests.compat.verdict import judge
 
-CASES = list_cases()
+CASES = [*list_cases(), *list_commands()]
 TASKS = Case("/api/tasks", "none", "/api/tasks")
 JSON = {"content-type": "application/json; charset=UTF-8", "etag": '"1"'}
 

@@ -18,7 +18,6 @@ from umbel.model.rollup import RollupKey
 from umbel.model.worker import Worker, WorkerStatus
 from umbel.store.base import (
     Changes,
-    CollectorStatus,
     CounterKey,
     Facet,
     Gap,
@@ -29,6 +28,7 @@ from umbel.store.base import (
     TaskChange,
     TaskQuery,
 )
+from umbel.store.status import CollectorStatus
 from umbel.store.totals import with_longer_spans
 
 ONE_STORE = settings(

@@ -1,7 +1,9 @@
-"""The migrations build the very tables that `store.schema` describes."""
+"""The migrations build the very tables that `store.schema` and `store.control_schema` describe."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -9,9 +11,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from tests.contract.teller import BUCKETS
+from umbel.store.control_file import CONTROL_ID, SCRIPTS, ControlFile
+from umbel.store.control_schema import CONTROL_VERSION, control_metadata
+from umbel.store.migrate import HISTORY_SCRIPTS
 from umbel.store.retention import Limits
 from umbel.store.schema import SCHEMA_VERSION, metadata
+from umbel.store.sqlite_file import APPLICATION_ID
 from umbel.store.sqlite_writer import SQLiteWriter
+
+Make = Callable[[Path], sa.Engine]
 
 
 def made_history(path: Path) -> sa.Engine:
@@ -21,25 +29,44 @@ def made_history(path: Path) -> sa.Engine:
     return sa.create_engine(f"sqlite:///{path}")
 
 
-def test_migrations_and_tables_agree(tmp_path: Path) -> None:
-    with made_history(tmp_path / "h.sqlite3").connect() as connection:
+def made_control(path: Path) -> sa.Engine:
+    ControlFile(path).open()
+    return sa.create_engine(f"sqlite:///{path}")
+
+
+EACH = pytest.mark.parametrize(
+    ("make", "described"),
+    [(made_history, metadata), (made_control, control_metadata)],
+    ids=["history", "control"],
+)
+
+
+@EACH
+def test_migrations_and_tables_agree(tmp_path: Path, make: Make, described: sa.MetaData) -> None:
+    with make(tmp_path / "h.sqlite3").connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, described) == []
 
 
-def test_migrations_write_the_same_sql_as_the_tables(tmp_path: Path) -> None:
-    described = sa.create_engine("sqlite://")
-    metadata.create_all(described)
+@EACH
+def test_migrations_write_the_same_sql_as_the_tables(
+    tmp_path: Path, make: Make, described: sa.MetaData
+) -> None:
+    engine = sa.create_engine("sqlite://")
+    described.create_all(engine)
     dump = sa.text("SELECT name, sql FROM sqlite_schema WHERE name <> 'alembic_version' AND sql NOT NULL")
-    with made_history(tmp_path / "h.sqlite3").connect() as made, described.connect() as expected:
+    with make(tmp_path / "h.sqlite3").connect() as made, engine.connect() as expected:
         assert set(made.execute(dump).fetchall()) == set(expected.execute(dump).fetchall())
 
 
-def test_the_newest_migration_is_the_version_we_know() -> None:
+@pytest.mark.parametrize(
+    ("scripts", "newest"), [(HISTORY_SCRIPTS, SCHEMA_VERSION), (SCRIPTS, CONTROL_VERSION)]
+)
+def test_the_newest_migration_is_the_version_we_know(scripts: str, newest: str) -> None:
     config = Config()
-    config.set_main_option("script_location", "umbel.store:migrations")
+    config.set_main_option("script_location", scripts)
     config.set_main_option("path_separator", "os")
-    assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_VERSION]
+    assert ScriptDirectory.from_config(config).get_heads() == [newest]
 
 
 def test_a_history_of_the_first_schema_remembers_the_queues_of_its_tasks(tmp_path: Path) -> None:
@@ -59,8 +86,9 @@ def test_a_history_of_the_first_schema_remembers_the_queues_of_its_tasks(tmp_pat
         assert connection.exec_driver_sql("SELECT * FROM queues").fetchall() == [("orders", 4.0, 7.0)]
 
 
-def test_space_can_come_back_and_the_file_is_ours(tmp_path: Path) -> None:
-    with made_history(tmp_path / "h.sqlite3").connect() as connection:
+@pytest.mark.parametrize(("make", "mark"), [(made_history, APPLICATION_ID), (made_control, CONTROL_ID)])
+def test_space_can_come_back_and_the_file_is_ours(tmp_path: Path, make: Make, mark: int) -> None:
+    with make(tmp_path / "h.sqlite3").connect() as connection:
         assert connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA application_id").scalar() == 0x556D6265
+        assert connection.exec_driver_sql("PRAGMA application_id").scalar() == mark
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

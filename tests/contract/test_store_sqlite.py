@@ -11,11 +11,11 @@ from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
 from tests.contract.teller import BUCKETS, EPOCH
 from umbel.store import paging, stepped_view, steps
-from umbel.store.base import CollectorStatus
 from umbel.store.retention import Limits
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
+from umbel.store.status import CollectorStatus
 
 
 @pytest.fixture

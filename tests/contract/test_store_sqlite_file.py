@@ -18,10 +18,11 @@ from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
 from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
 from umbel.model.fold import project, record_of
 from umbel.store import sqlite_owned
-from umbel.store.base import Changes, CollectorStatus, TaskChange, TaskQuery
+from umbel.store.base import Changes, TaskChange, TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
+from umbel.store.status import CollectorStatus
 
 PAGE = 4096
 

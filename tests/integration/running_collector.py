@@ -10,8 +10,8 @@ from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.supervise import CollectorProcess
 from umbel.model.task import Task
 from umbel.model.worker import Worker
-from umbel.store.base import CollectorStatus
 from umbel.store.sqlite_reader import SQLiteReader
+from umbel.store.status import CollectorStatus
 
 
 class RunningCollector:

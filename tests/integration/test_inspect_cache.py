@@ -14,7 +14,8 @@ from tests.conftest import WorkerFactory
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import make_deps, serving
 from tests.servers import RedisServer, free_port, wait_for
-from umbel.control.inspect import BRIEF, FOLLOW_EVERY, FULL, Inspector
+from umbel.control.inspect import BRIEF, FULL, Inspector
+from umbel.control.switchboard import Switchboard
 from umbel.errors import InspectError
 from umbel.model.worker import Worker, WorkerStatus
 
@@ -24,17 +25,17 @@ OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
 class Watched:
     """An inspector with workers as the history would show them, and who gave evidence."""
 
-    def __init__(self, app: Celery, *, grace: float = 3600.0, follow_every: float = FOLLOW_EVERY) -> None:
+    def __init__(self, app: Celery, *, grace: float = 3600.0, **options: Any) -> None:
         self.workers: list[Worker] = []
         self.evidence: set[str] = set()
         self.looks = 0
         self.inspector = Inspector(
-            app,
+            Switchboard(app),
             timeout=1.0,
             fetch_workers=self.fetch_workers,
             on_evidence=self.evidence.update,
             grace=grace,
-            follow_every=follow_every,
+            **options,
         )
 
     def fetch_workers(self) -> list[Worker]:
@@ -51,7 +52,7 @@ def history(tmp_path: Path) -> Iterator[ToldHistory]:
 def test_a_refresh_of_all_is_brief_and_one_of_one_is_full(
     redis_url: str, celery_worker: WorkerFactory
 ) -> None:
-    worker, other = celery_worker(redis_url), celery_worker(redis_url)
+    worker, other = (celery_worker(redis_url).wait_until_answering() for _ in range(2))
     watched = Watched(make_app(redis_url))
     watched.inspector.refresh()
     cached = watched.inspector.get_workers()
@@ -62,6 +63,10 @@ def test_a_refresh_of_all_is_brief_and_one_of_one_is_full(
     assert cached[worker.hostname].keys() == {*FULL, "timestamp"}
     assert cached[other.hostname].keys() == {*BRIEF, "timestamp"}
     watched.inspector.stop()
+    bounded = Watched(make_app(redis_url), max_workers=1)
+    bounded.inspector.refresh()
+    assert len(bounded.inspector.get_workers()) == 1
+    bounded.inspector.stop()
 
 
 def test_refreshes_at_the_same_time_share_one_run(redis_url: str) -> None:
@@ -88,7 +93,7 @@ def test_a_new_worker_is_asked_as_soon_as_somebody_tells_of_it(
 
 def test_no_password_leaves_the_worker(celery_worker: WorkerFactory) -> None:
     with RedisServer(password="hunter2") as server:
-        worker = celery_worker(server.url, backend=server.url)
+        worker = celery_worker(server.url, backend=server.url).wait_until_answering()
         watched = Watched(make_app(server.url))
         watched.inspector.refresh(worker.hostname)
         text = repr(watched.inspector.get_workers())
@@ -120,6 +125,22 @@ def test_the_cache_follows_workers_that_come_restart_and_go(
     wait_for(lambda: not watched.inspector.healthy(), 5.0)
 
 
+def test_all_are_asked_again_now_and_then(redis_url: str, celery_worker: WorkerFactory) -> None:
+    worker = celery_worker(redis_url).wait_until_answering()
+    app = make_app(redis_url)
+    watched = Watched(app, refresh_every=1.0)
+    watched.inspector.start()
+
+    def count_processes() -> int:
+        pool = watched.inspector.get_worker(worker.hostname).get("stats", {}).get("pool", {})
+        return len(pool.get("processes", ()))
+
+    wait_for(lambda: count_processes() == 1, 15.0)
+    app.control.pool_grow(1, destination=[worker.hostname], reply=True)
+    wait_for(lambda: count_processes() == 2, 15.0)
+    watched.inspector.stop()
+
+
 def test_a_broker_in_trouble_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     watched = Watched(make_app(f"redis://127.0.0.1:{free_port()}/0"))
     with caplog.at_level(logging.WARNING, "umbel.control.inspect"), pytest.raises(InspectError):
@@ -133,11 +154,11 @@ def test_a_broker_in_trouble_is_a_line_in_the_log(caplog: pytest.LogCaptureFixtu
 def test_flowers_workers_come_from_the_cache(
     redis_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
 ) -> None:
-    worker = celery_worker(redis_url)
+    worker = celery_worker(redis_url).wait_until_answering()
     app = make_app(redis_url, redis_url)
     heard: list[Collection[str]] = []
     inspector = Inspector(
-        app, timeout=1.0, fetch_workers=history.reader.fetch_workers, on_evidence=heard.append
+        Switchboard(app), timeout=1.0, fetch_workers=history.reader.fetch_workers, on_evidence=heard.append
     )
     with serving(make_deps(history.reader, tmp_path, app=app, environ=OPEN, inspector=inspector)) as server:
         assert server.get("/api/workers").text == "{}"

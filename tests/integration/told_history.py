@@ -17,10 +17,11 @@ from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.source import Message
 from umbel.ingest.workers import WorkerBook
 from umbel.model.redact import Redactor
-from umbel.store.base import Changes, CollectorStatus
+from umbel.store.base import Changes
 from umbel.store.retention import Limits
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
+from umbel.store.status import CollectorStatus
 
 BUCKETS = (0.1, 1.0, 10.0)
 W1, W2, CLIENT = "w1@test", "w2@test", "gen9@test"

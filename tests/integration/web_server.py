@@ -17,11 +17,17 @@ from tests.servers import Answer, free_port, send_request, wait_for
 from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
+from umbel.control.calling import Calling
+from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
+from umbel.control.switchboard import Switchboard
 from umbel.errors import StoreError
 from umbel.model.redact import Redactor
-from umbel.store.base import CollectorStatus, HistoryReader
+from umbel.store.audit import AuditLog
+from umbel.store.base import HistoryReader
+from umbel.store.control_file import FILE_NAME, ControlFile
+from umbel.store.status import CollectorStatus
 from umbel.web.application import WebApplication, build
 from umbel.web.deps import Deps
 
@@ -42,14 +48,21 @@ def make_deps(
     reader: HistoryReader, ui_folder: Path, *, app: Celery | None = None, environ: dict[str, str] | None = None,
     status: Callable[[], Any] | None = None, format_task: Any = None, inspector: Inspector | None = None,
     queues: Queues | None = None,
+    switchboard: Switchboard | None = None,
     **settings: Any,
 ) -> Deps:  # fmt: skip
     """What the composition root would hand over; `settings` are options of `Config`."""
     config = Config(**{"task_runtime_metric_buckets": (*BUCKETS, math.inf), **settings})
     app = app or Celery("test", broker="memory://", set_as_current=False)
+    switchboard = switchboard or Switchboard(app)
     inspector = inspector or Inspector(
-        app, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence
+        switchboard, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence
     )
+    audit = AuditLog(ControlFile(ui_folder / FILE_NAME), "test")
+    commander = Commander(
+        switchboard, audit, inspector, reader.fetch_workers, timeout=config.inspect_timeout,
+        grace=3600.0, redactor=Redactor(),
+    )  # fmt: skip
     return Deps(
         config=config,
         reader=reader,
@@ -64,6 +77,9 @@ def make_deps(
             remember=ignore_evidence,
             redactor=Redactor(config.redact_patterns) if config.redact else None,
         ),
+        commander=commander,
+        calling=Calling(app),
+        audit=audit,
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,
         broker="redis://:**@localhost:6379/0",

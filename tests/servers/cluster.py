@@ -8,7 +8,9 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from celery import Celery
 
 from tests.servers.process import Server, port_answers, wait_for
 from tests.servers.request import Answer, send_request
@@ -74,6 +76,16 @@ class CeleryWorker(Server):
     def is_ready(self) -> bool:
         """Tell whether it has said so since its start."""
         return " ready." in self.log_now()
+
+    def wait_until_answering(self, timeout: float = 30.0) -> Self:
+        """Return when it hears control commands, which on Redis is a moment after it says that it is ready."""
+        with Celery("caller", broker=self.broker, set_as_current=False) as app:
+            wait_for(
+                lambda: app.control.ping([self.hostname], timeout=1.0),
+                timeout,
+                message=lambda: f"no answer:\n{self.log()[-4000:]}",
+            )
+        return self
 
 
 class UmbelServer(Server):

@@ -8,14 +8,8 @@ from umbel.errors import StoreUnavailable
 from umbel.model.plain import Life
 from umbel.model.task import Task
 from umbel.model.worker import Worker
-from umbel.store.base import (
-    Changes,
-    CollectorStatus,
-    CounterKey,
-    Gap,
-    HistoryWriter,
-    Pruned,
-)
+from umbel.store.base import Changes, CounterKey, Gap, HistoryWriter, Pruned
+from umbel.store.status import CollectorStatus
 
 
 class MemoryHistory(HistoryWriter):

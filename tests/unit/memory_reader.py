@@ -11,7 +11,6 @@ from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Task
 from umbel.model.worker import Worker
 from umbel.store.base import (
-    CollectorStatus,
     Count,
     CounterKey,
     Facet,
@@ -24,6 +23,7 @@ from umbel.store.base import (
     TaskDetail,
     TaskQuery,
 )
+from umbel.store.status import CollectorStatus
 
 
 class MemoryReader(HistoryReader):

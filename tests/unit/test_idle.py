@@ -14,7 +14,7 @@ from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import OnMessages, Outage, Presence, Source, SourceHealth, SourceState
 from umbel.ingest.watch import Watch
 from umbel.model.event import Event
-from umbel.store.base import CollectorStatus
+from umbel.store.status import CollectorStatus
 
 
 class Looker:

@@ -18,7 +18,7 @@ from tests.unit.memory_reader import MemoryReader, make_task
 from umbel.control.mask import mask_secrets
 from umbel.control.roster import is_gone, listed
 from umbel.model.worker import Worker, WorkerStatus
-from umbel.store.base import CollectorStatus
+from umbel.store.status import CollectorStatus
 from umbel.web.deps import Deps
 from umbel.web.flower_json import dumps
 from umbel.web.flower_task import as_item, as_listed, listed_text
@@ -59,9 +59,17 @@ def test_secrets_are_masked_wherever_they_stand() -> None:
             "api_key": "hunter2",
             "pool": [("hunter1", "amqp://u:hunter2@h//")],
             "password": None,
+            "result_backend": "redis://:hunt/er2@x,hunter2@h/0?password=hunter2",
+            "azure": "azureblockblob://DefaultEndpointsProtocol=https;AccountKey=hunter2;EndpointSuffix=x",
+            "passwords": ["hunter2", {"x": "hunter2", "n": 12345}],
+            "tokens": {"a": "hunter2"},
+            "failover": "amqp://a:hunter2@h1//,amqp://b:hunter2@h2//",
         }
     )
     assert "hunter2" not in repr(masked)
+    assert "12345" not in repr(masked)
+    assert masked["result_backend"] == "redis://:********@h/0?password=********"
+    assert masked["failover"] == "amqp://a:********@h1//,amqp://b:********@h2//"
     assert masked["broker_url"] == "redis://:********@h/0;redis://ann:********@i/0"
     assert masked["password"] is None
     assert "hunter1" in repr(masked)

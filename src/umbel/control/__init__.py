@@ -1,1 +1,1 @@
-"""Asking and telling workers: inspection now, commands later."""
+"""Asking and telling workers: inspection, commands with their audit, calls of tasks and their results."""

@@ -17,7 +17,8 @@ from umbel.control.doctor import Facts
 from umbel.control.mask import mask_url
 from umbel.control.roster import is_alive
 from umbel.errors import StoreError
-from umbel.store.base import CollectorStatus, HistoryReader
+from umbel.store.base import HistoryReader
+from umbel.store.status import CollectorStatus
 
 #: Seconds given to the broker.
 PATIENCE = 5.0

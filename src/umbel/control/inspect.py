@@ -1,21 +1,20 @@
 """The inspect cache: what workers answer about themselves, asked rarely, shared by all who want to know.
 
-Filled at start, on demand (concurrent demands share one run), and when the history shows a new or restarted
-worker. Runs in its own few threads; callers from the event loop use a thread to wait. Sends broadcasts only.
+Filled at start, on demand (concurrent demands share one broadcast), when the history shows a new or restarted worker,
+and slowly in the background. Answers are kept as they come. Callers from the event loop use `request` and await it.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
-
-from celery import Celery
-from kombu.exceptions import OperationalError
 
 from umbel.control.mask import mask_secrets
 from umbel.control.roster import is_alive, is_gone
+from umbel.control.switchboard import Call, Replies, Switchboard
 from umbel.errors import InspectError, StoreError
 from umbel.model.worker import Worker
 
@@ -34,6 +33,12 @@ FULL = (
     "revoked",
     "conf",
 )
+#: What workers are told with the question, as Celery's own inspection tells them.
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "active": {"safe": True},
+    "registered": {"taskinfoitems": []},
+    "conf": {"with_defaults": False},
+}
 
 #: Seconds before the first question, for which drivers are imported: the first pages come first.
 START_AFTER = 1.0
@@ -41,10 +46,15 @@ START_AFTER = 1.0
 FOLLOW_EVERY = 2.0
 #: The same in a large cluster: so many times as long as a look takes, up to so many seconds.
 LEISURE, LONGEST_PAUSE = 2_000.0, 10.0
+#: Seconds between two questions to all workers that nobody has asked for.
+REFRESH_EVERY = 300.0
 #: Seconds given to a broker beside the time in which workers may reply.
 CONNECT_PATIENCE = 5.0
 #: Seconds before a worker that did not answer is asked again.
 RETRY_AFTER = 30.0
+#: Refreshes under way at once; entries kept of one list in an answer.
+MAX_RUNS = 100
+MAX_LIST = 10_000
 
 Answers = dict[str, dict[str, Any]]
 
@@ -54,7 +64,7 @@ class Inspector:
 
     def __init__(
         self,
-        app: Celery,
+        switchboard: Switchboard,
         *,
         timeout: float,
         fetch_workers: Callable[[], list[Worker]],
@@ -62,17 +72,22 @@ class Inspector:
         on_queues: Callable[[Collection[str]], None] = lambda _: None,
         grace: float = 3600.0,
         follow_every: float = FOLLOW_EVERY,
+        max_workers: int = 5000,
+        refresh_every: float = REFRESH_EVERY,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is how long replies are waited for, `grace` how long a lost worker's answers are kept, in
-        seconds; `on_evidence` is told who answered, `on_queues` from which queues they consume. The history's workers
-        are looked at every `follow_every` seconds, and when `note_change` is called."""
-        self._app = app
+        seconds; `on_evidence` is told who answered, `on_queues` from which queues they consume; of more than
+        `max_workers` no answers are kept. The history's workers are looked at every `follow_every` seconds, and when
+        `note_change` is called; all are asked again every `refresh_every` seconds."""
+        self._switchboard = switchboard
         self._timeout = timeout
         self._fetch_workers = fetch_workers
         self._on_evidence = on_evidence
         self._on_queues = on_queues
         self._grace = grace
+        self._max_workers = max_workers
+        self._refresh_every = refresh_every
         self._now = now
         self._lock = threading.Lock()
         self._cache: Answers = {}
@@ -82,8 +97,8 @@ class Inspector:
         self._has_asked_queues = False
         self._stopping = threading.Event()
         self._changed = threading.Event()
-        self._threads = ThreadPoolExecutor(len(FULL), "umbel-inspect")
-        self._runs = ThreadPoolExecutor(4, "umbel-refresh")
+        # answers are cleaned and kept by one thread, so that the switchboard goes on meanwhile
+        self._keeper = ThreadPoolExecutor(1, "umbel-inspect")
         self._follower = threading.Thread(target=self._follow, name="umbel-inspect-follow", daemon=True)
 
     def start(self) -> None:
@@ -91,11 +106,10 @@ class Inspector:
         self._follower.start()
 
     def stop(self) -> None:
-        """End the threads; a call that is under way is left to its own time-out."""
+        """End the threads; a question that is under way is left to its own time-out."""
         self._stopping.set()
         self._changed.set()
-        self._runs.shutdown(wait=False, cancel_futures=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._keeper.shutdown(wait=False, cancel_futures=True)
         if self._follower.is_alive():
             self._follower.join(timeout=1.0)
 
@@ -113,6 +127,26 @@ class Inspector:
         with self._lock:
             return {hostname: dict(answers) for hostname, answers in self._cache.items()}
 
+    def get_worker(self, hostname: str) -> dict[str, Any]:
+        """The same of one worker; empty when it has not answered."""
+        with self._lock:
+            return dict(self._cache.get(hostname, {}))
+
+    def get_hostnames(self) -> frozenset[str]:
+        """The workers that have answered."""
+        with self._lock:
+            return frozenset(self._cache)
+
+    def has_registered(self, task: str) -> bool:
+        """Whether some worker has said that it has this task."""
+        with self._lock:
+            # "tasks.add [rate_limit=10/m]" where something is set for it
+            return any(
+                isinstance(name, str) and name.partition(" [")[0] == task
+                for answers in self._cache.values()
+                for name in answers.get("registered", ())
+            )
+
     def refresh(self, hostname: str | None = None) -> None:
         """Ask all workers (brief) or one (everything) and wait for it; joins a run that is under way already.
 
@@ -126,7 +160,7 @@ class Inspector:
             raise InspectError(f"the broker gave no answer within {patience:g} s") from exc
 
     def request(self, hostname: str | None = None) -> Future[None]:
-        """Like `refresh`, without waiting."""
+        """Like `refresh`, without waiting. Nobody can cancel the future for the others that wait for it."""
         return self._begin(() if hostname is None else (hostname,), BRIEF if hostname is None else FULL)
 
     def request_queues(self) -> Future[None]:
@@ -154,74 +188,92 @@ class Inspector:
             under_way = self._running.get(key)
             if under_way is not None:
                 return under_way
-            future = self._runs.submit(self._ask, hostnames, methods)
-            self._running[key] = future
-        future.add_done_callback(lambda _: self._running.pop(key, None))
-        return future
+            run: Future[None] = Future()
+            run.set_running_or_notify_cancel()
+            if self._stopping.is_set() or len(self._running) >= MAX_RUNS:
+                reason = (
+                    "the server is stopping"
+                    if self._stopping.is_set()
+                    else "too many refreshes are under way"
+                )
+                run.set_exception(InspectError(reason))
+                return run
+            self._running[key] = run
+        self._ask(key, run, hostnames, methods)
+        return run
 
-    def _ask(self, hostnames: tuple[str, ...], methods: tuple[str, ...]) -> None:
-        calls = [self._threads.submit(self._call, method, hostnames) for method in methods]
-        failures = []
+    def _ask(
+        self, key: tuple[str, ...], run: Future[None], hostnames: tuple[str, ...], methods: tuple[str, ...]
+    ) -> None:
+        left = set(methods)
+        failures: list[BaseException] = []
         heard: set[str] = set()
-        for method, call in zip(methods, calls, strict=True):
-            try:
-                replies = call.result()
-            except InspectError as exc:
-                failures.append(exc)
-                logger.warning("'%s' inspect method failed: %s", method, exc)
-                continue
-            heard.update(replies)
-            self._remember(method, replies)
-            if method == "active_queues":
-                self._note_queues(replies, everybody=not hostnames)
+
+        def one_ended(method: str, replies: Future[Replies]) -> None:
+            """In the switchboard's thread."""
+            left.discard(method)
+            failure = replies.exception()
+            if failure is not None:
+                failures.append(failure)
+                logger.warning("'%s' inspect method failed: %s", method, failure)
+            else:
+                heard.update(replies.result())
+                if method == "active_queues":
+                    self._hand_over(None, self._note_queues, replies.result(), not hostnames)
+            if not left:
+                # after all answers, which the same thread keeps
+                self._hand_over(run, self._finish, key, run, heard, failures, len(methods))
+
+        for call in [self._call(method, hostnames) for method in methods]:
+            call.replies.add_done_callback(partial(one_ended, call.method))
+
+    def _call(self, method: str, hostnames: tuple[str, ...]) -> Call:
+        def keep(hostname: str, reply: Any) -> None:
+            self._hand_over(None, self._remember, method, hostname, reply)
+
+        return self._switchboard.call(
+            method, _ARGUMENTS.get(method), hostnames or None, timeout=self._timeout, expected=hostnames,
+            on_reply=keep,
+        )  # fmt: skip
+
+    def _hand_over(self, run: Future[None] | None, work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            self._keeper.submit(work, *arguments)
+        except RuntimeError:  # it is shut down
+            if run is not None:
+                run.set_exception(InspectError("the server is stopping"))
+
+    def _finish(
+        self,
+        key: tuple[str, ...],
+        run: Future[None],
+        heard: set[str],
+        failures: list[BaseException],
+        asked: int,
+    ) -> None:
         if heard:
             self._on_evidence(heard)
-        if len(failures) == len(methods):
-            raise failures[0]
-
-    def _call(self, method: str, hostnames: Iterable[str]) -> Answers:
-        """One inspect method's replies by hostname. Raises InspectError."""
-        options = {
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0.2,
-            "interval_max": 0.2,
-            # Redis only: a frozen server would hold the thread for as long as it is frozen
-            "socket_timeout": self._timeout + CONNECT_PATIENCE,
-            "socket_connect_timeout": CONNECT_PATIENCE,
-        }
-        try:
-            with self._app.connection_for_write(connect_timeout=2, transport_options=options) as connection:
-                inspect = self._app.control.inspect(
-                    destination=list(hostnames) or None,
-                    timeout=self._timeout,
-                    connection=connection,
-                )
-                ask = getattr(inspect, method)
-                replies: Answers | None = ask(safe=True) if method == "active" else ask()
-                return replies or {}
-        except self._errors() as exc:
-            raise InspectError(_one_line(exc)) from exc
-
-    def _errors(self) -> tuple[type[BaseException], ...]:
-        """What a broker in trouble may raise, driver errors included."""
-        connection = self._app.connection_for_write()
-        return (
-            OperationalError,
-            OSError,
-            *connection.connection_errors,
-            *connection.channel_errors,
-        )
-
-    def _remember(self, method: str, replies: Answers) -> None:
-        now = self._now()
         with self._lock:
-            for hostname, reply in replies.items():
-                answers = self._cache.setdefault(hostname, {})
-                answers[method] = _cleaned(method, reply)
-                answers["timestamp"] = now
+            self._running.pop(key, None)
+        if len(failures) == asked:
+            run.set_exception(failures[0])
+        else:
+            run.set_result(None)
 
-    def _note_queues(self, replies: Answers, *, everybody: bool) -> None:
+    def _remember(self, method: str, hostname: str, reply: Any) -> None:
+        if isinstance(reply, dict) and reply.keys() == {"error"}:
+            logger.debug("%s refused to tell '%s': %s", hostname, method, reply["error"])
+            return
+        cleaned = _cleaned(method, reply)
+        with self._lock:
+            if hostname not in self._cache and len(self._cache) >= self._max_workers:
+                logger.warning("What %s told is not kept: max_workers is %d", hostname, self._max_workers)
+                return
+            answers = self._cache.setdefault(hostname, {})
+            answers[method] = cleaned
+            answers["timestamp"] = self._now()
+
+    def _note_queues(self, replies: Replies, everybody: bool) -> None:
         self._has_asked_queues |= everybody
         self._on_queues(
             {name for reply in replies.values() for name in queue_names({"active_queues": reply})}
@@ -229,6 +281,7 @@ class Inspector:
 
     def _follow(self) -> None:
         """Thread: fill once, then keep the cache in step with the workers that come and go."""
+        refreshed = time.monotonic()
         if not self._stopping.wait(START_AFTER):
             self._wait_for(self.request())
         pause = FOLLOW_EVERY
@@ -246,12 +299,19 @@ class Inspector:
             wanted = self._wanted(workers)
             if wanted:
                 self._wait_for(self._begin(wanted, BRIEF))
+            if time.monotonic() - refreshed >= self._refresh_every:
+                refreshed = time.monotonic()
+                self._wait_for(self.request())
 
     def _wait_for(self, future: Future[None]) -> None:
-        try:
-            future.result()
-        except InspectError as exc:
-            logger.debug("Nobody could be asked: %s", exc)
+        while not self._stopping.is_set():
+            try:
+                future.result(timeout=0.5)
+            except TimeoutError:
+                continue
+            except InspectError as exc:
+                logger.debug("Nobody could be asked: %s", exc)
+            return
 
     def _drop_gone(self, workers: list[Worker]) -> None:
         now = self._now()
@@ -284,8 +344,8 @@ class Inspector:
 
 
 def _cleaned(method: str, reply: Any) -> Any:
-    """A reply without the broker's alternates (they hold passwords) and with every other secret masked."""
-    masked = mask_secrets(reply)
+    """A reply without the broker's alternates (they hold passwords), with every other secret masked, and bounded."""
+    masked = mask_secrets(reply[:MAX_LIST] if isinstance(reply, list) else reply)
     if method == "stats" and isinstance(masked, dict):
         consumer = masked.get("consumer")
         for broker in (
@@ -304,7 +364,3 @@ def queue_names(answers: dict[str, Any]) -> list[str]:
         [queue.get("name") for queue in queues if isinstance(queue, dict)] if isinstance(queues, list) else []
     )
     return [name for name in found if isinstance(name, str)]
-
-
-def _one_line(exc: BaseException) -> str:
-    return " ".join(str(exc).split()) or type(exc).__name__

@@ -28,17 +28,19 @@ from umbel.ingest.kombu_source import KombuSource
 from umbel.ingest.memory import Memory
 from umbel.ingest.parent import Command, Reporter, is_news, obey
 from umbel.ingest.pipeline import Pipeline
+from umbel.ingest.queue_names import QueueNames
 from umbel.ingest.settings import CollectorSettings, build_app
 from umbel.ingest.source import Source, SourceState
 from umbel.ingest.spool import Spool
 from umbel.ingest.watch import Watch
 from umbel.ingest.workers import WorkerBook
 from umbel.model.redact import Redactor
-from umbel.store.base import CollectorStatus, HistoryWriter
+from umbel.store.base import HistoryWriter
 from umbel.store.retention import Limits
 from umbel.store.search_index import remove_index
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_writer import SQLiteWriter
+from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.collector")
 
@@ -105,8 +107,7 @@ class Collector:
         self._idle_since = 0.0
         self._woken = False
         self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
-        self._lock = threading.Lock()
-        self._queues: set[str] = set()
+        self._queues = QueueNames(store)
 
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
@@ -118,8 +119,7 @@ class Collector:
         """From the thread that reads stdin."""
         if self._parts is not None:
             self._parts.judge.take_evidence(command.evidence)
-        with self._lock:
-            self._queues.update(command.queues)
+        self._queues.take(command.queues)
         self._buffer.wake()
 
     def run(self) -> None:
@@ -243,20 +243,9 @@ class Collector:
         now = self._clock()
         parts.judge.look(health, now)
         parts.keeper.look_around(now)
-        self._remember_queues()
+        self._queues.write()
         if self._indexer is not None and self._store.get_feed_head() != written:
             self._indexer.wake()
-
-    def _remember_queues(self) -> None:
-        with self._lock:
-            queues, self._queues = self._queues, set()
-        if queues:
-            try:
-                self._store.remember_queues(queues)
-            except StoreError:
-                with self._lock:
-                    self._queues |= queues
-                raise
 
     def _note_store_error(self, error: StoreError, what: str) -> None:
         if str(error) != self._store_error:
@@ -371,8 +360,7 @@ def run(
     app = build_app(settings)
     if settings.app_path is not None:
         _log.info(
-            "The broker settings cannot be handed over as text, so the app was loaded from %s.",
-            settings.app_path,
+            "The broker settings are more than plain text: the app was loaded from %s.", settings.app_path
         )
     limits = Limits(age=settings.max_age, tasks=settings.max_tasks, bytes=settings.max_bytes)
     store = SQLiteWriter(Path(settings.store_path), limits=limits, buckets=settings.buckets)
@@ -389,9 +377,8 @@ def run(
         signal.signal(number, lambda *_: collector.stop())
     for work, pipe in ((_obey, commands), (_report, statuses)):
         if pipe is not None:
-            threading.Thread(
-                target=work, args=(pipe, collector), name=f"umbel{work.__name__}", daemon=True
-            ).start()
+            name = f"umbel{work.__name__}"
+            threading.Thread(target=work, args=(pipe, collector), name=name, daemon=True).start()
     try:
         collector.run()
     except SourceError as error:

@@ -14,7 +14,7 @@ import msgspec
 
 from umbel.ingest.bell import Bell
 from umbel.ingest.source import SourceHealth
-from umbel.store.base import CollectorStatus
+from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.collector")
 

@@ -16,7 +16,7 @@ from typing import IO
 import msgspec
 
 from umbel.ingest.settings import CollectorSettings
-from umbel.store.base import CollectorStatus
+from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.supervise")
 

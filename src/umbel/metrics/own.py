@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from umbel.metrics.readiness import reasons_not_ready
-from umbel.store.base import CollectorStatus, HistoryReader
+from umbel.store.base import HistoryReader
+from umbel.store.status import CollectorStatus
 
 
 def own_families(reader: HistoryReader, status: CollectorStatus | None, now: float) -> Iterator[Metric]:

@@ -22,7 +22,8 @@ from umbel.control.roster import is_alive
 from umbel.metrics.flower import FlowerFamilies
 from umbel.metrics.own import own_families
 from umbel.model.worker import Worker, WorkerStatus
-from umbel.store.base import CollectorStatus, HistoryReader
+from umbel.store.base import HistoryReader
+from umbel.store.status import CollectorStatus
 
 
 class Exposition:

@@ -1,6 +1,6 @@
 """Whether what is shown is true and current: the one rule behind `/health/ready`, `/api/v1/status` and metrics."""
 
-from umbel.store.base import CollectorStatus
+from umbel.store.status import CollectorStatus
 
 #: Seconds after which a status is too old to be believed.
 STATUS_FRESH = 5.0

@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
-from umbel.store.base import CollectorStatus
+from umbel.store.status import CollectorStatus
 
 #: "Umbe" in SQLite's header: this file is a history of ours.
 APPLICATION_ID = 0x556D6265
@@ -43,8 +43,8 @@ class Content(Enum):
     DAMAGED = "damaged"
 
 
-def inspect(path: Path) -> Content:
-    """Tell what lies at `path` from its header, without opening it as a database.
+def inspect(path: Path, application_id: int = APPLICATION_ID) -> Content:
+    """Tell what lies at `path` from its header, without opening it as a database. Ours has `application_id` in it.
 
     Raises:
         StoreRefused: It is a directory or a device.
@@ -53,7 +53,7 @@ def inspect(path: Path) -> Content:
     try:
         if path.exists() and not path.is_file():
             what = "a directory" if path.is_dir() else "not a file"
-            raise StoreRefused(f"{path} is {what}; the history needs a file")
+            raise StoreRefused(f"{path} is {what}; a file is needed there")
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
     except (FileNotFoundError, NotADirectoryError):
@@ -63,7 +63,7 @@ def inspect(path: Path) -> Content:
     if not header:
         return Content.NOTHING
     if header.startswith(_MAGIC) and len(header) == _HEADER_BYTES:
-        if int.from_bytes(header[68:72], "big") == APPLICATION_ID:
+        if int.from_bytes(header[68:72], "big") == application_id:
             return Content.OURS
         if _is_database(path):
             return Content.FOREIGN
@@ -202,7 +202,7 @@ def translated(path: Path) -> Iterator[None]:
             raise Damaged(f"{path}: {cause}") from exc
         if isinstance(cause, _OUR_FAULT):
             raise
-        raise StoreUnavailable(f"The history {path} cannot be used: {cause}") from exc
+        raise StoreUnavailable(f"{path} cannot be used: {cause}") from exc
 
 
 def _is_database(path: Path) -> bool:

@@ -21,17 +21,7 @@ from umbel.model.plain import as_record
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, TaskError
 from umbel.store import schema, text
-from umbel.store.base import (
-    CollectorStatus,
-    Count,
-    CounterKey,
-    Facet,
-    FeedRow,
-    Gap,
-    Page,
-    TaskDetail,
-    TaskQuery,
-)
+from umbel.store.base import Count, CounterKey, Facet, FeedRow, Gap, Page, TaskDetail, TaskQuery
 from umbel.store.condition import Known
 from umbel.store.migrate import check_version, fetch_version
 from umbel.store.order import decode_cursor, encode_cursor
@@ -43,6 +33,7 @@ from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
 from umbel.store.sqlite_file import Damaged, as_last_held, identity, translated
 from umbel.store.sqlite_tallies import SQLiteTallies
+from umbel.store.status import CollectorStatus
 from umbel.store.stepped_view import SteppedView
 from umbel.store.totals import bounds_key
 

@@ -16,13 +16,14 @@ from umbel.model.plain import Life
 from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store import sqlite_prune
-from umbel.store.base import Changes, CollectorStatus, Gap, HistoryWriter, Pruned, TaskChange
+from umbel.store.base import Changes, Gap, HistoryWriter, Pruned, TaskChange
 from umbel.store.packing import unpack
 from umbel.store.retention import Limits
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.sqlite_file import Alive, as_last_held, translated
 from umbel.store.sqlite_owned import OwnedFile
 from umbel.store.sqlite_write import ChunkWriter, StaleChange
+from umbel.store.status import CollectorStatus
 
 #: ids in one SELECT.
 _BATCH = 500

@@ -15,15 +15,19 @@ _INTRODUCTION = """\
 
 <!-- Made by `python -m umbel.web.api_page docs/reference/api.md` from the code; edit there. -->
 
-Umbel's own API answers reads only so far. It is open or closed as the pages are: with `basic_auth` it asks for the
-same user and password. The same description as OpenAPI 3.1 is at `/api/v1/openapi.json`; with `url_prefix` both
-move below it.
+Umbel's own API. Its reads are open or closed as the pages are: with `basic_auth` it asks for the same user and
+password. Commands (POST) need that login, or where none is configured `FLOWER_UNAUTHENTICATED_API=true`; never do they
+take requests from another site's page, and with `read_only` they are all refused (403). The same description as OpenAPI
+3.1 is at `/api/v1/openapi.json`; with `url_prefix` both move below it.
 
 - Times are float epoch seconds UTC, durations seconds, unknown is `null`, never 0 or an empty text.
 - Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem details (`application/problem+json`). A
   parameter that is unknown, repeated or bad is 400; `parameter` names it and `detail` says what is allowed.
 - Lists are paged by cursor: give `next` of one page as `cursor` for the following one, with the same `sort`.
 - `total.exact` is false where counting stopped: then there are at least `total.value`.
+- A command takes a JSON object, waits for the workers it is for until `timeout` is over, and tells what each of them
+  said: 200 when all have answered, 202 when not. Look at `outcome`: only "confirmed" means that it was done everywhere.
+  What a worker is known to be unable to do is 409, and not sent. Every command is in the audit.
 
 ```console
 $ curl 'http://localhost:5555/api/v1/tasks?state=FAILURE&sort=-received&limit=2'
@@ -43,17 +47,22 @@ def reference_page() -> str:
     described = document()
     parts = [_INTRODUCTION, "## Operations\n"]
     for path, item in described["paths"].items():
-        parts.extend(_operation(path, item["get"]))
+        for method, operation in item.items():
+            parts.extend(_operation(f"{method.upper()} {path}", operation))
     parts.append("## Types\n")
     for name, schema in described["components"]["schemas"].items():
         parts.extend(_type(name, schema))
     return "\n".join(parts)
 
 
-def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
-    yield f"### `GET {path}`\n"
+def _operation(name: str, operation: dict[str, Any]) -> Iterator[str]:
+    yield f"### `{name}`\n"
     (content,) = operation["responses"]["200"]["content"].values()
-    yield f"{operation['summary']}. Answers {_type_name(content['schema'])}.\n"
+    taken = ""
+    if "requestBody" in operation:
+        (body,) = operation["requestBody"]["content"].values()
+        taken = f" Takes {_type_name(body['schema'])}."
+    yield f"{operation['summary']}.{taken} Answers {_type_name(content['schema'])}.\n"
     if operation["parameters"]:
         yield "| parameter | in | type | default | meaning |\n| --- | --- | --- | --- | --- |"
         for item in operation["parameters"]:
@@ -90,7 +99,7 @@ def _type_name(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if schema.get("type") == "array":
-        return f"list of {_type_name(schema['items'])}"
+        return f"list of {_type_name(schema['items'])}" if "items" in schema else "list"
     if schema.get("type") == "object" and "additionalProperties" in schema:
         return f"object of {_type_name(schema['additionalProperties'])}"
     bounds = f" {schema['minimum']} to {schema['maximum']}" if "minimum" in schema else ""

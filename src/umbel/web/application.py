@@ -46,7 +46,7 @@ class WebApplication:
 
 def build(deps: Deps) -> WebApplication:
     """The application over `deps`. The server that runs it calls `close_streams` when it is told to stop."""
-    guard = Guard(deps.authenticator, deps.environ)
+    guard = Guard(deps.authenticator, deps.environ, read_only=deps.config.read_only)
     present = Present(deps)
     stream = Stream(deps, present)
     table = Table(deps, guard, stream, present)

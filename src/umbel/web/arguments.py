@@ -59,6 +59,13 @@ class Arguments:
             raise Refused(400, f"Missing argument {name}")
         return value
 
+    def need_text(self, name: str) -> str:
+        """A text that must be there and not empty. Raises Refused (400)."""
+        value = self._values.get(name)
+        if not value:
+            raise Refused(400, f"Missing argument {name}")
+        return value
+
     def get_float(self, name: str) -> float | None:
         """A number; None when absent. Raises Refused (400)."""
         value = self._values.get(name)

@@ -9,9 +9,13 @@ from celery import Celery
 
 from umbel.auth.base import Authenticator
 from umbel.config import Config
+from umbel.control.calling import Calling
+from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
-from umbel.store.base import CollectorStatus, HistoryReader
+from umbel.store.audit import AuditLog
+from umbel.store.base import HistoryReader
+from umbel.store.status import CollectorStatus
 
 
 class Deps(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +27,9 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     status: Callable[[], CollectorStatus | None]
     inspector: Inspector
     queues: Queues
+    commander: Commander
+    calling: Calling
+    audit: AuditLog
     #: None: no login is configured.
     authenticator: Authenticator | None
     #: For result backends and names; None when Umbel runs from a broker URL alone.

@@ -19,16 +19,21 @@ from umbel.web.schema import Problem
 _REF = "#/components/schemas/{name}"
 _REFUSALS = {
     "400": "A parameter is unknown or bad; `parameter` names it.",
-    "401": "A login is configured and was not given.",
+    "401": "A login is configured and was not given; or none is, and commands were not opened to everybody.",
+    "403": "Read-only mode, or a page of another site.",
     "404": "There is no such thing.",
-    "503": "The history can't be read now.",
+    "409": "This worker can't do that; nothing was sent.",
+    "413": "The body is too large.",
+    "415": "The body is not JSON.",
+    "503": "The history, the broker or the audit can't be used now.",
 }
 
 
 def document(operations: Iterable[Operation] = OPERATIONS) -> dict[str, Any]:
     """The whole document as plain JSON values."""
     listed = list(operations)
-    types = [Problem, *(answer for operation in listed for answer in operation.answers)]
+    bodies = [operation.body for operation in listed if operation.body is not None]
+    types: list[type] = [Problem, *bodies, *(answer for operation in listed for answer in operation.answers)]
     refs, components = msgspec.json.schema_components(types, ref_template=_REF)
     schemas = dict(zip(types, refs, strict=True))
     return {
@@ -40,7 +45,7 @@ def document(operations: Iterable[Operation] = OPERATIONS) -> dict[str, Any]:
             "description": "Times are float epoch seconds UTC, durations are seconds. Unknown is null.",
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
         },
-        "paths": {PREFIX + item.path: {"get": _operation(item, schemas)} for item in listed},
+        "paths": _paths(listed, schemas),
         "components": {
             "schemas": {name: components[name] for name in sorted(components)},
             "responses": _refusals(schemas[Problem]),
@@ -50,20 +55,36 @@ def document(operations: Iterable[Operation] = OPERATIONS) -> dict[str, Any]:
     }
 
 
+def _paths(operations: Iterable[Operation], schemas: dict[type, dict[str, Any]]) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for item in operations:
+        paths.setdefault(PREFIX + item.path, {})[item.method.lower()] = _operation(item, schemas)
+    return paths
+
+
 def _operation(item: Operation, schemas: dict[type, dict[str, Any]]) -> dict[str, Any]:
     codes = ["400", "401", "503"] + (["404"] if item.path_parameters else [])
-    return {
+    if item.is_command:
+        codes += ["403", "409", "413", "415"]
+    content = {item.media_type: {"schema": _answer(item, schemas)}}
+    answers = {"200": {"description": item.summary, "content": content}}
+    if item.is_command:
+        answers["202"] = {"description": "Sent; not all workers have answered.", "content": content}
+    described: dict[str, Any] = {
         "operationId": item.name,
         "summary": item.summary,
         "parameters": [*_path_parameters(item), *_query_parameters(item)],
-        "responses": {
-            "200": {
-                "description": item.summary,
-                "content": {item.media_type: {"schema": _answer(item, schemas)}},
-            },
-            **{code: {"$ref": f"#/components/responses/Refused{code}"} for code in sorted(codes)},
-        },
     }
+    if item.body is not None:
+        body = {"content": {"application/json": {"schema": schemas[item.body]}}}
+        described["requestBody"] = {"required": has_required(item.body), **body}
+    refusals = {code: {"$ref": f"#/components/responses/Refused{code}"} for code in sorted(codes)}
+    return {**described, "responses": {**answers, **refusals}}
+
+
+def has_required(body: type[msgspec.Struct]) -> bool:
+    """Whether a body can't be left out."""
+    return any(field.required for field in msgspec.structs.fields(body))
 
 
 def _answer(item: Operation, schemas: dict[type, dict[str, Any]]) -> dict[str, Any]:

@@ -2,36 +2,111 @@
 
 import msgspec
 
-from umbel.web import query, queue_schema, schema
+from umbel.web import control_schema, query, queue_schema, schema
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One GET of the API."""
+    """One method of one path of the API."""
 
     path: str
+    #: Anything but GET is a command: never in read-only mode, written into the audit.
+    method: str = "GET"
     #: operationId, and the name under which `api.V1.handlers` lists the handler.
     name: str
     summary: str
     #: What a 200 carries.
     answers: tuple[type, ...]
     query: type[msgspec.Struct] = query.NoQuery
+    #: The JSON object that a command takes; it may be left out where every field has a default.
+    body: type[msgspec.Struct] | None = None
     #: Path parameter -> what it is.
     path_parameters: dict[str, str] = {}
     media_type: str = "application/json"
     #: The answer is a document of its own, without a schema.
     is_free: bool = False
 
+    @property
+    def is_command(self) -> bool:
+        """It may change a worker or a task."""
+        return self.method != "GET"
+
+
+def _command(path: str, name: str, summary: str, body: type[msgspec.Struct], **parameters: str) -> Operation:
+    """A POST that answers what came of the command."""
+    return Operation(
+        path=path, method="POST", name=name, summary=summary, answers=(control_schema.CommandOut,), body=body,
+        path_parameters=parameters,
+    )  # fmt: skip
+
 
 PREFIX = "/api/v1"
 
+_UUID = "Task id."
+_HOSTNAME = "The worker's host name, such as celery@host."
+
+#: What is below a task or a worker comes before the task or the worker itself, whose name may hold slashes.
 OPERATIONS = (
+    Operation(
+        path="/tasks/{uuid}/revocation", name="getRevocation", summary="What came of the latest revocation of a task",
+        answers=(control_schema.RevocationOut,), path_parameters={"uuid": _UUID},
+    ),
+    _command("/tasks/{uuid}/revocation", "revokeTask", "Revoke a task", control_schema.Revocation, uuid=_UUID),
+    _command("/tasks/{uuid}/abortion", "abortTask", "Mark a task as to be aborted", control_schema.Plain, uuid=_UUID),
+    Operation(
+        path="/tasks", method="POST", name="callTask", summary="Call a task, and wait for its result if asked to",
+        answers=(control_schema.CalledOut,), body=control_schema.TaskCallIn,
+    ),
+    Operation(
+        path="/workers/{hostname}/control", name="getWorkerControl", summary="What can be changed at a worker",
+        answers=(control_schema.WorkerControl,), path_parameters={"hostname": _HOSTNAME},
+    ),
+    _command(
+        "/workers/{hostname}/shutdown", "shutDownWorker", "End a worker once its tasks are done",
+        control_schema.Plain, hostname=_HOSTNAME,
+    ),
+    _command(
+        "/workers/{hostname}/pool/restart", "restartPool", "New processes for a worker's pool",
+        control_schema.Plain, hostname=_HOSTNAME,
+    ),
+    _command(
+        "/workers/{hostname}/pool/growth", "growPool", "More processes for a worker's pool",
+        control_schema.PoolChange, hostname=_HOSTNAME,
+    ),
+    _command(
+        "/workers/{hostname}/pool/shrinkage", "shrinkPool", "Fewer processes for a worker's pool",
+        control_schema.PoolChange, hostname=_HOSTNAME,
+    ),
+    _command(
+        "/workers/{hostname}/autoscale", "setAutoscale", "New bounds for a worker that scales itself",
+        control_schema.Autoscale, hostname=_HOSTNAME,
+    ),
+    _command(
+        "/workers/{hostname}/consumers", "addConsumer", "Have a worker take tasks from a queue",
+        control_schema.Consumer, hostname=_HOSTNAME,
+    ),
+    _command(
+        "/workers/{hostname}/consumers/cancellation", "cancelConsumer",
+        "Have a worker take no more tasks from a queue", control_schema.Consumer, hostname=_HOSTNAME,
+    ),
+    _command(
+        "/workers/{hostname}/time-limits", "setTimeLimits", "Limit the run time of a task on a worker",
+        control_schema.TimeLimits, hostname=_HOSTNAME,
+    ),
+    _command(
+        "/workers/{hostname}/rate-limits", "setRateLimit", "Limit how often a worker starts a task",
+        control_schema.RateLimit, hostname=_HOSTNAME,
+    ),
+    Operation(
+        path="/audit", name="listAudit", summary="Commands, newest first: who, what, when, and what came of them",
+        answers=(control_schema.AuditList,), query=query.AuditQuery,
+    ),
     Operation(
         path="/tasks", name="listTasks", summary="A page of tasks", answers=(schema.TaskList,),
         query=query.TaskListQuery,
     ),
     Operation(
         path="/tasks/{uuid}", name="getTask", summary="Everything kept of one task",
-        answers=(schema.TaskDetailOut,), path_parameters={"uuid": "Task id."},
+        answers=(schema.TaskDetailOut,), path_parameters={"uuid": _UUID},
     ),
     Operation(
         path="/facets", name="getFacets", summary="Tasks by state, name and worker", answers=(schema.Facets,),
@@ -40,7 +115,7 @@ OPERATIONS = (
     Operation(path="/workers", name="listWorkers", summary="Workers and totals", answers=(schema.WorkerList,)),
     Operation(
         path="/workers/{hostname}", name="getWorker", summary="One worker", answers=(schema.WorkerOut,),
-        path_parameters={"hostname": "The worker's host name, such as celery@host."},
+        path_parameters={"hostname": _HOSTNAME},
     ),
     Operation(
         path="/rollups", name="listRollups", summary="Counts, run times and waits by time bucket",

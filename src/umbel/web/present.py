@@ -6,7 +6,8 @@ from umbel.control.roster import grace_of
 from umbel.errors import StoreError
 from umbel.metrics.readiness import STATUS_FRESH, reasons_not_ready
 from umbel.model.worker import Worker
-from umbel.store.base import CollectorStatus, Gap
+from umbel.store.base import Gap
+from umbel.store.status import CollectorStatus
 from umbel.web import schema
 from umbel.web.deps import Deps
 from umbel.web.wire import facet_counts, worker_totals

@@ -22,6 +22,9 @@ _TITLES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    409: "Not possible",
+    413: "Too large",
+    415: "Not JSON",
     500: "Internal error",
     503: "Unavailable",
 }
@@ -73,4 +76,4 @@ def problem_response(refused: Refused) -> Response:
 
 def text_response(refused: Refused) -> Response:
     """The refusal as Flower's API words it: the message alone, or nothing."""
-    return Response(refused.message, refused.status, {**refused.headers, "content-type": TEXT_TYPE})
+    return Response(refused.message, refused.status, {"content-type": TEXT_TYPE, **refused.headers})

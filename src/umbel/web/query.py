@@ -111,6 +111,16 @@ class MessageQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=200, description="Most messages.")] = 50
 
 
+class AuditQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which commands, newest first. Filters are exact, and combined with AND."""
+
+    action: Annotated[str | None, Meta(description="What was asked for, such as `revoke`.")] = None
+    target: Annotated[str | None, Meta(description="Task id, task name or worker.")] = None
+    who: Annotated[str | None, Meta(description="Name of the one who asked.")] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="Commands a page.")] = 50
+    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+
+
 _Q = TypeVar("_Q", bound=msgspec.Struct)
 
 

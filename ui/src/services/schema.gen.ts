@@ -4,6 +4,41 @@
  */
 
 export interface paths {
+    "/api/v1/tasks/{uuid}/revocation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What came of the latest revocation of a task */
+        get: operations["getRevocation"];
+        put?: never;
+        /** Revoke a task */
+        post: operations["revokeTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{uuid}/abortion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mark a task as to be aborted */
+        post: operations["abortTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -13,6 +48,194 @@ export interface paths {
         };
         /** A page of tasks */
         get: operations["listTasks"];
+        put?: never;
+        /** Call a task, and wait for its result if asked to */
+        post: operations["callTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/control": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be changed at a worker */
+        get: operations["getWorkerControl"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/shutdown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a worker once its tasks are done */
+        post: operations["shutDownWorker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/pool/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** New processes for a worker's pool */
+        post: operations["restartPool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/pool/growth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** More processes for a worker's pool */
+        post: operations["growPool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/pool/shrinkage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Fewer processes for a worker's pool */
+        post: operations["shrinkPool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/autoscale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** New bounds for a worker that scales itself */
+        post: operations["setAutoscale"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/consumers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a worker take tasks from a queue */
+        post: operations["addConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/consumers/cancellation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a worker take no more tasks from a queue */
+        post: operations["cancelConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/time-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Limit the run time of a task on a worker */
+        post: operations["setTimeLimits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/rate-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Limit how often a worker starts a task */
+        post: operations["setRateLimit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Commands, newest first: who, what, when, and what came of them */
+        get: operations["listAudit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -264,6 +487,14 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Ability
+         * @description Whether a worker can do something.
+         */
+        Ability: {
+            possible: boolean | null;
+            reason: string;
+        };
+        /**
          * AttemptOut
          * @description One execution of a task.
          */
@@ -281,6 +512,82 @@ export interface components {
             exception: string | null;
             traceback: string | null;
             marks: components["schemas"]["MarkOut"][];
+        };
+        /**
+         * AuditList
+         * @description One page of commands.
+         */
+        AuditList: {
+            items: components["schemas"]["AuditOut"][];
+            next: string | null;
+        };
+        /**
+         * AuditOut
+         * @description One command of the past.
+         */
+        AuditOut: {
+            id: number;
+            time: number;
+            ended: number | null;
+            who: string | null;
+            login: string;
+            address: string;
+            action: string;
+            target: string;
+            parameters: Record<string, never>;
+            /** @enum {unknown} */
+            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent";
+            confirmed: components["schemas"]["WorkerSaid"][];
+            refused: components["schemas"]["WorkerSaid"][];
+            silent: string[];
+            detail: string;
+        };
+        /**
+         * Autoscale
+         * @description Bounds of a pool that scales itself.
+         */
+        Autoscale: {
+            min: number;
+            max: number;
+            /** @default null */
+            timeout: number | null;
+        };
+        /**
+         * CalledOut
+         * @description A call that the broker has taken.
+         */
+        CalledOut: {
+            id: number;
+            task_id: string;
+            state: string | null;
+            result: unknown;
+            traceback: string | null;
+        };
+        /**
+         * CommandOut
+         * @description A command and what came of it. With 200 every worker that was asked has answered; with 202 not all have.
+         */
+        CommandOut: {
+            id: number;
+            /** @enum {unknown} */
+            action: "abort" | "add_consumer" | "apply" | "async_apply" | "autoscale" | "cancel_consumer" | "pool_grow" | "pool_restart" | "pool_shrink" | "rate_limit" | "revoke" | "send_task" | "shutdown" | "time_limit";
+            target: string;
+            /** @enum {unknown} */
+            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent";
+            time: number;
+            confirmed: components["schemas"]["WorkerSaid"][];
+            refused: components["schemas"]["WorkerSaid"][];
+            silent: string[];
+            note: string;
+        };
+        /**
+         * Consumer
+         * @description A queue.
+         */
+        Consumer: {
+            queue: string;
+            /** @default null */
+            timeout: number | null;
         };
         /**
          * Delta
@@ -417,6 +724,24 @@ export interface components {
             text: string;
         };
         /**
+         * Plain
+         * @description A command without parameters of its own.
+         */
+        Plain: {
+            /** @default null */
+            timeout: number | null;
+        };
+        /**
+         * PoolChange
+         * @description By how many processes.
+         */
+        PoolChange: {
+            /** @default 1 */
+            n: number;
+            /** @default null */
+            timeout: number | null;
+        };
+        /**
          * PriorityCount
          * @description Ready messages of one priority step.
          */
@@ -521,6 +846,42 @@ export interface components {
             columns: components["schemas"]["QueueColumns"];
         };
         /**
+         * RateLimit
+         * @description How often a task is started.
+         */
+        RateLimit: {
+            task: string;
+            /** @description `20`, `0.5/s`, `11/m`, `3/h`; `0` lifts it. */
+            rate: string;
+            /** @default null */
+            timeout: number | null;
+        };
+        /**
+         * Revocation
+         * @description No worker starts the task any more.
+         */
+        Revocation: {
+            /** @default false */
+            terminate: boolean;
+            /**
+             * @description With `terminate`: the signal, SIGTERM or SIGKILL, say.
+             * @default SIGTERM
+             */
+            signal: string;
+            /** @default null */
+            timeout: number | null;
+        };
+        /**
+         * RevocationOut
+         * @description Whether a task is revoked.
+         */
+        RevocationOut: {
+            /** @enum {unknown} */
+            state: "ended" | "flagged" | "none" | "requested" | "revoked";
+            task_state: string | null;
+            command: components["schemas"]["AuditOut"] | null;
+        };
+        /**
          * RollupList
          * @description Time buckets, oldest first.
          */
@@ -604,6 +965,27 @@ export interface components {
             stored_tasks: number | null;
             stored_bytes: number | null;
             notices: components["schemas"]["Notice"][];
+        };
+        /**
+         * TaskCallIn
+         * @description A call of a task.
+         */
+        TaskCallIn: {
+            name: string;
+            /** @default [] */
+            args: unknown[];
+            /** @default {} */
+            kwargs: Record<string, never>;
+            /**
+             * @description Celery's own: `queue`, `countdown`, `eta`, `expires`, `priority`, …
+             * @default {}
+             */
+            options: Record<string, never>;
+            /**
+             * @description Seconds to wait for the result.
+             * @default 0
+             */
+            wait: number;
         };
         /**
          * TaskDetailOut
@@ -697,12 +1079,42 @@ export interface components {
             redelivered: boolean;
         };
         /**
+         * TimeLimits
+         * @description Limits of a task's run time; null lifts one.
+         */
+        TimeLimits: {
+            task: string;
+            /** @default null */
+            soft: number | null;
+            /** @default null */
+            hard: number | null;
+            /** @default null */
+            timeout: number | null;
+        };
+        /**
          * Total
          * @description How many tasks match.
          */
         Total: {
             value: number;
             exact: boolean;
+        };
+        /**
+         * WorkerControl
+         * @description What can be changed at a worker, as far as it has told.
+         */
+        WorkerControl: {
+            hostname: string;
+            pool: string | null;
+            concurrency: number | null;
+            autoscale: {
+                [key: string]: number;
+            } | null;
+            queues: string[];
+            abilities: {
+                [key: string]: components["schemas"]["Ability"];
+            };
+            time: number | null;
         };
         /**
          * WorkerList
@@ -740,6 +1152,14 @@ export interface components {
             clock: number;
         };
         /**
+         * WorkerSaid
+         * @description What one worker answered.
+         */
+        WorkerSaid: {
+            worker: string;
+            text: string;
+        };
+        /**
          * WorkerStatus
          * @description What can honestly be said about a worker. See `docs/explanation/worker-liveness.md`.
          * @enum {unknown}
@@ -771,8 +1191,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A login is configured and was not given. */
+        /** @description A login is configured and was not given; or none is, and commands were not opened to everybody. */
         Refused401: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Read-only mode, or a page of another site. */
+        Refused403: {
             headers: {
                 [name: string]: unknown;
             };
@@ -789,7 +1218,34 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The history can't be read now. */
+        /** @description This worker can't do that; nothing was sent. */
+        Refused409: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is too large. */
+        Refused413: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is not JSON. */
+        Refused415: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The history, the broker or the audit can't be used now. */
         Refused503: {
             headers: {
                 [name: string]: unknown;
@@ -806,6 +1262,121 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getRevocation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Task id. */
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of the latest revocation of a task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    revokeTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Task id. */
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Revocation"];
+            };
+        };
+        responses: {
+            /** @description Revoke a task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    abortTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Task id. */
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Plain"];
+            };
+        };
+        responses: {
+            /** @description Mark a task as to be aborted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
     listTasks: {
         parameters: {
             query?: {
@@ -845,6 +1416,503 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskList"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    callTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskCallIn"];
+            };
+        };
+        responses: {
+            /** @description Call a task, and wait for its result if asked to */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalledOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalledOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    getWorkerControl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What can be changed at a worker */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerControl"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    shutDownWorker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Plain"];
+            };
+        };
+        responses: {
+            /** @description End a worker once its tasks are done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    restartPool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Plain"];
+            };
+        };
+        responses: {
+            /** @description New processes for a worker's pool */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    growPool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PoolChange"];
+            };
+        };
+        responses: {
+            /** @description More processes for a worker's pool */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    shrinkPool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PoolChange"];
+            };
+        };
+        responses: {
+            /** @description Fewer processes for a worker's pool */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    setAutoscale: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Autoscale"];
+            };
+        };
+        responses: {
+            /** @description New bounds for a worker that scales itself */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    addConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Consumer"];
+            };
+        };
+        responses: {
+            /** @description Have a worker take tasks from a queue */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    cancelConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Consumer"];
+            };
+        };
+        responses: {
+            /** @description Have a worker take no more tasks from a queue */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    setTimeLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TimeLimits"];
+            };
+        };
+        responses: {
+            /** @description Limit the run time of a task on a worker */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    setRateLimit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RateLimit"];
+            };
+        };
+        responses: {
+            /** @description Limit how often a worker starts a task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description What was asked for, such as `revoke`. */
+                action?: string;
+                /** @description Task id, task name or worker. */
+                target?: string;
+                /** @description Name of the one who asked. */
+                who?: string;
+                /** @description Commands a page. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Commands, newest first: who, what, when, and what came of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
                 };
             };
             400: components["responses"]["Refused400"];

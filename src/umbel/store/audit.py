@@ -1,0 +1,141 @@
+"""The audit: every command with who asked, what, of whom, with what parameters, when, from where, and what came of it.
+
+A row is written before its command is sent, and completed once. Called by `control.commander` and the web side.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from umbel.errors import CursorError
+from umbel.store.control_file import ControlFile
+from umbel.store.control_schema import audit
+
+#: Rows are kept for 400 days, and no more than a million of them.
+KEEP_SECONDS = 400 * 86400.0
+KEEP_ROWS = 1_000_000
+#: Old rows are looked for once in so many commands.
+PRUNE_EVERY = 500
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """Who asks for a command, and from where."""
+
+    #: None where nobody had to log in.
+    name: str | None
+    #: How they logged in: "none", "basic".
+    login: str
+    #: Network address; "" where there is none.
+    address: str
+
+
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One command."""
+
+    id: int
+    time: float
+    #: When the outcome was known; None until then.
+    ended: float | None
+    who: str | None
+    login: str
+    address: str
+    action: str
+    target: str
+    parameters: dict[str, Any]
+    #: "requested" until it is known.
+    outcome: str
+    #: As `AuditLog.complete` was told; empty until then.
+    answers: dict[str, Any]
+
+
+REQUESTED = "requested"
+
+
+class AuditLog:
+    """The audit of one broker's commands. Methods block, and may be called from any thread."""
+
+    def __init__(self, file: ControlFile, broker: str, now: Callable[[], float] = time.time) -> None:
+        """`broker` is what tells it from others (`store.place.broker_identity`)."""
+        self._file = file
+        self._broker = broker
+        self._now = now
+
+    def begin(self, asker: Asker, *, action: str, target: str, parameters: Mapping[str, Any]) -> int:
+        """Write a command down before it is sent; return its id. Raises StoreError: then it must not be sent."""
+        row = {
+            "time": self._now(), "broker": self._broker, "who": _text(asker.name), "login": asker.login,
+            "address": asker.address, "action": action, "target": _text(target),
+            "parameters": _json(parameters), "outcome": REQUESTED,
+        }  # fmt: skip
+        with self._file.transaction() as connection:
+            number: int = connection.execute(audit.insert().values(row).returning(audit.c.id)).scalar_one()
+            if number % PRUNE_EVERY == 0:
+                old = audit.c.time < self._now() - KEEP_SECONDS
+                connection.execute(audit.delete().where(old | (audit.c.id <= number - KEEP_ROWS)))
+        return number
+
+    def complete(self, number: int, *, outcome: str, answers: Mapping[str, Any]) -> None:
+        """Write down what came of a command. Raises StoreError."""
+        values = {"outcome": outcome, "answers": _json(answers), "ended": self._now()}
+        with self._file.transaction() as connection:
+            connection.execute(audit.update().where(audit.c.id == number).values(values))
+
+    def fetch(
+        self,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        who: str | None = None,
+    ) -> tuple[list[AuditRow], str | None]:
+        """A page of commands, newest first, and the cursor of the next page. Filters are exact.
+
+        Raises:
+            CursorError: The cursor is not one of ours.
+            StoreError: The file can't be read now.
+        """
+        query = sa.select(audit).where(audit.c.broker == self._broker).order_by(audit.c.id.desc())
+        for column, value in ((audit.c.action, action), (audit.c.target, target), (audit.c.who, who)):
+            if value is not None:
+                query = query.where(column == _text(value))
+        if cursor is not None:
+            if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+                raise CursorError(f"The cursor {cursor!r} is not one of this list")
+            query = query.where(audit.c.id < int(cursor))
+        with self._file.transaction() as connection:
+            rows = connection.execute(query.limit(limit + 1)).all()
+        items = [_row(row) for row in rows[:limit]]
+        return items, str(items[-1].id) if len(rows) > limit else None
+
+
+def _row(row: sa.Row[Any]) -> AuditRow:
+    values = dict(row._mapping)
+    del values["broker"]
+    values["parameters"] = msgspec.json.decode(values["parameters"])
+    values["answers"] = msgspec.json.decode(values["answers"]) if values["answers"] else {}
+    return AuditRow(**values)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(_clean(value)).decode()
+
+
+def _clean(value: Any) -> Any:
+    """A JSON value that can be written whatever texts are in it."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Mapping):
+        return {_text(str(key)): _clean(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [_clean(item) for item in value]
+    # JSON's writer knows no whole numbers beyond 64 bits
+    return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
+
+
+def _text(value: str | None) -> Any:
+    """A text without lone surrogates, which neither JSON nor SQLite take."""
+    return value if value is None else value.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,38 @@
+"""The tables of `control.sqlite3`, as SQLAlchemy Core sees them; the migrations build the same ones.
+
+`tests/contract/test_store_schema.py` holds both together. Used by `store.control_file` and `store.audit`.
+"""
+
+import sqlalchemy as sa
+
+#: The newest migration in `control_migrations/versions`.
+CONTROL_VERSION = "0001"
+
+control_metadata = sa.MetaData()
+
+#: One row a command: made before it is sent, completed with what came of it.
+audit = sa.Table(
+    "audit",
+    control_metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    #: Epoch seconds UTC: when it was written, and when its outcome was known.
+    sa.Column("time", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double),
+    #: What tells brokers apart (`store.place.broker_identity`): several histories may share a folder.
+    sa.Column("broker", sa.Text, nullable=False),
+    #: Name of the one who asked, NULL where nobody had to log in, and how they did.
+    sa.Column("who", sa.Text),
+    sa.Column("login", sa.Text, nullable=False),
+    #: Network address they asked from; "" for a unix socket.
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    #: JSON object, secrets masked.
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    #: JSON object: who confirmed, who refused and why, who was silent; NULL as long as nothing is known.
+    sa.Column("answers", sa.Text),
+    sqlite_autoincrement=True,
+)
+
+sa.Index("audit_target", audit.c.broker, audit.c.target, audit.c.id)
