@@ -1,10 +1,9 @@
-"""The collector process: wires source, buffer, pipeline and history together and runs them until told to stop.
+"""The collector process: source, buffer, pipeline and history, wired together and run until told to stop.
 
 `python -m umbel.ingest.collector` reads its settings as one line of JSON from stdin, then commands, one a line; the end
 of stdin means stop. It writes its status to stdout, one line of JSON each time. Started by `ingest.supervise`.
 """
 
-import gc
 import io
 import logging
 import os
@@ -25,7 +24,7 @@ from umbel.ingest.gaps import GapBook
 from umbel.ingest.housekeeping import Housekeeping
 from umbel.ingest.judge import Judge
 from umbel.ingest.kombu_source import KombuSource
-from umbel.ingest.memory import Memory
+from umbel.ingest.memory import Memory, tune_interpreter
 from umbel.ingest.parent import Command, Reporter, is_news, obey
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.queue_names import QueueNames
@@ -340,13 +339,6 @@ def main() -> int:
     return run(settings, commands=stdin, statuses=sys.stdout.buffer)
 
 
-def _set_up_interpreter() -> None:
-    """Records are no work for the garbage collector, and threads that wait for this one must not wait long."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    sys.setswitchinterval(0.001)
-
-
 def run(
     settings: CollectorSettings, *, commands: io.FileIO | None = None, statuses: IO[bytes] | None = None
 ) -> int:
@@ -356,25 +348,26 @@ def run(
         commands: Where `Command` lines come from; None where nobody gives any (`umbel collect`).
         statuses: Where a `CollectorStatus` line goes every second.
     """
-    _set_up_interpreter()
+    tune_interpreter()
     app = build_app(settings)
     if settings.app_path is not None:
         _log.info(
             "The broker settings are more than plain text: the app was loaded from %s.", settings.app_path
         )
     limits = Limits(age=settings.max_age, tasks=settings.max_tasks, bytes=settings.max_bytes)
-    store = SQLiteWriter(Path(settings.store_path), limits=limits, buckets=settings.buckets)
+    path = Path(settings.store_path)
+    store = SQLiteWriter(path, limits=limits, buckets=settings.buckets)
     if not settings.search_index:
-        remove_index(Path(settings.store_path))
+        remove_index(path)
     collector = Collector(
         settings,
         store,
         lambda: KombuSource(app, settings, clock=time.time),
         broker=app.connection_for_read().as_uri(),
-        indexer=SearchIndexer(Path(settings.store_path)) if settings.search_index else None,
+        indexer=SearchIndexer(path) if settings.search_index else None,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: collector.stop())
+    signal.signal(signal.SIGTERM, lambda *_: collector.stop())
+    signal.signal(signal.SIGINT, lambda *_: collector.stop())
     for work, pipe in ((_obey, commands), (_report, statuses)):
         if pipe is not None:
             name = f"umbel{work.__name__}"

@@ -4,6 +4,8 @@ What is free the C library keeps in case it is wanted again, and SQLite its page
 """
 
 import ctypes
+import gc
+import sys
 from collections.abc import Callable
 
 from umbel.store.base import HistoryWriter
@@ -40,3 +42,10 @@ def find_trim() -> Callable[[], None]:
         trim(0)
 
     return give_back
+
+
+def tune_interpreter() -> None:
+    """Records are no work for the garbage collector, and threads that wait for this one must not wait long."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    sys.setswitchinterval(0.001)
