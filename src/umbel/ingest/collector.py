@@ -49,7 +49,7 @@ FINISH_TIME = 8.0
 #: How a log line goes to the parent, which logs it again in its own way (`supervise`).
 LOG_FORMAT = "%(levelname)s %(message)s"
 #: Seconds between two rounds that look at everything while nothing happens; a sign of life is given in between.
-IDLE_INTERVAL = 5.0
+IDLE_INTERVAL = 10.0
 #: Seconds between attempts to open or write a store that refuses.
 STORE_RETRY = 1.0
 #: Behind is who has this part of the buffer full.
