@@ -101,7 +101,8 @@ class Collector:
         #: What was written last.
         self._written: CollectorStatus | None = None
         self.reporter = Reporter(self.get_status)
-        #: Monotonic time of the last round that had nothing to do; and somebody has asked for another since.
+        #: Monotonic time of the last round that did all that may be due; 0.0: another is wanted at once. And whether
+        #: somebody has asked for one since.
         self._idle_since = 0.0
         self._woken = False
         self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
@@ -214,12 +215,12 @@ class Collector:
             self._note_store_error(error, "written")
             self._stop.wait(STORE_RETRY)
             return
+        events = parts.pipeline.events - before
+        if events or self._store_error:
+            self._idle_since = 0.0
         if self._store_error:
             _log.info("The history can be written again.")
             self._store_error = ""
-        events = parts.pipeline.events - before
-        if events:
-            self._idle_since = 0.0
         self._rest(busy=events >= _BUSY, spent=time.monotonic() - begun)
 
     def _is_idle(self, parts: _Parts, tick: float) -> bool:
