@@ -101,8 +101,7 @@ class Collector:
         #: What was written last.
         self._written: CollectorStatus | None = None
         self.reporter = Reporter(self.get_status)
-        #: Monotonic time of the last round that did all that may be due; 0.0: another is wanted at once. And whether
-        #: somebody has asked for one since.
+        #: When, monotonic, a round did all that may be due (0.0: do it again), and whether somebody woke us since.
         self._idle_since = 0.0
         self._woken = False
         self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
