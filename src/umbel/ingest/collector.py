@@ -50,7 +50,7 @@ FINISH_TIME = 8.0
 #: How a log line goes to the parent, which logs it again in its own way (`supervise`).
 LOG_FORMAT = "%(levelname)s %(message)s"
 #: Seconds between two rounds that look at everything while nothing happens; a sign of life is given in between.
-IDLE_INTERVAL = 5.0
+IDLE_INTERVAL = 10.0
 #: Seconds between attempts to open or write a store that refuses.
 STORE_RETRY = 1.0
 #: Behind is who has this part of the buffer full.
@@ -102,7 +102,7 @@ class Collector:
         #: What was written last.
         self._written: CollectorStatus | None = None
         self.reporter = Reporter(self.get_status)
-        #: Monotonic time of the last round that had nothing to do; and somebody has asked for another since.
+        #: When, monotonic, a round did all that may be due (0.0: do it again), and whether somebody woke us since.
         self._idle_since = 0.0
         self._woken = False
         self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
@@ -217,12 +217,12 @@ class Collector:
             self._note_store_error(error, "written")
             self._stop.wait(STORE_RETRY)
             return
+        events = parts.pipeline.events - before
+        if events or self._store_error:
+            self._idle_since = 0.0
         if self._store_error:
             _log.info("The history can be written again.")
             self._store_error = ""
-        events = parts.pipeline.events - before
-        if events:
-            self._idle_since = 0.0
         self._rest(busy=events >= _BUSY, spent=time.monotonic() - begun)
 
     def _is_idle(self, parts: _Parts, tick: float) -> bool:
