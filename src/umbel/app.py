@@ -37,6 +37,7 @@ from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
 from umbel.model.redact import Redactor
 from umbel.store.audit import AuditLog
+from umbel.store.base import TaskQuery
 from umbel.store.control_file import FILE_NAME, ControlFile
 from umbel.store.place import Place, broker_identity, history_place, remove_place
 from umbel.store.retention import Limits
@@ -109,7 +110,19 @@ def wait_for_history(reader: SQLiteReader) -> None:
         except StoreError:
             time.sleep(0.05)
         else:
+            warm_up(reader)
             return
+
+
+def warm_up(reader: SQLiteReader) -> None:
+    """Ask what pages ask, so that the first of them does not wait for statements to be made and pages to be read."""
+    try:
+        for query in (TaskQuery(), TaskQuery(states=("FAILURE",))):
+            reader.fetch_tasks(query, limit=50)
+            reader.count_tasks(query, limit=1)
+        reader.fetch_workers()
+    except StoreError as exc:
+        logger.debug("The history could not be warmed up: %s", exc)
 
 
 def leave_waiting_threads() -> None:
