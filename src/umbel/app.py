@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.management import ApiTls
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
+from umbel.control.consumers import consumed_by
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
 from umbel.control.roster import grace_of
@@ -60,12 +61,17 @@ def serve(config: Config, app: Celery) -> int:
         )
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
+
+        def tell(hostnames: Collection[str]) -> None:
+            """These workers have just answered: they live, and so do the queues that they consume from."""
+            collector.send_evidence(hostnames)
+            collector.send_queues(consumed_by(inspector.get_workers(), hostnames))
+
         inspector = Inspector(
             app,
             timeout=config.inspect_timeout,
             fetch_workers=reader.fetch_workers,
-            on_evidence=collector.send_evidence,
-            on_queues=collector.send_queues,
+            on_evidence=tell,
             grace=grace_of(config),
         )
         queues = queues_of(config, app, reader, collector, inspector)

@@ -145,7 +145,7 @@ class RedisInspector(BrokerInspector):
     def fetch_lengths(self, names: Collection[str]) -> list[dict[str, Any]]:
         with self._keyspace() as keys:
             lengths = keys.fetch_lengths(names)
-        return [{"name": name, "messages": _sum(steps) or 0} for name, steps in lengths.items()]
+        return [{"name": name, "messages": _sum(steps)} for name, steps in lengths.items()]
 
     def peek(self, name: str, *, offset: int = 0, limit: int = 50, unacked: bool = False) -> Peek:
         with self._keyspace() as keys:

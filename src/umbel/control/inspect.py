@@ -57,24 +57,21 @@ class Inspector:
         timeout: float,
         fetch_workers: Callable[[], list[Worker]],
         on_evidence: Callable[[Collection[str]], None],
-        on_queues: Callable[[Collection[str]], None] = lambda _: None,
         grace: float = 3600.0,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is how long replies are waited for, `grace` how long a lost worker's answers are kept, in
-        seconds; `on_evidence` is told who answered, `on_queues` from which queues they consume."""
+        seconds; `on_evidence` is told who answered."""
         self._app = app
         self._timeout = timeout
         self._fetch_workers = fetch_workers
         self._on_evidence = on_evidence
-        self._on_queues = on_queues
         self._grace = grace
         self._now = now
         self._lock = threading.Lock()
         self._cache: Answers = {}
         self._running: dict[tuple[str, ...], Future[None]] = {}
         self._asked: dict[str, float] = {}
-        self._has_asked_queues = False
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(len(FULL), "umbel-inspect")
         self._runs = ThreadPoolExecutor(4, "umbel-refresh")
@@ -119,23 +116,8 @@ class Inspector:
         return self._begin(() if hostname is None else (hostname,), BRIEF if hostname is None else FULL)
 
     def request_queues(self) -> Future[None]:
-        """Ask all workers from which queues they consume, without waiting."""
+        """Ask all workers from which queues they consume, and nothing else, without waiting."""
         return self._begin((), ("active_queues",))
-
-    def get_consumers(self, alive: Collection[str]) -> dict[str, set[str]] | None:
-        """Queue -> the workers that consume from it. None while that is not known: nobody was asked yet, or one of
-        the living workers did not answer."""
-        with self._lock:
-            cache = self._cache
-            if not self._has_asked_queues or any(
-                "active_queues" not in cache.get(hostname, {}) for hostname in alive
-            ):
-                return None
-            consumers: dict[str, set[str]] = {}
-            for hostname, answers in cache.items():
-                for name in queue_names(answers):
-                    consumers.setdefault(name, set()).add(hostname)
-        return consumers
 
     def _begin(self, hostnames: tuple[str, ...], methods: tuple[str, ...]) -> Future[None]:
         key = (*hostnames, *methods)
@@ -161,8 +143,6 @@ class Inspector:
                 continue
             heard.update(replies)
             self._remember(method, replies)
-            if method == "active_queues":
-                self._note_queues(replies, everybody=not hostnames)
         if heard:
             self._on_evidence(heard)
         if len(failures) == len(methods):
@@ -209,12 +189,6 @@ class Inspector:
                 answers = self._cache.setdefault(hostname, {})
                 answers[method] = _cleaned(method, reply)
                 answers["timestamp"] = now
-
-    def _note_queues(self, replies: Answers, *, everybody: bool) -> None:
-        self._has_asked_queues |= everybody
-        self._on_queues(
-            {name for reply in replies.values() for name in queue_names({"active_queues": reply})}
-        )
 
     def _follow(self) -> None:
         """Thread: fill once, then keep the cache in step with the workers that come and go."""
@@ -279,15 +253,6 @@ def _cleaned(method: str, reply: Any) -> Any:
             if isinstance(broker, dict):
                 broker.pop("alternates", None)
     return masked
-
-
-def queue_names(answers: dict[str, Any]) -> list[str]:
-    """The queues from which a worker consumes, as it answered; empty where it did not."""
-    queues = answers.get("active_queues")
-    found = (
-        [queue.get("name") for queue in queues if isinstance(queue, dict)] if isinstance(queues, list) else []
-    )
-    return [name for name in found if isinstance(name, str)]
 
 
 def _one_line(exc: BaseException) -> str:
