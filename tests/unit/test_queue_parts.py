@@ -70,22 +70,36 @@ def test_the_oldest_is_only_sure_when_every_age_is() -> None:
     assert oldest_of([], ages) is None
 
 
+def nobody(_: str) -> int:
+    """No consumer has received anything."""
+    return 0
+
+
 def test_a_queue_rests_while_readings_show_the_same() -> None:
     rest = Rest()
     still = QueueFigures(name="q", messages=2, ready=2, oldest=("a",))
     moved = QueueFigures(name="q", messages=2, ready=2, oldest=("b",))
-    assert rest.note([still], 10.0) == {}
-    assert rest.note([still], 15.0) == {"q": 10.0}
-    assert rest.note([moved], 20.0) == {}
-    assert rest.note([moved], 25.0) == {"q": 20.0}
+    assert rest.note([still], nobody, 10.0) == {}
+    assert rest.note([still], nobody, 15.0) == {"q": 10.0}
+    assert rest.note([moved], nobody, 20.0) == {}
+    assert rest.note([moved], nobody, 25.0) == {"q": 20.0}
+
+
+def test_a_queue_whose_consumers_receive_does_not_rest() -> None:
+    rest = Rest()
+    empty = QueueFigures(name="q", messages=0, ready=0)
+    assert rest.note([empty], nobody, 10.0) == {}
+    assert rest.note([empty], lambda _: 1, 15.0) == {}
+    assert rest.note([empty], lambda _: 1, 20.0) == {"q": 15.0}
+    assert rest.note([empty], lambda _: None, 25.0) == {}
 
 
 def test_nothing_is_said_of_a_time_in_which_nobody_looked() -> None:
     rest = Rest()
     queue = QueueFigures(name="q", messages=0)
-    rest.note([queue], 10.0)
-    assert rest.note([queue], 11.0 + LONGEST_PAUSE) == {}
-    assert rest.note([QueueFigures(name="q")], 80.0) == {}
+    rest.note([queue], nobody, 10.0)
+    assert rest.note([queue], nobody, 11.0 + LONGEST_PAUSE) == {}
+    assert rest.note([QueueFigures(name="q")], nobody, 80.0) == {}
 
 
 class AskedInspector(Inspector):
@@ -133,7 +147,8 @@ class TestConsumers:
         consumers = Consumers(inspector, reader)
         if ask:
             consumers.ask()
-        return consumers.fetch_counts()
+        found = consumers.fetch()
+        return None if found is None else {queue: len(hostnames) for queue, hostnames in found.items()}
 
     def test_the_living_count(self, inspector: AskedInspector) -> None:
         inspector.answers = {"a": consuming("q", "r"), "b": consuming("q"), "silent": consuming("q")}

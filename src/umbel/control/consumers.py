@@ -38,9 +38,9 @@ class Consumers:
     def _note_asked(self, run: Future[None]) -> None:
         self._has_asked |= not run.cancelled() and run.exception() is None
 
-    def fetch_counts(self) -> dict[str, int] | None:
-        """Queue -> living workers that consume from it. None while that is not known: one of them has not answered,
-        or nobody was asked whether there are any."""
+    def fetch(self) -> dict[str, set[str]] | None:
+        """Queue -> the living workers that consume from it. None while that is not known: one of them has not
+        answered, or nobody was asked whether there are any."""
         try:
             workers = {worker.hostname: is_alive(worker) for worker in self._reader.fetch_workers()}
         except StoreError:
@@ -51,12 +51,21 @@ class Consumers:
             return None
         if not alive and not self._has_asked:
             return None
-        counts: dict[str, int] = {}
+        consumers: dict[str, set[str]] = {}
         for hostname, told in answers.items():
-            for name in consumed(told):
-                # one that answers without sending events is believed
-                counts[name] = counts.get(name, 0) + workers.get(hostname, True)
-        return counts
+            # one that answers without sending events is believed
+            if workers.get(hostname, True):
+                for name in consumed(told):
+                    consumers.setdefault(name, set()).add(hostname)
+        return consumers
+
+    def fetch_received(self, hostnames: Collection[str]) -> dict[str, int] | None:
+        """Worker -> tasks that it has received since the history began; None where the history can't be read."""
+        try:
+            totals = self._reader.fetch_event_totals(hostnames)
+        except StoreError:
+            return None
+        return {hostname: totals.get(hostname, {}).get("task-received", 0) for hostname in hostnames}
 
 
 def consumed(answers: dict[str, Any]) -> set[str]:

@@ -190,15 +190,15 @@ class Queues:
         sent, problems = self._fetch_sent(ids, list(reading.problems))
         with self._lock:
             ages = self._first_seen.ages(ids, sent, now)
-        resting = {} if self._brokers.capabilities.idle_since else self._rest.note(reading.queues, now)
-        consumers = None if self._brokers.capabilities.consumers else self._consumers.fetch_counts()
+        consumers = None if self._brokers.capabilities.consumers else self._consumers.fetch()
+        resting = self._fetch_resting(reading, consumers, now)
         states = {}
         for figures in fold_delayed(reading.queues):
             own_word = figures.idle_since is not None
             figures = msgspec.structs.replace(
                 figures,
                 idle_since=figures.idle_since if own_word else resting.get(figures.name),
-                consumers=figures.consumers if consumers is None else consumers.get(figures.name, 0),
+                consumers=figures.consumers if consumers is None else len(consumers.get(figures.name, ())),
             )
             oldest = oldest_of(figures.oldest or (), ages)
             marks = {column: mark_of(column, figures, can) for column in COLUMNS}
@@ -212,6 +212,21 @@ class Queues:
                 oldest=oldest,
             )
         return Board(queues=states, problems=problems, capabilities=can, time=now)
+
+    def _fetch_resting(
+        self, reading: Reading, consumers: dict[str, set[str]] | None, now: float
+    ) -> dict[str, float]:
+        """Queue -> since when it rests, as readings show it; empty where the broker says so itself."""
+        if self._brokers.capabilities.idle_since or consumers is None:
+            return {}
+        totals = self._consumers.fetch_received(set().union(*consumers.values()))
+        if totals is None:
+            return {}
+        return self._rest.note(
+            reading.queues,
+            lambda name: sum(totals[hostname] for hostname in consumers.get(name, ())),
+            now,
+        )
 
     def _fetch_sent(self, uuids: list[str], problems: list[str]) -> tuple[dict[str, float], list[str]]:
         try:
