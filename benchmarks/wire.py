@@ -134,6 +134,8 @@ class RabbitSender(Sender):
         self._declare()
         self._socket: socket.socket = self._connection.transport.sock
         self._socket.settimeout(None)
+        # py-amqp lets go of a connection that takes nothing for a second, which RabbitMQ does when it is full
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)

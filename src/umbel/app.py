@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
 
@@ -24,13 +25,16 @@ from umbel.brokers.management import ApiTls
 from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
 from umbel.control.consumers import consumed_by
+from umbel.control.doctor import examine, report
+from umbel.control.examine import gather
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
 from umbel.control.roster import grace_of
-from umbel.errors import ConfigError, StoreError, StoreLocked
+from umbel.errors import ConfigError, InspectError, StoreError, StoreLocked
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
 from umbel.model.redact import Redactor
+from umbel.store.base import CollectorStatus
 from umbel.store.place import Place, broker_identity, history_place, remove_place
 from umbel.store.retention import Limits
 from umbel.store.sqlite_file import FileLock
@@ -196,6 +200,41 @@ def prune(config: Config, app: Celery, dry_run: bool) -> int:
     verb = "would remove" if dry_run else "removed"
     print(f"umbel prune: {verb} {pruned.tasks:,} finished tasks, {pruned.bytes:,} bytes, from {place.path}")  # noqa: T201
     return 0
+
+
+def doctor(config: Config, app: Celery) -> int:
+    """Ask the broker and the workers, look into the history where there is one, and print what is found."""
+    inspector = Inspector(
+        app, timeout=config.inspect_timeout, fetch_workers=lambda: [], on_evidence=lambda _: None
+    )
+    confs: dict[str, Mapping[str, Any]] = {}
+    try:
+        inspector.refresh()
+        confs = {name: told["conf"] for name, told in inspector.get_workers().items() if "conf" in told}
+    except InspectError as error:
+        logger.debug("Nobody could be asked: %s", error)
+    finally:
+        inspector.stop()
+    with ExitStack() as stack:
+        place = stack.enter_context(history(config, app))
+        reader = status = None
+        if place.path.exists():
+            reader = SQLiteReader(place.path, buckets=finite(config.task_runtime_metric_buckets))
+            stack.callback(reader.close)
+            status = _status_in(reader)
+        facts = gather(app, now=time.time(), reader=reader, status=status, confs=confs)
+    findings = examine(facts)
+    for line in report(findings, workers=len(confs)):
+        print(line)  # noqa: T201
+    return 1 if any(finding.severity != "info" for finding in findings) else 0
+
+
+def _status_in(reader: SQLiteReader) -> CollectorStatus | None:
+    try:
+        return reader.fetch_status()
+    except StoreError as error:
+        logger.warning("The history cannot be read: %s", error)
+        return None
 
 
 @contextmanager

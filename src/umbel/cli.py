@@ -1,4 +1,5 @@
-"""The `umbel` script, also `python -m umbel`: serve, collect, demo, prune, version.
+"""The `umbel` script, also `python -m umbel`: serve, collect, doctor, demo, prune,
+version.
 
 Without a command it serves, and Celery's arguments may stand before or after the command, so that
 `python -m umbel -A proj flower --port=5555` works as it did with Flower. Bodies are imported lazily.
@@ -73,6 +74,16 @@ def prune(ctx: click.Context, words: tuple[str, ...], dry_run: bool) -> None:
     from umbel import start
 
     ctx.exit(start.run(words, start.pruner(dry_run=dry_run)))
+
+
+@main.command("doctor", cls=LazyCommand, context_settings=_WORDS, options_metavar="")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]")
+@click.pass_context
+def doctor(ctx: click.Context, words: tuple[str, ...]) -> None:
+    """Say what is wrong with the cluster or with how it is watched, and what to do. Exits with 1 if anything is."""
+    from umbel import start
+
+    ctx.exit(start.run(words, start.doctor))
 
 
 @main.command("demo")

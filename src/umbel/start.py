@@ -6,7 +6,6 @@ The body behind `command` (Celery's entry points) and `cli` (the `umbel` script)
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
 
 import msgspec
 from celery import Celery
@@ -115,10 +114,20 @@ def pruner(*, dry_run: bool) -> Verb:
     return prune
 
 
+def doctor(config: Config, app: Celery) -> int:
+    """The command that says what is wrong."""
+    load_module("umbel.app")
+    from umbel.app import doctor as body
+
+    celery_app.import_tasks(app)
+    return body(config, app)
+
+
 def flower_notice() -> list[str]:
     """A warning when Flower is installed too: which of the two answers to `celery flower` is a matter of luck."""
-    others = [entry for entry in entry_points(group="celery.commands", name="flower") if entry.dist]
-    if all(entry.dist is None or entry.dist.name == "umbel" for entry in others):
+    from umbel.control.examine import is_flower_beside
+
+    if not is_flower_beside():
         return []
     return ["Flower is installed beside Umbel, and either may answer to `celery flower`; use `celery umbel`."]
 

@@ -31,7 +31,7 @@ def test_celerys_own_help_names_both_commands(tmp_path: Path) -> None:
 def test_umbel_alone_explains_itself(tmp_path: Path) -> None:
     answer = run_module("umbel", folder=tmp_path)
     assert answer.returncode == 0
-    for command in ("serve", "collect", "demo", "prune", "version"):
+    for command in ("serve", "collect", "doctor", "demo", "prune", "version"):
         assert f"\n  {command} " in answer.stdout
 
 

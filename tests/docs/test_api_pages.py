@@ -22,6 +22,7 @@ PAGES = {
     "/tasks",
     "/broker",
     "/queue/{name:path}",
+    "/monitor",
     "/worker/{name:path}",
     "/task/{uuid:path}",
     "/static/{path:path}",

@@ -81,6 +81,7 @@ def test_filters_select_tasks(web: WebServer, query: str, expected: list[str]) -
         ("tasks?cursor=made-up", "cursor", ""),
         ("rollups?span=61", "span", "60, 3600, 86400"),
         ("rollups?kind=queue", "kind", "task, worker"),
+        ("rollups?kind=all&label=shop.pay", "label", "no label"),
         ("rollups?start=0&end=9999999999", "start", "10000"),
         ("workers?x=1", "x", "none"),
         ("facets?x=", "x", "name, worker"),
@@ -170,6 +171,20 @@ def test_rollups_count_by_bucket(web: WebServer) -> None:
     assert rollups["span"] == 3600
     assert sum(item["succeeded"] for item in rollups["items"]) == 5
     assert rollups["items"][0]["runtime_p50"] == pytest.approx(0.25, rel=0.02)
+
+
+def test_buckets_of_all_tasks_are_the_sums_of_the_buckets_of_each(web: WebServer) -> None:
+    query = f"span=3600&start={BASE - 3600}&end={BASE + 3600}"
+    each = web.get(f"/api/v1/rollups?kind=task&{query}").json()["items"]
+    every = web.get(f"/api/v1/rollups?kind=all&{query}").json()["items"]
+    assert len({item["label"] for item in each}) > 1
+    assert [item["start"] for item in every] == sorted({item["start"] for item in each})
+    for item in every:
+        parts = [part for part in each if part["start"] == item["start"]]
+        for name in ("received", "succeeded", "failed", "runtime_count"):
+            assert item[name] == sum(part[name] for part in parts), name
+        known = [part["runtime_p50"] for part in parts if part["runtime_p50"] is not None]
+        assert item["label"] == "" and min(known) <= item["runtime_p50"] <= max(known)
 
 
 def test_the_status_says_whether_it_is_true(web: WebServer, history: ToldHistory) -> None:

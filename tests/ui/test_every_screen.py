@@ -41,6 +41,7 @@ def screens(shop: Shop) -> dict[str, str]:
     return {
         f"{shop.url}/": WORKER,
         f"{shop.url}/tasks": "tests.add",
+        f"{shop.url}/monitor": "Outcomes per minute",
         f"{shop.url}/task/{failed[0]['uuid']}": "Attempt 1",
         f"{shop.url}/worker/{WORKER}": "Process id",
         f"{shop.url}/broker": "Oldest waits",

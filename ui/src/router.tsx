@@ -1,6 +1,7 @@
 import { createRouter } from "@tanstack/react-router";
 import { brokerRoute } from "./routes/broker";
 import { dashboardRoute, workersRoute } from "./routes/dashboard";
+import { monitorRoute } from "./routes/monitor";
 import { queueRoute } from "./routes/queue";
 import { rootRoute } from "./routes/root";
 import { parseSearch, stringifySearch } from "./routes/searchParams";
@@ -18,6 +19,7 @@ const routeTree = rootRoute.addChildren([
   taskRoute,
   brokerRoute,
   queueRoute,
+  monitorRoute,
 ]);
 
 export function makeRouter() {

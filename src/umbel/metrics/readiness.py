@@ -4,8 +4,8 @@ from umbel.store.base import CollectorStatus
 
 #: Seconds after which a status is too old to be believed.
 STATUS_FRESH = 5.0
-#: Seconds after which the last proof of life no longer counts.
-PROOF_FRESH = 15.0
+#: Seconds after which the last proof of life no longer counts: whoever asks every second hears of it within 15.
+PROOF_FRESH = 14.0
 
 
 def reasons_not_ready(status: CollectorStatus | None, now: float) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from umbel.model.event import Event
 from umbel.model.task import RANKS
-from umbel.model.worker import Worker, WorkerStatus
+from umbel.model.worker import DEFAULT_FREQ, Worker, WorkerStatus
 
 #: Seconds after its goodbye in which a worker's timer may still send a heartbeat (gevent); it stays stopped.
 STRAGGLING = 3.0
@@ -26,6 +26,9 @@ LOST_AFTER = 25.0
 #: Seconds of silence explained by a running task where the broker cannot say whether the worker is there, or by the
 #: broker's word where no running task is known: on Redis that word is a count, which a stranger may have added to.
 BUSY_LIMIT = 900.0
+
+#: Heartbeats further apart than so many of their intervals say nothing of events between them: we may have been away.
+UNHEARD_SILENCE = 3.0
 
 #: Clients (`gen123@host`) and beat send events too, but are no workers.
 _NOT_WORKERS = re.compile(r"gen\d+@|celerybeat@")
@@ -67,6 +70,20 @@ def hear(worker: Worker, event: Event) -> None:
         _begin_run(worker, event)
     if event.type[:7] == "worker-":
         _hear_worker(worker, event)
+    else:
+        worker.told_task, worker.unheard, worker.unheard_since = True, 0, 0.0
+
+
+def _count_unheard(worker: Worker, event: Event) -> None:
+    """Add the tasks that this heartbeat counts and that no event told of; not after a silence, which may be ours."""
+    before, now, beats = worker.processed, event.processed, worker.heartbeats
+    told, worker.told_task = worker.told_task, False
+    if before is None or now is None or now <= before or told or not beats:
+        return
+    if event.received_at - beats[-1] > UNHEARD_SILENCE * (worker.freq or DEFAULT_FREQ):
+        return
+    worker.unheard += now - before
+    worker.unheard_since = worker.unheard_since or event.received_at
 
 
 def _begin_run(worker: Worker, event: Event) -> None:
@@ -76,6 +93,7 @@ def _begin_run(worker: Worker, event: Event) -> None:
     worker.clock = event.clock
     worker.heartbeats = []
     worker.freq = worker.active = worker.processed = worker.loadavg = worker.stopped_at = None
+    worker.told_task, worker.unheard, worker.unheard_since = False, 0, 0.0
 
 
 def _hear_worker(worker: Worker, event: Event) -> None:
@@ -92,6 +110,8 @@ def _hear_worker(worker: Worker, event: Event) -> None:
         if straggles or event.timestamp <= worker.stopped_at:
             return
         worker.stopped_at = None
+    if event.type == "worker-heartbeat":
+        _count_unheard(worker, event)
     worker.heartbeats = [*worker.heartbeats, event.received_at][-_HEARTBEATS_KEPT:]
     _take_figures(worker, event)
     if event.active is not None and event.freq and event.freq > 0:

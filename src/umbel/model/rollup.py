@@ -118,6 +118,16 @@ class Rollup(msgspec.Struct):
         return bool(self.counts or self.runtime.buckets or self.wait.buckets)
 
 
+def together(rows: Iterable[tuple[RollupKey, Rollup]]) -> list[tuple[RollupKey, Rollup]]:
+    """The same buckets of all labels as one, whose label is ""; oldest first."""
+    sums: dict[int, tuple[RollupKey, Rollup]] = {}
+    for key, rollup in rows:
+        if key.start not in sums:
+            sums[key.start] = RollupKey(key.kind, "", key.span, key.start), Rollup()
+        sums[key.start][1].add(rollup)
+    return [sums[start] for start in sorted(sums)]
+
+
 class Totals(msgspec.Struct, frozen=True):
     """Differences to add to the stored totals."""
 

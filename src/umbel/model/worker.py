@@ -55,3 +55,8 @@ class Worker(msgspec.Struct, gc=False, kw_only=True):
     status: WorkerStatus = WorkerStatus.UNKNOWN
     #: Seconds the worker's clock is ahead of ours, estimated from receipt times; None until known.
     skew: float | None = None
+    #: It told of a task since its last heartbeat.
+    told_task: bool = False
+    #: Tasks that its heartbeats counted since it last told of one, and receipt of the first such heartbeat; 0 for none.
+    unheard: int = 0
+    unheard_since: float = 0.0

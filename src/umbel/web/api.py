@@ -9,7 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from umbel import __version__
+from umbel.control.doctor import examine
+from umbel.control.examine import gather
 from umbel.errors import QueryError
+from umbel.model.rollup import together
 from umbel.store.base import TaskQuery
 from umbel.store.search import parse_search
 from umbel.web import openapi, query, schema, wire
@@ -42,6 +45,7 @@ class V1:
             "listRollups": self.list_rollups,
             "listGaps": self.list_gaps,
             "getStatus": self.get_status,
+            "listFindings": self.list_findings,
             "getSettings": self.get_settings,
             "getOpenapi": self.get_openapi,
         }
@@ -101,12 +105,17 @@ class V1:
                 f"At most {query.MAX_BUCKETS} buckets fit between start and end.",
                 parameter="start",
             )
+        if asked.kind == "all" and asked.label is not None:
+            raise Refused(400, "Buckets of all tasks have no label.", parameter="label")
         return await _answer(lambda: self._list_rollups(asked, start, end))
 
     def _list_rollups(self, asked: query.RollupQuery, start: float, end: float) -> schema.RollupList:
+        is_all = asked.kind == "all"
         rows = self._deps.reader.fetch_rollups(
-            kind=asked.kind, label=asked.label, span=asked.span, start=start, end=end
+            kind="task" if is_all else asked.kind, label=asked.label, span=asked.span, start=start, end=end
         )
+        if is_all:
+            rows = together(rows)
         return schema.RollupList(
             span=asked.span,
             items=[wire.rollup_out(key, rollup) for key, rollup in rows],
@@ -122,6 +131,27 @@ class V1:
     async def get_status(self, request: Request) -> Response:
         _no_query(request)
         return await _answer(self._present.fetch_status)
+
+    async def list_findings(self, request: Request) -> Response:
+        _no_query(request)
+        return await _answer(self._list_findings)
+
+    def _list_findings(self) -> schema.FindingList:
+        deps = self._deps
+        if deps.app is None:
+            return schema.FindingList(items=[])
+        facts = gather(
+            deps.app,
+            now=deps.now(),
+            reader=deps.reader,
+            status=self._present.fetch_collector(),
+            confs={
+                hostname: answers["conf"]
+                for hostname, answers in deps.inspector.get_workers().items()
+                if isinstance(answers.get("conf"), dict)
+            },
+        )
+        return schema.FindingList(items=examine(facts))
 
     async def get_settings(self, request: Request) -> Response:
         _no_query(request)

@@ -63,6 +63,10 @@ OPERATIONS = (
         answers=(queue_schema.QueueDetail,), path_parameters={"name": "Queue name."},
     ),
     Operation(path="/status", name="getStatus", summary="Whether this is true and current", answers=(schema.Status,)),
+    Operation(
+        path="/findings", name="listFindings", summary="What is wrong with the cluster or with how it is watched",
+        answers=(schema.FindingList,),
+    ),
     Operation(path="/settings", name="getSettings", summary="What a client must know", answers=(schema.Settings,)),
     Operation(
         path="/stream", name="stream", summary="Live changes: a snapshot, then deltas (server-sent events)",

@@ -77,10 +77,12 @@ class RollupQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which time buckets. The default is the last hour in minutes."""
 
     kind: Annotated[
-        Literal["task", "worker"],
-        Meta(description="Buckets per task name or per worker."),
+        Literal["task", "worker", "all"],
+        Meta(description="Buckets per task name, per worker, or of all tasks together."),
     ] = "task"
-    label: Annotated[str | None, Meta(description="One task name or host name; all when absent.")] = None
+    label: Annotated[
+        str | None, Meta(description="One task name or host name; each of them when absent.")
+    ] = None
     span: Annotated[
         int,
         Meta(

@@ -51,6 +51,7 @@ class Table:
             self._page("/task/{uuid:path}", GET=pages.task),
             self._page("/broker", GET=pages.plain),
             self._page("/queue/{name:path}", GET=pages.plain),
+            self._page("/monitor", GET=pages.plain),
             *self._v1_routes(),
             self._api("/api/workers", GET=workers.workers),
             self._api("/api/tasks", GET=tasks.tasks),

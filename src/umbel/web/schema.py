@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from umbel.control.doctor import Finding
 from umbel.model.worker import WorkerStatus
 
 
@@ -71,6 +72,12 @@ class WorkerList(msgspec.Struct, kw_only=True):
 
     items: list[WorkerOut]
     totals: WorkerTotals
+
+
+class FindingList(msgspec.Struct, kw_only=True):
+    """What is wrong with the cluster or with how it is watched, the worst first."""
+
+    items: list[Finding]
 
 
 class TaskOut(msgspec.Struct, kw_only=True):

@@ -42,6 +42,7 @@ function Shell() {
         "g d": () => void navigate({ to: "/" }),
         "g t": () => void navigate({ to: "/tasks" }),
         "g b": () => void navigate({ to: "/broker" }),
+        "g m": () => void navigate({ to: "/monitor" }),
         "?": () => setHelp(true),
       }),
       [navigate],
@@ -70,6 +71,9 @@ function Shell() {
             </Link>
             <Link to="/broker" activeOptions={{ includeSearch: false }}>
               Broker
+            </Link>
+            <Link to="/monitor" activeOptions={{ includeSearch: false }}>
+              Monitor
             </Link>
           </>
         }

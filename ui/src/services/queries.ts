@@ -1,10 +1,12 @@
 import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
+import type { Bucket } from "../model/monitor";
 import type { MessagePage, QueueDetail, QueueList } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
 import type { StateCount, TaskDetail, TaskPage, TaskQuery } from "../model/task";
 import type { WorkerList } from "../model/worker";
 import { fetchJson } from "./client";
 import {
+  bucketFrom,
   gapFrom,
   messagePageFrom,
   queueDetailFrom,
@@ -28,6 +30,7 @@ export const KEYS = {
   tasks: ["tasks"],
   task: ["task"],
   queues: ["queues"],
+  buckets: ["buckets"],
 } as const;
 
 export const settingsQuery = queryOptions<Settings>({
@@ -127,3 +130,36 @@ export function messagesQuery(name: string, query: { held: "yes" | "no"; offset:
     placeholderData: keepPreviousData,
   });
 }
+export interface BucketQuery {
+  kind: "all" | "task" | "worker";
+  label: string | undefined;
+  span: number;
+  start: number;
+  end: number;
+}
+
+/** Time buckets from `start` to `end`; asked for again every few seconds where the last of them still grows. */
+export function bucketsQuery(query: BucketQuery) {
+  return queryOptions<Bucket[]>({
+    queryKey: [...KEYS.buckets, query],
+    queryFn: async ({ signal }) =>
+      (await fetchJson<Wire["RollupList"]>("rollups", { ...query }, signal)).items.map(bucketFrom),
+    placeholderData: keepPreviousData,
+    refetchInterval: query.span === 60 ? 5_000 : 60_000,
+  });
+}
+
+/** Names of tasks and workers that are stored, for choosing one. */
+export const namesQuery = queryOptions<{ tasks: string[]; workers: string[] }>({
+  queryKey: ["names"],
+  queryFn: async ({ signal }) => {
+    const facets = await fetchJson<Wire["Facets"]>("facets", {}, signal);
+    const namesOf = (counts: Wire["FacetCount"][]) =>
+      counts
+        .map(({ value }) => value)
+        .filter(Boolean)
+        .sort();
+    return { tasks: namesOf(facets.names), workers: namesOf(facets.workers) };
+  },
+  staleTime: 30_000,
+});

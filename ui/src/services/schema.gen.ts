@@ -191,6 +191,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is wrong with the cluster or with how it is watched */
+        get: operations["listFindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/settings": {
         parameters: {
             query?: never;
@@ -297,6 +314,27 @@ export interface components {
             states: components["schemas"]["FacetCount"][];
             names: components["schemas"]["FacetCount"][];
             workers: components["schemas"]["FacetCount"][];
+        };
+        /**
+         * Finding
+         * @description One thing that is not as it should be.
+         */
+        Finding: {
+            code: string;
+            /** @enum {unknown} */
+            severity: "error" | "info" | "warning";
+            title: string;
+            evidence: string;
+            fix: string;
+            /** @default [] */
+            workers: string[];
+        };
+        /**
+         * FindingList
+         * @description What is wrong with the cluster or with how it is watched, the worst first.
+         */
+        FindingList: {
+            items: components["schemas"]["Finding"][];
         };
         /**
          * GapList
@@ -922,9 +960,9 @@ export interface operations {
     listRollups: {
         parameters: {
             query?: {
-                /** @description Buckets per task name or per worker. */
-                kind?: "task" | "worker";
-                /** @description One task name or host name; all when absent. */
+                /** @description Buckets per task name, per worker, or of all tasks together. */
+                kind?: "all" | "task" | "worker";
+                /** @description One task name or host name; each of them when absent. */
                 label?: string;
                 /** @description Width in seconds. */
                 span?: 60 | 3600 | 86400;
@@ -1078,6 +1116,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    listFindings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is wrong with the cluster or with how it is watched */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingList"];
                 };
             };
             400: components["responses"]["Refused400"];

@@ -1,3 +1,4 @@
+import type { Bucket } from "../model/monitor";
 import type { MessagePage, Queue, QueueDetail, QueueList, QueueMessage } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
 import type { Attempt, StateCount, Task, TaskDetail, TaskPage } from "../model/task";
@@ -82,6 +83,10 @@ export function statusFrom(wire: Wire["Status"]): Status {
 }
 
 export function gapFrom(wire: Wire["GapOut"]): Gap {
+  return camelKeys(wire);
+}
+
+export function bucketFrom(wire: Wire["RollupOut"]): Bucket {
   return camelKeys(wire);
 }
 

@@ -6,6 +6,7 @@ const SHORTCUTS = [
   ["g d", "Go to the dashboard"],
   ["g t", "Go to the tasks"],
   ["g b", "Go to the broker"],
+  ["g m", "Go to the graphs"],
   ["?", "This list"],
   ["Esc", "Close a menu or dialog"],
 ] as const;

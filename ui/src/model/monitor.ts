@@ -1,0 +1,88 @@
+/** Time buckets of the Monitor page. Pure. */
+import { momentOf } from "./time";
+
+/** What happened in one bucket; times in seconds, null where nothing was observed. */
+export interface Bucket {
+  /** Epoch seconds, a multiple of the span. */
+  start: number;
+  succeeded: number;
+  failed: number;
+  retried: number;
+  revoked: number;
+  rejected: number;
+  runtimeP50: number | null;
+  runtimeP95: number | null;
+  runtimeP99: number | null;
+  waitP50: number | null;
+  waitP95: number | null;
+}
+
+export interface Range {
+  id: string;
+  label: string;
+  /** Seconds. */
+  length: number;
+  /** Width of a bucket, seconds: 60, 3600 or 86400. */
+  span: number;
+  per: string;
+}
+
+/** Minutes are kept for two days, hours for ninety. */
+export const RANGES: readonly Range[] = [
+  { id: "1h", label: "1 hour", length: 3600, span: 60, per: "minute" },
+  { id: "6h", label: "6 hours", length: 6 * 3600, span: 60, per: "minute" },
+  { id: "24h", label: "24 hours", length: 86_400, span: 60, per: "minute" },
+  { id: "7d", label: "7 days", length: 7 * 86_400, span: 3600, per: "hour" },
+  { id: "30d", label: "30 days", length: 30 * 86_400, span: 3600, per: "hour" },
+  { id: "1y", label: "1 year", length: 365 * 86_400, span: 86_400, per: "day" },
+];
+
+const DEFAULT_RANGE = RANGES[0] as Range;
+
+export function rangeOf(id: string | undefined): Range {
+  return RANGES.find((range) => range.id === id) ?? DEFAULT_RANGE;
+}
+
+/** The bucket that `now` is in, and the first one of the range: whole buckets, the last of them still open. */
+export function boundsOf(range: Range, now: number): { start: number; end: number } {
+  const end = Math.floor(now / range.span) * range.span + range.span;
+  return { start: end - range.length, end };
+}
+
+/** A column for each series over all buckets from start to end: where none is stored, nothing happened. */
+export function columnsOf<K extends keyof Bucket>(
+  buckets: readonly Bucket[],
+  names: readonly K[],
+  bounds: { start: number; end: number },
+  span: number,
+  absent: number | null,
+): [number[], ...(number | null)[][]] {
+  const byStart = new Map(buckets.map((bucket) => [bucket.start, bucket]));
+  const starts: number[] = [];
+  for (let start = bounds.start; start < bounds.end; start += span) starts.push(start);
+  const columns = names.map((name) => starts.map((start) => byStart.get(start)?.[name] ?? absent));
+  return [starts, ...columns];
+}
+
+/** The sum of one count over all buckets. */
+export function sumOf(
+  buckets: readonly Bucket[],
+  name: "succeeded" | "failed" | "retried" | "revoked" | "rejected",
+) {
+  return buckets.reduce((total, bucket) => total + bucket[name], 0);
+}
+
+const DAY = 86_400;
+
+/** What stands at the ticks of a time axis: the time, and below it the date where it is another than before. */
+export function tickTexts(ticks: readonly number[], step: number, zone: string): string[] {
+  let before = "";
+  return ticks.map((tick) => {
+    const { date, time } = momentOf(tick, zone);
+    const day = date.slice(5);
+    if (step >= DAY) return day;
+    const text = day === before ? time.slice(0, 5) : `${time.slice(0, 5)}\n${day}`;
+    before = day;
+    return text;
+  });
+}
