@@ -71,8 +71,8 @@ class ManagementApi:
             watchdog.start()
             connection.sock.settimeout(TIMEOUT)
             connection.request("GET", base + path, headers=headers)
-            response = connection.getresponse()
-            body = response.read(MOST_BYTES)
+            with connection.getresponse() as response:
+                body = response.read(MOST_BYTES)
             if response.status != 200:
                 raise _trouble(_said(response.status))
             return json.loads(body)
