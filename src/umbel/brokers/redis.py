@@ -30,7 +30,7 @@ _NO_RETRY = {
 }
 #: Lists whose length is asked for in one turn.
 _TURN = 2_000
-#: Lists with messages up to which their oldest message is read; with more it is read for one queue at a time.
+#: Lists with messages up to which the oldest message of each is read; with more it is unknown.
 MOST_HEADS = 1_000
 #: Messages fetched in one turn, and bytes of them after which no more are.
 _PEEK_TURN = 10
