@@ -25,9 +25,12 @@ LONGEST_FIRST = (
     "acceptance/test_durability.py",
     "integration/test_collector_liveness.py",
     "integration/test_silent_workers.py",
+    "integration/test_queue_figures.py",
+    "contract/test_broker_rabbitmq.py",
     "acceptance/test_liveness.py",
     "acceptance/test_cli_serve.py",
     "acceptance/test_outages.py",
+    "integration/test_queues_trouble.py",
     "ui/test_connection.py",
     "acceptance/test_time_zones.py",
     "integration/test_servers.py",
@@ -46,6 +49,8 @@ LONGEST_FIRST = (
     "acceptance/test_broken_install.py",
     "acceptance/test_stop.py",
     "integration/test_exit_paths.py",
+    "contract/test_broker_redis.py",
+    "ui/test_broker_page.py",
 )
 
 #: RabbitMQ's management API tells a queue's figures after 2 seconds instead of 5.

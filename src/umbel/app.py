@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from umbel.brokers.registry import driver_of, make_inspector
 from umbel.config import Config
 from umbel.control.calling import Calling
 from umbel.control.commander import Commander
+from umbel.control.consumers import consumed_by
 from umbel.control.doctor import examine, report
 from umbel.control.examine import gather
 from umbel.control.inspect import RETRY_AFTER, Inspector
@@ -71,12 +72,17 @@ def serve(config: Config, app: Celery) -> int:
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
         switchboard = Switchboard(app)
+
+        def tell(hostnames: Collection[str]) -> None:
+            """These workers have just answered: they live, and so do the queues that they consume from."""
+            collector.send_evidence(hostnames)
+            collector.send_queues(consumed_by(inspector.get_workers(), hostnames))
+
         inspector = Inspector(
             switchboard,
             timeout=config.inspect_timeout,
             fetch_workers=reader.fetch_workers,
-            on_evidence=collector.send_evidence,
-            on_queues=collector.send_queues,
+            on_evidence=tell,
             grace=grace_of(config),
             follow_every=RETRY_AFTER,
             max_workers=config.max_workers,

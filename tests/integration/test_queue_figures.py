@@ -1,15 +1,17 @@
 """Figures of queues before, during and after consumption by real workers, stopped in mid-task to stand still."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from tests.apps.queues import make_app
-from tests.conftest import UmbelFactory
+from tests.conftest import UmbelFactory, WorkerFactory
 from tests.contract.broker_contract import BrokerShop
 from tests.contract.test_broker_redis import ODD, make_unreachable
 from tests.servers import CeleryWorker, RedisServer, UmbelServer, wait_for
@@ -141,3 +143,34 @@ def test_the_server_tells_the_same_with_consumers_and_remembers_the_queue(
     wait_for(lambda: told(umbel, "orders").get("known_from") == ["history"], 20.0)
     send(0, 9)
     wait_for(lambda: told(umbel, "orders").get("ready") == 2, 20.0)
+
+
+def remembered(umbel: UmbelServer) -> list[str]:
+    """Queues in the history's file."""
+    (file,) = umbel.folder.glob("state/**/history-????????????.sqlite3")
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as history:
+        return [name for (name,) in history.execute("SELECT name FROM queues ORDER BY name")]
+
+
+@pytest.mark.timeout(120)
+def test_queues_are_remembered_though_nobody_looked(
+    redis_url: str, umbel_server: UmbelFactory, celery_worker: WorkerFactory
+) -> None:
+    umbel = umbel_server(redis_url)
+    umbel.wait_until_collecting()
+    worker = celery_worker(redis_url, arguments=["-Q", "from-a-worker"])
+    app = make_app(redis_url, task_send_sent_event=True)
+    app.send_task("tests.none", queue="from-an-event")
+    # a worker that was asked before it could answer is asked again after half a minute
+    wait_for(
+        lambda: remembered(umbel) == ["from-a-worker", "from-an-event"],
+        50.0,
+        message=lambda: str(remembered(umbel)),
+    )
+    worker.stop()
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    umbel.restart()
+    app.send_task("tests.none", queue="from-a-worker")
+    wait_for(lambda: told(umbel, "from-a-worker").get("ready") == 1, 20.0)
+    assert told(umbel, "from-an-event")["known_from"] == ["history"]

@@ -1,13 +1,22 @@
 """Names of queues, ages of messages, and when a queue rests."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
 import pytest
 from celery import Celery
 from kombu import Queue
 
+from tests.unit.memory_reader import MemoryReader
 from umbel.brokers.base import QueueFigures
 from umbel.brokers.names import DELAYED, fold_delayed, is_internal
+from umbel.control.consumers import ASK_EVERY, Consumers, consumed
+from umbel.control.inspect import Inspector
 from umbel.control.queue_age import LONGEST_PAUSE, Age, FirstSeen, Rest, oldest_of
 from umbel.control.queue_names import configured
+from umbel.errors import InspectError
+from umbel.model.worker import Worker, WorkerStatus
 
 
 @pytest.mark.parametrize(
@@ -61,22 +70,112 @@ def test_the_oldest_is_only_sure_when_every_age_is() -> None:
     assert oldest_of([], ages) is None
 
 
+def nobody(_: str) -> int:
+    """No consumer has received anything."""
+    return 0
+
+
 def test_a_queue_rests_while_readings_show_the_same() -> None:
     rest = Rest()
     still = QueueFigures(name="q", messages=2, ready=2, oldest=("a",))
     moved = QueueFigures(name="q", messages=2, ready=2, oldest=("b",))
-    assert rest.note([still], 10.0) == {}
-    assert rest.note([still], 15.0) == {"q": 10.0}
-    assert rest.note([moved], 20.0) == {}
-    assert rest.note([moved], 25.0) == {"q": 20.0}
+    assert rest.note([still], nobody, 10.0) == {}
+    assert rest.note([still], nobody, 15.0) == {"q": 10.0}
+    assert rest.note([moved], nobody, 20.0) == {}
+    assert rest.note([moved], nobody, 25.0) == {"q": 20.0}
+
+
+def test_a_queue_whose_consumers_receive_does_not_rest() -> None:
+    rest = Rest()
+    empty = QueueFigures(name="q", messages=0, ready=0)
+    assert rest.note([empty], nobody, 10.0) == {}
+    assert rest.note([empty], lambda _: 1, 15.0) == {}
+    assert rest.note([empty], lambda _: 1, 20.0) == {"q": 15.0}
+    assert rest.note([empty], lambda _: None, 25.0) == {}
 
 
 def test_nothing_is_said_of_a_time_in_which_nobody_looked() -> None:
     rest = Rest()
     queue = QueueFigures(name="q", messages=0)
-    rest.note([queue], 10.0)
-    assert rest.note([queue], 11.0 + LONGEST_PAUSE) == {}
-    assert rest.note([QueueFigures(name="q")], 80.0) == {}
+    rest.note([queue], nobody, 10.0)
+    assert rest.note([queue], nobody, 11.0 + LONGEST_PAUSE) == {}
+    assert rest.note([QueueFigures(name="q")], nobody, 80.0) == {}
+
+
+class AskedInspector(Inspector):
+    """Answers at once what a test put into it, and fails where it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Celery("x", set_as_current=False), timeout=1.0, fetch_workers=list, on_evidence=lambda _: None
+        )
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.error: Exception | None = None
+        self.times_asked = 0
+
+    def get_workers(self) -> dict[str, dict[str, Any]]:
+        return self.answers
+
+    def request_queues(self) -> Future[None]:
+        self.times_asked += 1
+        future: Future[None] = Future()
+        if self.error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(self.error)
+        return future
+
+
+def consuming(*names: str) -> dict[str, Any]:
+    return {"active_queues": [{"name": name} for name in names]}
+
+
+class TestConsumers:
+    """Living workers are counted; who has not answered makes the count unknown."""
+
+    @pytest.fixture
+    def inspector(self) -> Iterator[AskedInspector]:
+        inspector = AskedInspector()
+        yield inspector
+        inspector.stop()
+
+    def counts(
+        self, inspector: AskedInspector, *workers: tuple[str, WorkerStatus], ask: bool = True
+    ) -> dict[str, int] | None:
+        reader = MemoryReader()
+        reader.workers = [Worker(hostname=hostname, status=status) for hostname, status in workers]
+        consumers = Consumers(inspector, reader)
+        if ask:
+            consumers.ask()
+        found = consumers.fetch()
+        return None if found is None else {queue: len(hostnames) for queue, hostnames in found.items()}
+
+    def test_the_living_count(self, inspector: AskedInspector) -> None:
+        inspector.answers = {"a": consuming("q", "r"), "b": consuming("q"), "silent": consuming("q")}
+        told = self.counts(inspector, ("a", WorkerStatus.ONLINE), ("b", WorkerStatus.LOST))
+        assert told == {"q": 2, "r": 1}
+
+    def test_one_that_has_not_answered_makes_it_unknown(self, inspector: AskedInspector) -> None:
+        inspector.answers = {"a": consuming("q")}
+        assert self.counts(inspector, ("a", WorkerStatus.ONLINE), ("b", WorkerStatus.BUSY_SILENT)) is None
+        assert self.counts(inspector, ("a", WorkerStatus.ONLINE), ("b", WorkerStatus.STOPPED)) == {"q": 1}
+
+    def test_none_is_only_known_to_be_none_once_somebody_asked(self, inspector: AskedInspector) -> None:
+        assert self.counts(inspector, ask=False) is None
+        assert self.counts(inspector) == {}
+        inspector.error = InspectError("no broker")
+        assert self.counts(inspector) is None
+
+    def test_workers_are_asked_once_in_a_while(self, inspector: AskedInspector) -> None:
+        times = iter([100.0, 100.0, 101.0, 100.0 + ASK_EVERY, 100.0 + ASK_EVERY])
+        consumers = Consumers(inspector, MemoryReader(), monotonic=lambda: next(times))
+        for asked in (1, 1, 2):
+            consumers.ask()
+            assert inspector.times_asked == asked
+
+    @pytest.mark.parametrize("answer", [None, {"error": "x"}, [None, {"name": 3}, "q"]])
+    def test_an_answer_that_is_none_names_no_queue(self, answer: Any) -> None:
+        assert consumed({"active_queues": answer}) == set()
 
 
 def test_queues_come_from_the_configuration_and_its_routes() -> None:

@@ -71,8 +71,8 @@ class ManagementApi:
             watchdog.start()
             connection.sock.settimeout(TIMEOUT)
             connection.request("GET", base + path, headers=headers)
-            response = connection.getresponse()
-            body = response.read(MOST_BYTES)
+            with connection.getresponse() as response:
+                body = response.read(MOST_BYTES)
             if response.status != 200:
                 raise _trouble(_said(response.status))
             return json.loads(body)
@@ -155,7 +155,8 @@ def _reason(exc: BaseException) -> str:
         return f"its certificate is not trusted ({exc.verify_message}): set broker_api_ca_certs"
     if isinstance(exc, http.client.HTTPException):
         return "it does not speak HTTP as it should"
-    return " ".join(str(exc).split()) or type(exc).__name__
+    told = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+    return " ".join(told.split()) or type(exc).__name__
 
 
 def _trouble(words: str) -> BrokerUnavailable:

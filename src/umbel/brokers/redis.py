@@ -30,7 +30,7 @@ _NO_RETRY = {
 }
 #: Lists whose length is asked for in one turn.
 _TURN = 2_000
-#: Lists with messages up to which their oldest message is read; with more it is read for one queue at a time.
+#: Lists with messages up to which the oldest message of each is read; with more it is unknown.
 MOST_HEADS = 1_000
 #: Messages fetched in one turn, and bytes of them after which no more are.
 _PEEK_TURN = 10
@@ -145,7 +145,7 @@ class RedisInspector(BrokerInspector):
     def fetch_lengths(self, names: Collection[str]) -> list[dict[str, Any]]:
         with self._keyspace() as keys:
             lengths = keys.fetch_lengths(names)
-        return [{"name": name, "messages": _sum(steps) or 0} for name, steps in lengths.items()]
+        return [{"name": name, "messages": _sum(steps)} for name, steps in lengths.items()]
 
     def peek(self, name: str, *, offset: int = 0, limit: int = 50, unacked: bool = False) -> Peek:
         with self._keyspace() as keys:

@@ -69,7 +69,6 @@ class Inspector:
         timeout: float,
         fetch_workers: Callable[[], list[Worker]],
         on_evidence: Callable[[Collection[str]], None],
-        on_queues: Callable[[Collection[str]], None] = lambda _: None,
         grace: float = 3600.0,
         follow_every: float = FOLLOW_EVERY,
         max_workers: int = 5000,
@@ -77,14 +76,13 @@ class Inspector:
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` is how long replies are waited for, `grace` how long a lost worker's answers are kept, in
-        seconds; `on_evidence` is told who answered, `on_queues` from which queues they consume; of more than
-        `max_workers` no answers are kept. The history's workers are looked at every `follow_every` seconds, and when
-        `note_change` is called; all are asked again every `refresh_every` seconds."""
+        seconds; `on_evidence` is told who answered; of more than `max_workers` no answers are kept. The history's
+        workers are looked at every `follow_every` seconds, and when `note_change` is called; all are asked again every
+        `refresh_every` seconds."""
         self._switchboard = switchboard
         self._timeout = timeout
         self._fetch_workers = fetch_workers
         self._on_evidence = on_evidence
-        self._on_queues = on_queues
         self._grace = grace
         self._max_workers = max_workers
         self._refresh_every = refresh_every
@@ -94,7 +92,6 @@ class Inspector:
         self._running: dict[tuple[str, ...], Future[None]] = {}
         self._asked: dict[str, float] = {}
         self._follow_every = follow_every
-        self._has_asked_queues = False
         self._stopping = threading.Event()
         self._changed = threading.Event()
         # answers are cleaned and kept by one thread, so that the switchboard goes on meanwhile
@@ -164,23 +161,8 @@ class Inspector:
         return self._begin(() if hostname is None else (hostname,), BRIEF if hostname is None else FULL)
 
     def request_queues(self) -> Future[None]:
-        """Ask all workers from which queues they consume, without waiting."""
+        """Ask all workers from which queues they consume, and nothing else, without waiting."""
         return self._begin((), ("active_queues",))
-
-    def get_consumers(self, alive: Collection[str]) -> dict[str, set[str]] | None:
-        """Queue -> the workers that consume from it. None while that is not known: nobody was asked yet, or one of
-        the living workers did not answer."""
-        with self._lock:
-            cache = self._cache
-            if not self._has_asked_queues or any(
-                "active_queues" not in cache.get(hostname, {}) for hostname in alive
-            ):
-                return None
-            consumers: dict[str, set[str]] = {}
-            for hostname, answers in cache.items():
-                for name in queue_names(answers):
-                    consumers.setdefault(name, set()).add(hostname)
-        return consumers
 
     def _begin(self, hostnames: tuple[str, ...], methods: tuple[str, ...]) -> Future[None]:
         key = (*hostnames, *methods)
@@ -218,8 +200,6 @@ class Inspector:
                 logger.warning("'%s' inspect method failed: %s", method, failure)
             else:
                 heard.update(replies.result())
-                if method == "active_queues":
-                    self._hand_over(None, self._note_queues, replies.result(), not hostnames)
             if not left:
                 # after all answers, which the same thread keeps
                 self._hand_over(run, self._finish, key, run, heard, failures, len(methods))
@@ -272,12 +252,6 @@ class Inspector:
             answers = self._cache.setdefault(hostname, {})
             answers[method] = cleaned
             answers["timestamp"] = self._now()
-
-    def _note_queues(self, replies: Replies, everybody: bool) -> None:
-        self._has_asked_queues |= everybody
-        self._on_queues(
-            {name for reply in replies.values() for name in queue_names({"active_queues": reply})}
-        )
 
     def _follow(self) -> None:
         """Thread: fill once, then keep the cache in step with the workers that come and go."""
@@ -355,12 +329,3 @@ def _cleaned(method: str, reply: Any) -> Any:
             if isinstance(broker, dict):
                 broker.pop("alternates", None)
     return masked
-
-
-def queue_names(answers: dict[str, Any]) -> list[str]:
-    """The queues from which a worker consumes, as it answered; empty where it did not."""
-    queues = answers.get("active_queues")
-    found = (
-        [queue.get("name") for queue in queues if isinstance(queue, dict)] if isinstance(queues, list) else []
-    )
-    return [name for name in found if isinstance(name, str)]

@@ -1,6 +1,6 @@
 """How long messages wait and queues rest, as far as that can be known: a task message carries no time of its own."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -59,14 +59,21 @@ class Rest:
         #: Queue -> (what it looked like, since when, when it was last seen so).
         self._seen: dict[str, tuple[tuple[object, ...], float, float]] = {}
 
-    def note(self, queues: Iterable[QueueFigures], now: float) -> dict[str, float]:
-        """Queue -> epoch seconds since when it was seen unchanged; queues that just moved are left out."""
+    def note(
+        self, queues: Iterable[QueueFigures], received: Callable[[str], object], now: float
+    ) -> dict[str, float]:
+        """Queue -> epoch seconds since when it was seen unchanged; queues that just moved are left out.
+
+        `received` tells of a queue's name how many tasks its consumers have received, from whatever queue: what comes
+        and goes between two readings shows there alone. None where that is not known.
+        """
         seen, self._seen = self._seen, {}
         resting: dict[str, float] = {}
         for queue in queues:
-            if queue.messages is None:
+            passed = received(queue.name)
+            if queue.messages is None or passed is None:
                 continue
-            look = (queue.messages, queue.ready, queue.oldest)
+            look = (queue.messages, queue.ready, queue.oldest, passed)
             before = seen.get(queue.name)
             since = now
             if before is not None and before[0] == look and now - before[2] <= LONGEST_PAUSE:

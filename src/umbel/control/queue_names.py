@@ -8,7 +8,8 @@ from celery import Celery
 
 from umbel.brokers.base import BrokerInspector
 from umbel.brokers.names import is_internal
-from umbel.control.inspect import Inspector, queue_names
+from umbel.control.consumers import consumed
+from umbel.control.inspect import Inspector
 from umbel.errors import BrokerError, StoreError
 from umbel.model.queue import LONGEST_NAME
 from umbel.store.base import HistoryReader
@@ -18,8 +19,8 @@ logger = logging.getLogger(__name__)
 #: Where a queue is known from. "history" includes task-sent events.
 Origin = Literal["worker", "config", "broker", "history"]
 
-#: Seconds between two looks at the broker's own names.
-ASK_BROKER_EVERY = 15.0
+#: Seconds between two looks at the broker's own names, at least; else so many times what the last one took.
+ASK_BROKER_EVERY, ASK_SHARE = 5.0, 20.0
 #: Queues beyond this are not shown.
 MOST_NAMES = 20_000
 #: Names that the collector is told at once.
@@ -50,9 +51,9 @@ class QueueNames:
     def fetch(self) -> dict[str, tuple[Origin, ...]]:
         """Name -> where it is known from, at most MOST_NAMES of them."""
         found: dict[str, list[Origin]] = {}
-        workers = self._inspector.get_workers().values()
+        workers = self._inspector.get_workers()
         sources: tuple[tuple[Origin, Iterable[str]], ...] = (
-            ("worker", {name for answers in workers for name in queue_names(answers)}),
+            ("worker", {name for answers in workers.values() for name in consumed(answers)}),
             ("config", configured(self._app)),
             ("broker", self._ask_broker()),
         )
@@ -79,11 +80,12 @@ class QueueNames:
     def _ask_broker(self) -> set[str]:
         now = self._monotonic()
         if now >= self._next_look and self._brokers.capabilities.names:
-            self._next_look = now + ASK_BROKER_EVERY
             try:
                 self._at_broker = self._brokers.fetch_names()
             except BrokerError as exc:
                 logger.debug("The broker's queues can't be listed: %s", exc)
+            ended = self._monotonic()
+            self._next_look = ended + max(ASK_BROKER_EVERY, ASK_SHARE * (ended - now))
         return self._at_broker
 
 

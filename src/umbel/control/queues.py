@@ -24,10 +24,10 @@ from umbel.brokers.base import (
     mark_of,
 )
 from umbel.brokers.names import fold_delayed
+from umbel.control.consumers import Consumers
 from umbel.control.inspect import Inspector
 from umbel.control.queue_age import Age, FirstSeen, Rest, oldest_of
 from umbel.control.queue_names import MOST_NAMES, Origin, QueueNames
-from umbel.control.roster import is_alive
 from umbel.errors import BrokerError, BrokerUnavailable, StoreError
 from umbel.model.redact import Redactor
 from umbel.store.base import HistoryReader
@@ -36,8 +36,6 @@ _T = TypeVar("_T")
 
 #: Seconds that a reading is good for at least, and at most; between them FRESH_SHARE times what it took.
 FRESH, STALE, FRESH_SHARE = 2.0, 60.0, 5.0
-#: Seconds between two questions to all workers for their queues, while somebody looks.
-ASK_WORKERS_EVERY = 30.0
 #: Questions that run, and that may wait for their turn.
 THREADS, MOST_WAITING = 4, 32
 #: Characters of a message's arguments that are shown.
@@ -100,11 +98,11 @@ class Queues:
     ) -> None:
         """`remember` is told of queues that the history does not know; `redactor` masks what messages tell."""
         self._brokers = brokers
-        self._inspector = inspector
         self._reader = reader
         self._redactor = redactor
         self._now = now
         self._names = QueueNames(app, brokers, inspector, reader, remember, time.monotonic)
+        self._consumers = Consumers(inspector, reader)
         self._first_seen = FirstSeen()
         self._rest = Rest()
         self._threads = ThreadPoolExecutor(THREADS, "umbel-queues")
@@ -113,8 +111,6 @@ class Queues:
         self._waiting = 0
         self._reading: Future[Board] | None = None
         self._fresh_until = 0.0
-        #: Used by the one reading that runs.
-        self._next_ask = 0.0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -171,7 +167,8 @@ class Queues:
 
     def _read(self) -> Board:
         begun, share = time.monotonic(), FRESH_SHARE
-        self._ask_workers()
+        if not self._brokers.capabilities.consumers:
+            self._consumers.ask()
         names = self._names.fetch()
         try:
             reading = self._brokers.fetch_queues(names)
@@ -187,26 +184,21 @@ class Queues:
             self._fresh_until = time.monotonic() + min(STALE, max(FRESH, share * spent))
         return board
 
-    def _ask_workers(self) -> None:
-        if time.monotonic() >= self._next_ask:
-            self._next_ask = time.monotonic() + ASK_WORKERS_EVERY
-            self._inspector.request_queues()
-
     def _join(self, reading: Reading, names: dict[str, tuple[Origin, ...]]) -> Board:
         now, can = self._now(), self.capabilities
         ids = [uuid for queue in reading.queues for uuid in queue.oldest or () if uuid]
         sent, problems = self._fetch_sent(ids, list(reading.problems))
         with self._lock:
             ages = self._first_seen.ages(ids, sent, now)
-        resting = {} if self._brokers.capabilities.idle_since else self._rest.note(reading.queues, now)
-        consumers = None if self._brokers.capabilities.consumers else self._fetch_consumers()
+        consumers = None if self._brokers.capabilities.consumers else self._consumers.fetch()
+        resting = self._fetch_resting(reading, consumers, now)
         states = {}
         for figures in fold_delayed(reading.queues):
             own_word = figures.idle_since is not None
             figures = msgspec.structs.replace(
                 figures,
                 idle_since=figures.idle_since if own_word else resting.get(figures.name),
-                consumers=figures.consumers if consumers is None else consumers.get(figures.name, 0),
+                consumers=figures.consumers if consumers is None else len(consumers.get(figures.name, ())),
             )
             oldest = oldest_of(figures.oldest or (), ages)
             marks = {column: mark_of(column, figures, can) for column in COLUMNS}
@@ -221,26 +213,26 @@ class Queues:
             )
         return Board(queues=states, problems=problems, capabilities=can, time=now)
 
+    def _fetch_resting(
+        self, reading: Reading, consumers: dict[str, set[str]] | None, now: float
+    ) -> dict[str, float]:
+        """Queue -> since when it rests, as readings show it; empty where the broker says so itself."""
+        if self._brokers.capabilities.idle_since or consumers is None:
+            return {}
+        totals = self._consumers.fetch_received(set().union(*consumers.values()))
+        if totals is None:
+            return {}
+        return self._rest.note(
+            reading.queues,
+            lambda name: sum(totals[hostname] for hostname in consumers.get(name, ())),
+            now,
+        )
+
     def _fetch_sent(self, uuids: list[str], problems: list[str]) -> tuple[dict[str, float], list[str]]:
         try:
             return self._reader.fetch_sent(uuids), problems
         except StoreError as exc:
             return {}, [*problems, f"The history can't be read now: {exc}"]
-
-    def _fetch_consumers(self) -> dict[str, int] | None:
-        """Queue -> living workers that consume from it; None while that is not known."""
-        try:
-            workers = {worker.hostname: is_alive(worker) for worker in self._reader.fetch_workers()}
-        except StoreError:
-            return None
-        consumers = self._inspector.get_consumers([name for name, alive in workers.items() if alive])
-        if consumers is None:
-            return None
-        # one that answers without sending events is believed
-        return {
-            queue: sum(workers.get(hostname, True) for hostname in hostnames)
-            for queue, hostnames in consumers.items()
-        }
 
     def _look(self, name: str, *, offset: int, limit: int, unacked: bool) -> Look:
         peek = self._brokers.peek(name, offset=offset, limit=limit, unacked=unacked)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from umbel.brokers.registry import FLOWER_DRIVERS
-from umbel.control.inspect import queue_names
+from umbel.control.consumers import consumed
 from umbel.control.roster import is_alive
 from umbel.errors import BrokerError, InspectError
 from umbel.web.arguments import Arguments
@@ -73,7 +73,7 @@ class FlowerWorkers:
     def _queue_names(self) -> list[str]:
         """The queues that workers consume, else those that the app declares. Sorted."""
         names = {
-            name for answers in self._deps.inspector.get_workers().values() for name in queue_names(answers)
+            name for answers in self._deps.inspector.get_workers().values() for name in consumed(answers)
         }
         if not names and self._deps.app is not None:
             conf = self._deps.app.conf
