@@ -16,6 +16,7 @@ from tests.conftest import UmbelFactory, WorkerFactory
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
 from tests.servers import Answer, CeleryWorker, RedisServer, UmbelServer, wait_for
+from umbel.control.inspect import FULL
 from umbel.store.audit import AuditLog, AuditRow
 from umbel.web.deps import Deps
 
@@ -138,6 +139,28 @@ def test_what_a_worker_cannot_do_is_known_beforehand(stage: Stage) -> None:
     )
     assert stage.v1("workers/{s}/pool/growth").status == 409
     assert stage.v1("workers/{s}/pool/restart").status == 409
+
+
+def test_a_worker_is_asked_by_the_v1_api(stage: Stage) -> None:
+    path = f"/api/v1/workers/{stage.plain.hostname}/inspection"
+    told = stage.server.get(f"{path}?refresh=true").json()
+    assert told["answers"].keys() == set(FULL)
+    assert told["answers"]["stats"]["pool"]["max-concurrency"] == 2
+    assert stage.server.get(path).json()["time"] >= told["time"]
+    assert stage.server.get(f"{path}?refresh=maybe").status == 400
+    assert stage.server.get("/api/v1/workers/nobody/inspection").status == 404
+
+
+def test_commands_reach_workers_on_rabbitmq(
+    rabbitmq_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
+) -> None:
+    worker = celery_worker(rabbitmq_url).wait_until_answering()
+    history.tell_worker(worker.hostname)
+    deps = make_deps(history.reader, tmp_path, app=make_app(rabbitmq_url), environ=OPEN, inspect_timeout=10.0)
+    with serving(deps) as server:
+        assert send_v1(server, "tasks/x/revocation").json()["outcome"] == "confirmed"
+        assert server.send("POST", f"/api/worker/pool/grow/{worker.hostname}").status == 200
+        assert send_v1(server, "tasks", {"name": "tests.add", "args": [1, 2]}).status == 200
 
 
 def test_autoscale_changes_its_bounds(stage: Stage) -> None:

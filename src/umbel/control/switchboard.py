@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from celery import Celery
 from kombu import Connection, Consumer, Producer, Queue
+from kombu.exceptions import EncodeError
 
 from umbel.errors import InspectError
 
@@ -172,8 +173,7 @@ class Switchboard:
             while not self._stopping:
                 for call in self._take():
                     self._open[call.ticket] = call
-                    line.send(call)
-                    call.begin()
+                    self._send(line, call)
                 now = time.monotonic()
                 for ticket in [ticket for ticket, call in self._open.items() if call.is_over(now)]:
                     del self._open[ticket]
@@ -181,6 +181,16 @@ class Switchboard:
                     line.read(TURN)
                 elif not self._is_wanted():
                     return
+
+    def _send(self, line: "_Line", call: Call) -> None:
+        """Raises what kombu raises for a broker in trouble; arguments that can't be written fail this call alone."""
+        try:
+            line.send(call)
+        except (TypeError, ValueError, EncodeError) as exc:
+            del self._open[call.ticket]
+            call.fail(InspectError(f"the command can't be written: {one_line(exc)}"))
+        else:
+            call.begin()
 
     def _take(self) -> list[Call]:
         with self._wake:

@@ -98,6 +98,12 @@ class GapQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
+class InspectionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whether to ask the worker now."""
+
+    refresh: Annotated[bool, Meta(description="Ask it first, and wait for its answers.")] = False
+
+
 class AuditQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which commands, newest first. Filters are exact, and combined with AND."""
 
