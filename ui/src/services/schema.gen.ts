@@ -22,6 +22,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{uuid}/abortion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mark a task as to be aborted */
+        post: operations["abortTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of tasks */
+        get: operations["listTasks"];
+        put?: never;
+        /** Call a task, and wait for its result if asked to */
+        post: operations["callTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workers/{hostname}/control": {
         parameters: {
             query?: never;
@@ -31,6 +66,23 @@ export interface paths {
         };
         /** What can be changed at a worker */
         get: operations["getWorkerControl"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{hostname}/inspection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a worker says of itself */
+        get: operations["getInspection"];
         put?: never;
         post?: never;
         delete?: never;
@@ -201,23 +253,6 @@ export interface paths {
         };
         /** Commands, newest first: who, what, when, and what came of them */
         get: operations["listAudit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/tasks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** A page of tasks */
-        get: operations["listTasks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -467,6 +502,17 @@ export interface components {
             timeout: number | null;
         };
         /**
+         * CalledOut
+         * @description A call that the broker has taken.
+         */
+        CalledOut: {
+            id: number;
+            task_id: string;
+            state: string | null;
+            result: unknown;
+            traceback: string | null;
+        };
+        /**
          * CommandOut
          * @description A command and what came of it. With 200 every worker that was asked has answered; with 202 not all have.
          */
@@ -543,6 +589,15 @@ export interface components {
             cause: string;
             lossy: boolean;
             detail: string;
+        };
+        /**
+         * Inspection
+         * @description What a worker said of itself when it was last asked, without secrets.
+         */
+        Inspection: {
+            hostname: string;
+            time: number | null;
+            answers: Record<string, never>;
         };
         /**
          * MarkOut
@@ -716,6 +771,27 @@ export interface components {
             stored_tasks: number | null;
             stored_bytes: number | null;
             notices: components["schemas"]["Notice"][];
+        };
+        /**
+         * TaskCallIn
+         * @description A call of a task.
+         */
+        TaskCallIn: {
+            name: string;
+            /** @default [] */
+            args: unknown[];
+            /** @default {} */
+            kwargs: Record<string, never>;
+            /**
+             * @description Celery's own: `queue`, `countdown`, `eta`, `expires`, `priority`, …
+             * @default {}
+             */
+            options: Record<string, never>;
+            /**
+             * @description Seconds to wait for the result.
+             * @default 0
+             */
+            wait: number;
         };
         /**
          * TaskDetailOut
@@ -1063,6 +1139,136 @@ export interface operations {
             503: components["responses"]["Refused503"];
         };
     };
+    abortTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Task id. */
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Plain"];
+            };
+        };
+        responses: {
+            /** @description Mark a task as to be aborted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    listTasks: {
+        parameters: {
+            query?: {
+                /** @description Flower's search grammar: terms, fields, AND, OR, quotes. */
+                search?: string;
+                /** @description Exact, any case; repeat it for several, combined with OR. */
+                state?: string[];
+                /** @description Task name: exact, any case. */
+                name?: string;
+                /** @description Worker's host name: exact, any case. */
+                worker?: string;
+                /** @description First task of the workflow. */
+                root_id?: string;
+                /** @description The task that sent these. */
+                parent_id?: string;
+                /** @description Epoch seconds, or ISO 8601 (UTC where it has no offset). */
+                received_from?: string;
+                /** @description Epoch seconds, or ISO 8601 (UTC where it has no offset). */
+                received_to?: string;
+                /** @description Field, with - in front for descending. */
+                sort?: "updated" | "-updated" | "name" | "-name" | "state" | "-state" | "received" | "-received" | "started" | "-started" | "runtime" | "-runtime" | "worker" | "-worker" | "sent" | "-sent" | "succeeded" | "-succeeded" | "failed" | "-failed" | "retried" | "-retried" | "revoked" | "-revoked" | "rejected" | "-rejected" | "uuid" | "-uuid" | "args" | "-args" | "kwargs" | "-kwargs" | "result" | "-result" | "exception" | "-exception" | "eta" | "-eta" | "expires" | "-expires" | "retries" | "-retries" | "exchange" | "-exchange" | "routing_key" | "-routing_key" | "queue" | "-queue" | "client" | "-client" | "wait" | "-wait" | "clock" | "-clock";
+                /** @description Tasks a page. */
+                limit?: number;
+                /** @description `next` of the page before; only with the same sort. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of tasks */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskList"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    callTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskCallIn"];
+            };
+        };
+        responses: {
+            /** @description Call a task, and wait for its result if asked to */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalledOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalledOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
     getWorkerControl: {
         parameters: {
             query?: never;
@@ -1082,6 +1288,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkerControl"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    getInspection: {
+        parameters: {
+            query?: {
+                /** @description Ask it first, and wait for its answers. */
+                refresh?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a worker says of itself */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inspection"];
                 };
             };
             400: components["responses"]["Refused400"];
@@ -1513,52 +1749,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditList"];
-                };
-            };
-            400: components["responses"]["Refused400"];
-            401: components["responses"]["Refused401"];
-            503: components["responses"]["Refused503"];
-        };
-    };
-    listTasks: {
-        parameters: {
-            query?: {
-                /** @description Flower's search grammar: terms, fields, AND, OR, quotes. */
-                search?: string;
-                /** @description Exact, any case; repeat it for several, combined with OR. */
-                state?: string[];
-                /** @description Task name: exact, any case. */
-                name?: string;
-                /** @description Worker's host name: exact, any case. */
-                worker?: string;
-                /** @description First task of the workflow. */
-                root_id?: string;
-                /** @description The task that sent these. */
-                parent_id?: string;
-                /** @description Epoch seconds, or ISO 8601 (UTC where it has no offset). */
-                received_from?: string;
-                /** @description Epoch seconds, or ISO 8601 (UTC where it has no offset). */
-                received_to?: string;
-                /** @description Field, with - in front for descending. */
-                sort?: "updated" | "-updated" | "name" | "-name" | "state" | "-state" | "received" | "-received" | "started" | "-started" | "runtime" | "-runtime" | "worker" | "-worker" | "sent" | "-sent" | "succeeded" | "-succeeded" | "failed" | "-failed" | "retried" | "-retried" | "revoked" | "-revoked" | "rejected" | "-rejected" | "uuid" | "-uuid" | "args" | "-args" | "kwargs" | "-kwargs" | "result" | "-result" | "exception" | "-exception" | "eta" | "-eta" | "expires" | "-expires" | "retries" | "-retries" | "exchange" | "-exchange" | "routing_key" | "-routing_key" | "queue" | "-queue" | "client" | "-client" | "wait" | "-wait" | "clock" | "-clock";
-                /** @description Tasks a page. */
-                limit?: number;
-                /** @description `next` of the page before; only with the same sort. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of tasks */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaskList"];
                 };
             };
             400: components["responses"]["Refused400"];
