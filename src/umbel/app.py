@@ -8,6 +8,7 @@ import hashlib
 import logging
 import math
 import os
+import platform
 import sys
 import threading
 import time
@@ -63,7 +64,9 @@ def serve(config: Config, app: Celery) -> int:
         )
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
-        switchboard = Switchboard(app)
+        control_file = ControlFile(place.path.with_name(FILE_NAME))
+        open_control(control_file)
+        switchboard = Switchboard(app, name=stack.enter_context(reply_name(control_file)))
         inspector = Inspector(
             switchboard,
             timeout=config.inspect_timeout,
@@ -72,8 +75,6 @@ def serve(config: Config, app: Celery) -> int:
             grace=grace_of(config),
             max_workers=config.max_workers,
         )
-        control_file = ControlFile(place.path.with_name(FILE_NAME))
-        open_control(control_file)
         audit = AuditLog(control_file, broker_identity(broker_url(app)))
         commander = commander_of(config, switchboard, audit, inspector, reader)
         calling = Calling(app)
@@ -116,6 +117,18 @@ def open_control(file: ControlFile) -> None:
         file.open()
     except StoreUnavailable as exc:
         logger.warning("No command can be sent as long as it can't be written down: %s", exc)
+
+
+@contextmanager
+def reply_name(file: ControlFile) -> Iterator[str | None]:
+    """A name for this server's replies that no other has now, and that it has again after a restart."""
+    with ExitStack() as stack:
+        try:
+            number = stack.enter_context(file.slot())
+        except StoreUnavailable:
+            yield None
+        else:
+            yield f"{platform.node()}:{file.path}:{number}"
 
 
 def commander_of(
