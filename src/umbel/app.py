@@ -8,6 +8,7 @@ import hashlib
 import logging
 import math
 import os
+import platform
 import sys
 import threading
 import time
@@ -71,25 +72,11 @@ def serve(config: Config, app: Celery) -> int:
         )
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
-        switchboard = Switchboard(app)
-
-        def tell(hostnames: Collection[str]) -> None:
-            """These workers have just answered: they live, and so do the queues that they consume from."""
-            collector.send_evidence(hostnames)
-            collector.send_queues(consumed_by(inspector.get_workers(), hostnames))
-
-        inspector = Inspector(
-            switchboard,
-            timeout=config.inspect_timeout,
-            fetch_workers=reader.fetch_workers,
-            on_evidence=tell,
-            grace=grace_of(config),
-            follow_every=RETRY_AFTER,
-            max_workers=config.max_workers,
-        )
-        collector.on_rows = inspector.note_change
         control_file = ControlFile(place.path.with_name(FILE_NAME))
         open_control(control_file)
+        switchboard = Switchboard(app, name=stack.enter_context(reply_name(control_file)))
+        inspector = inspector_of(config, switchboard, reader, collector)
+        collector.on_rows = inspector.note_change
         audit = AuditLog(control_file, broker_identity(broker_url(app)))
         commander = commander_of(config, switchboard, audit, inspector, reader)
         calling, queues = Calling(app), queues_of(config, app, reader, collector, inspector)
@@ -138,6 +125,28 @@ def leave_waiting_threads() -> None:
         os._exit(0)
 
 
+def inspector_of(
+    config: Config, switchboard: Switchboard, reader: SQLiteReader, collector: CollectorProcess
+) -> Inspector:
+    """What asks workers about themselves."""
+
+    def tell(hostnames: Collection[str]) -> None:
+        """These workers have just answered: they live, and so do the queues that they consume from."""
+        collector.send_evidence(hostnames)
+        collector.send_queues(consumed_by(inspector.get_workers(), hostnames))
+
+    inspector = Inspector(
+        switchboard,
+        timeout=config.inspect_timeout,
+        fetch_workers=reader.fetch_workers,
+        on_evidence=tell,
+        grace=grace_of(config),
+        follow_every=RETRY_AFTER,
+        max_workers=config.max_workers,
+    )
+    return inspector
+
+
 def queues_of(
     config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector
 ) -> Queues:
@@ -165,6 +174,18 @@ def open_control(file: ControlFile) -> None:
         file.open()
     except StoreUnavailable as exc:
         logger.warning("No command can be sent as long as it can't be written down: %s", exc)
+
+
+@contextmanager
+def reply_name(file: ControlFile) -> Iterator[str | None]:
+    """A name for this server's replies that no other has now, and that it has again after a restart."""
+    with ExitStack() as stack:
+        try:
+            number = stack.enter_context(file.slot())
+        except StoreUnavailable:
+            yield None
+        else:
+            yield f"{platform.node()}:{file.path}:{number}"
 
 
 def commander_of(

@@ -152,6 +152,16 @@ def test_a_file_that_was_removed_is_made_anew(path: Path) -> None:
     assert [row.target for row in audit.fetch(limit=9)[0]] == ["after"]
 
 
+def test_each_process_with_the_file_has_a_number_of_its_own(path: Path) -> None:
+    one, other = ControlFile(path), ControlFile(path)
+    with one.slot() as first, other.slot() as second:
+        assert (first, second) == (0, 1)
+        with one.slot() as third:
+            assert third == 2
+    with other.slot() as again:
+        assert again == 0
+
+
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -1,5 +1,6 @@
 """Calling tasks through Flower's endpoints: real workers, every kind of option, results of every kind."""
 
+import http.client
 import json
 import threading
 import time
@@ -15,7 +16,7 @@ from tests.apps.tasks import make_app
 from tests.conftest import WorkerFactory
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
-from tests.servers import Answer, free_port, wait_for
+from tests.servers import Answer, RedisServer, free_port, wait_for
 from umbel.web.deps import Deps
 
 # redis-py tells Celery's own code
@@ -86,9 +87,9 @@ def test_the_v1_api_calls_tasks_too(
         return server.send("POST", "/api/v1/tasks", body=json.dumps(body), headers=headers)
 
     with calling(history, tmp_path, redis_url, redis_url) as (server, deps):
-        done = call(server, name="tests.echo", args=[10**30, "\ud800"], wait=20)
-        assert (done.status, done.json()["state"]) == (200, "SUCCESS")
-        assert done.json()["result"] == [[10**30, "\ud800"], {}]
+        done = call(server, name="tests.echo", args=[2**63, "花"], wait=20)
+        assert (done.status, done.json().get("state")) == (200, "SUCCESS"), done.text
+        assert done.json()["result"] == [[2**63, "花"], {}]
         row = deps.audit.fetch(limit=1)[0][0]
         assert (row.id, row.action, row.target) == (done.json()["id"], "apply", "tests.echo")
         failed = call(server, name="tests.fail", options={"task_id": "mine"}, wait=20).json()
@@ -218,6 +219,29 @@ def test_a_broker_that_is_down_is_503_and_soon(history: ToldHistory, tmp_path: P
         assert time.monotonic() - began < 15
         rows, _ = deps.audit.fetch(limit=10)
         assert {row.outcome for row in rows} == {"failed"}
+
+
+def test_waiting_ends_when_the_client_leaves(
+    redis_server: RedisServer, redis_url: str, history: ToldHistory, tmp_path: Path
+) -> None:
+    def count_questions() -> int:
+        with redis_server.client() as client:
+            return int(client.info("commandstats").get("cmdstat_get", {}).get("calls", 0))
+
+    def is_quiet() -> bool:
+        before = count_questions()
+        time.sleep(1.5)  # longer than the longest pause between two questions
+        return count_questions() == before
+
+    with calling(history, tmp_path, redis_url, redis_url) as (server, _):
+        body = json.dumps({"args": [1, 2], "queue": "nobody"})
+        client = http.client.HTTPConnection("127.0.0.1", server.port)
+        client.request("POST", "/api/task/apply/tests.add", body)
+        asked = count_questions()
+        wait_for(lambda: count_questions() > asked + 2, 10.0)
+        assert not is_quiet()
+        client.close()
+        wait_for(is_quiet, 15.0)
 
 
 class Odd:

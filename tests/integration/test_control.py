@@ -16,6 +16,7 @@ from tests.conftest import UmbelFactory, WorkerFactory
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
 from tests.servers import Answer, CeleryWorker, RedisServer, UmbelServer, wait_for
+from umbel.control.inspect import FULL
 from umbel.store.audit import AuditLog, AuditRow
 from umbel.web.deps import Deps
 
@@ -140,6 +141,46 @@ def test_what_a_worker_cannot_do_is_known_beforehand(stage: Stage) -> None:
     assert stage.v1("workers/{s}/pool/restart").status == 409
 
 
+def test_the_audit_is_paged(stage: Stage) -> None:
+    for n in range(5):
+        stage.v1(f"tasks/paged{n}/revocation")
+    seen: list[str] = []
+    cursor = ""
+    while len(seen) < 5:
+        page = stage.server.get(f"/api/v1/audit?action=revoke&limit=2{cursor}").json()
+        seen += [row["target"] for row in page["items"]]
+        cursor = f"&cursor={page['next']}"
+    assert seen[:5] == ["paged4", "paged3", "paged2", "paged1", "paged0"]
+    (row,) = stage.server.get("/api/v1/audit?target=paged3").json()["items"]
+    assert {said["worker"] for said in row["confirmed"]} == {stage.plain.hostname, stage.scaling.hostname}
+    assert row["parameters"] == {"terminate": False, "signal": "SIGTERM"}
+    for query, parameter in (("cursor=x", "cursor"), ("limit=0", "limit"), ("colour=red", "colour")):
+        refused = stage.server.get(f"/api/v1/audit?{query}")
+        assert (refused.status, refused.json()["parameter"]) == (400, parameter)
+
+
+def test_a_worker_is_asked_by_the_v1_api(stage: Stage) -> None:
+    path = f"/api/v1/workers/{stage.plain.hostname}/inspection"
+    told = stage.server.get(f"{path}?refresh=true").json()
+    assert told["answers"].keys() == set(FULL)
+    assert told["answers"]["stats"]["pool"]["max-concurrency"] == 2
+    assert stage.server.get(path).json()["time"] >= told["time"]
+    assert stage.server.get(f"{path}?refresh=maybe").status == 400
+    assert stage.server.get("/api/v1/workers/nobody/inspection").status == 404
+
+
+def test_commands_reach_workers_on_rabbitmq(
+    rabbitmq_url: str, celery_worker: WorkerFactory, history: ToldHistory, tmp_path: Path
+) -> None:
+    worker = celery_worker(rabbitmq_url).wait_until_answering()
+    history.tell_worker(worker.hostname)
+    deps = make_deps(history.reader, tmp_path, app=make_app(rabbitmq_url), environ=OPEN, inspect_timeout=10.0)
+    with serving(deps) as server:
+        assert send_v1(server, "tasks/x/revocation").json()["outcome"] == "confirmed"
+        assert server.send("POST", f"/api/worker/pool/grow/{worker.hostname}").status == 200
+        assert send_v1(server, "tasks", {"name": "tests.add", "args": [1, 2]}).status == 200
+
+
 def test_autoscale_changes_its_bounds(stage: Stage) -> None:
     answer = stage.flower("worker/pool/autoscale/{s}?min=2&max=4")
     said = f"Autoscaling '{stage.scaling.hostname}' worker (min=2, max=4)"
@@ -170,6 +211,12 @@ def test_limits_are_set(stage: Stage) -> None:
     assert answer.json() == {"message": "new rate limit set successfully"}
     names = stage.app.control.inspect([stage.plain.hostname], timeout=10.0).registered("rate_limit")
     assert "tests.add [rate_limit=11/m]" in names[stage.plain.hostname]
+    # 30/m lets one through and holds the next for two seconds
+    assert stage.v1("workers/{w}/rate-limits", {"task": "tests.add", "rate": "30/m"}).status == 200
+    calls = [stage.app.send_task("tests.add", (n, 1)) for n in range(2)]
+    wait_for(lambda: all(call.state == "SUCCESS" for call in calls), 20.0)
+    ends = sorted(call.date_done for call in calls)
+    assert (ends[1] - ends[0]).total_seconds() > 1.5
     lifted = stage.v1("workers/{w}/rate-limits", {"task": "tests.add", "rate": "0"}).json()
     assert lifted["outcome"] == "confirmed"
     unknown = stage.v1("workers/{w}/rate-limits", {"task": "nosuch", "rate": "1/s"})

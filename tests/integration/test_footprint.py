@@ -3,9 +3,10 @@
 import secrets
 from pathlib import Path
 
+from tests.conftest import UmbelFactory, WorkerFactory
 from tests.prove.footprint import look_at_rabbitmq, look_at_redis, run_cycles
 from tests.prove.pools import meet_pool
-from tests.servers import RabbitServer, RedisServer
+from tests.servers import RabbitServer, RedisServer, wait_for
 
 
 def test_inspections_leave_nothing_on_redis(redis_server: RedisServer) -> None:
@@ -24,6 +25,24 @@ def test_inspections_leave_nothing_on_rabbitmq(rabbitmq_server: RabbitServer) ->
     assert footprint.answers == 20 * 8
     assert footprint.after == footprint.before
     assert len(footprint.during["queues"]) == len(footprint.before["queues"]) + 1
+
+
+def test_what_a_killed_server_left_goes_with_the_next(
+    redis_server: RedisServer, redis_url: str, celery_worker: WorkerFactory, umbel_server: UmbelFactory
+) -> None:
+    worker = celery_worker(redis_url).wait_until_answering()
+    database = int(redis_url.rpartition("/")[2])
+    key = "_kombu.binding.reply.celery.pidbox"
+    with redis_server.client(database) as client:
+        server = umbel_server(redis_url, environment={"FLOWER_UNAUTHENTICATED_API": "true"})
+        wait_for(lambda: client.scard(key) == 1, 20.0)
+        server.kill9()
+        assert client.scard(key) == 1
+        server.start()
+        wait_for(lambda: worker.hostname in server.get("/api/workers").json(), 20.0)
+        assert client.scard(key) <= 1
+        server.stop()
+        assert not client.exists(key)
 
 
 def test_a_pool_of_threads_is_known_for_what_it_cannot(redis_url: str, tmp_path: Path) -> None:

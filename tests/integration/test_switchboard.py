@@ -73,6 +73,19 @@ def test_a_frozen_broker_is_told_in_time_and_holds_up_nothing_afterwards() -> No
         board.stop()
 
 
+def test_a_command_that_cannot_be_written_fails_alone(redis_url: str, celery_worker: WorkerFactory) -> None:
+    worker = celery_worker(redis_url).wait_until_answering()
+    board = Switchboard(make_app(redis_url))
+    waiting = board.call("ping", timeout=20.0, expected=[worker.hostname, "nobody@test"])
+    with pytest.raises(InspectError, match="can't be written"):
+        board.call("ping", {"odd": object()}, timeout=1.0).sent.result(10.0)
+    assert not waiting.replies.done()
+    quick = board.call("ping", timeout=20.0, expected=[worker.hostname])
+    assert quick.replies.result(20.0).keys() == {worker.hostname}
+    board.stop()
+    assert waiting.replies.result(5.0).keys() == {worker.hostname}
+
+
 def test_no_broker_is_told_soon() -> None:
     board = Switchboard(make_app(f"redis://127.0.0.1:{free_port()}/0"))
     with pytest.raises(InspectError):

@@ -1,6 +1,5 @@
 """Commands as records: what is broadcast, to whom, and how it is written down. Pure; `control.commander` sends them."""
 
-import re
 import signal
 from collections.abc import Collection
 from typing import Any
@@ -11,7 +10,6 @@ import msgspec
 SIGNALS = (
     "SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGABRT", "SIGALRM", "SIGCONT",
 )  # fmt: skip
-_RATE = re.compile(r"\d+(\.\d+)?(/[smh])?\Z", re.ASCII)
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,11 +125,6 @@ def signal_of(text: str) -> str | None:
     else:
         name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
     return name if name in SIGNALS else None
-
-
-def is_rate(text: str) -> bool:
-    """Whether workers understand it as a rate: "20", "0.5/s", "11/m", "3/h"."""
-    return _RATE.match(text) is not None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

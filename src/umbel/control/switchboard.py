@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from celery import Celery
 from kombu import Connection, Consumer, Producer, Queue
+from kombu.exceptions import EncodeError, OperationalError
 
 from umbel.errors import InspectError
 
@@ -95,14 +96,16 @@ class Call:
 class Switchboard:
     """The one thread that talks to workers. Its methods may be called from any thread and never block."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, *, name: str | None = None) -> None:
+        """`name` is this process's own for as long as it runs, and the same after a restart: what a killed process left
+        at a broker that can't tell (Redis) then goes with the next answer. None takes a new one."""
         self._app = app
+        self._name = name
         self._wake = threading.Condition()
         self._queue: list[Call] = []
         self._open: dict[str, Call] = {}
         self._stopping = False
         self._thread: threading.Thread | None = None
-        self._oid = str(uuid.uuid4())
 
     def start(self) -> None:
         """Nothing yet: the thread begins with the first call."""
@@ -159,28 +162,61 @@ class Switchboard:
                     self._wake.wait()
                 if self._stopping:
                     break
-            try:
-                self._serve()
-            except Exception as exc:  # whatever a driver raises: the next call gets a new connection
-                logger.warning("Workers can't be asked or told now: %s", one_line(exc))
-                self._fail(InspectError(one_line(exc)))
+            self._serve()
         self._fail(InspectError("the server is stopping"))
 
     def _serve(self) -> None:
-        """Answer calls over one connection until nobody has wanted anything for `LINGER` seconds."""
-        with connect(self._app) as connection, _Line(self._app, connection, self._oid, self._hear) as line:
-            while not self._stopping:
-                for call in self._take():
-                    self._open[call.ticket] = call
-                    line.send(call)
-                    call.begin()
-                now = time.monotonic()
-                for ticket in [ticket for ticket, call in self._open.items() if call.is_over(now)]:
-                    del self._open[ticket]
-                if self._open:
-                    line.read(TURN)
-                elif not self._is_wanted():
-                    return
+        """One connection from the first call on it to its end. Never raises."""
+        connection: Connection | None = None
+        try:
+            connection = connect(self._app)
+            line = self._open_line(connection)
+            self._answer(line)
+            line.close()
+            connection.release()
+        except Exception as exc:  # whatever a driver raises: the next call gets a new connection
+            # before the rest: whoever waits must not wait for a connection that a frozen broker lets nobody close
+            self._fail(InspectError(one_line(exc)))
+            if isinstance(exc, broker_errors(self._app)):
+                logger.warning("Workers can't be asked or told now: %s", one_line(exc))
+            else:
+                logger.exception("The line to the workers broke")
+            if connection is not None:
+                threading.Thread(
+                    target=_abandon, args=(connection,), name="umbel-abandon", daemon=True
+                ).start()
+
+    def _answer(self, line: "_Line") -> None:
+        """Answer calls until nobody has wanted anything for `LINGER` seconds."""
+        while not self._stopping:
+            taken = self._take()
+            # all of them first: one that breaks the line must not take the others out of sight
+            self._open.update((call.ticket, call) for call in taken)
+            for call in taken:
+                self._send(line, call)
+            now = time.monotonic()
+            for ticket in [ticket for ticket, call in self._open.items() if call.is_over(now)]:
+                del self._open[ticket]
+            if self._open:
+                line.read(TURN)
+            elif not self._is_wanted():
+                return
+
+    def _open_line(self, connection: Connection) -> "_Line":
+        # RabbitMQ deletes an exclusive queue with its connection, and locks its name until it has noticed
+        keeps_name = self._name is not None and connection.transport.driver_type != "amqp"
+        oid = uuid.uuid5(uuid.NAMESPACE_URL, str(self._name)) if keeps_name else uuid.uuid4()
+        return _Line(self._app, connection, str(oid), self._hear)
+
+    def _send(self, line: "_Line", call: Call) -> None:
+        """Raises what kombu raises for a broker in trouble; arguments that can't be written fail this call alone."""
+        try:
+            line.send(call)
+        except (TypeError, ValueError, EncodeError) as exc:
+            del self._open[call.ticket]
+            call.fail(InspectError(f"the command can't be written: {one_line(exc)}"))
+        else:
+            call.begin()
 
     def _take(self) -> list[Call]:
         with self._wake:
@@ -205,7 +241,7 @@ class Switchboard:
 
 
 class _Line:
-    """The reply queue and the producer on one connection. The queue is gone when the block ends."""
+    """The reply queue and the producer on one connection. Every method raises what kombu and its drivers raise."""
 
     def __init__(
         self, app: Celery, connection: Connection, oid: str, on_reply: Callable[[str, Any], None]
@@ -226,16 +262,12 @@ class _Line:
             on_decode_error=_unreadable,
         )  # fmt: skip
 
-    def __enter__(self) -> "_Line":
         self._consumer.consume()
-        return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        try:
-            self._consumer.cancel()
-            self._queue.delete()
-        except Exception as exc:  # a broken connection, which has taken its exclusive queue along
-            logger.debug("The reply queue could not be deleted: %s", one_line(exc))
+    def close(self) -> None:
+        """Stop listening and delete the reply queue."""
+        self._consumer.cancel()
+        self._queue.delete()
 
     def send(self, call: Call) -> None:
         message = {
@@ -284,6 +316,12 @@ def connect(app: Celery) -> Connection:
     return connection
 
 
+def broker_errors(app: Celery) -> tuple[type[BaseException], ...]:
+    """What a broker in trouble may raise, driver errors included."""
+    connection = app.connection_for_write()
+    return (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors)
+
+
 def one_line(exc: BaseException) -> str:
     """An exception's text without line breaks; its type where it says nothing."""
     return " ".join(str(exc).split()) or type(exc).__name__
@@ -291,6 +329,14 @@ def one_line(exc: BaseException) -> str:
 
 def _unreadable(message: Any, exc: Exception) -> None:
     logger.warning("A worker's reply can't be read: %s", one_line(exc))
+
+
+def _abandon(connection: Connection) -> None:
+    """Close a connection that broke, which may take some seconds."""
+    try:
+        connection.release()
+    except Exception as exc:  # it is broken
+        logger.debug("A broken connection could not be closed: %s", one_line(exc))
 
 
 class Answer(msgspec.Struct, frozen=True):

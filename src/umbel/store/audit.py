@@ -17,6 +17,8 @@ from umbel.store.control_schema import audit
 #: Rows are kept for 400 days, and no more than a million of them.
 KEEP_SECONDS = 400 * 86400.0
 KEEP_ROWS = 1_000_000
+#: Characters of a target: names and ids are shorter, a URL is not.
+LONGEST_TARGET = 1_000
 #: Old rows are looked for once in so many commands.
 PRUNE_EVERY = 500
 
@@ -67,7 +69,7 @@ class AuditLog:
         """Write a command down before it is sent; return its id. Raises StoreError: then it must not be sent."""
         row = {
             "time": self._now(), "broker": self._broker, "who": _text(asker.name), "login": asker.login,
-            "address": asker.address, "action": action, "target": _text(target),
+            "address": asker.address, "action": action, "target": _text(target)[:LONGEST_TARGET],
             "parameters": _json(parameters), "outcome": REQUESTED,
         }  # fmt: skip
         with self._file.transaction() as connection:

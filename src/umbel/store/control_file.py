@@ -16,10 +16,19 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from umbel.errors import StoreRefused, StoreUnavailable
+from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
 from umbel.store.control_schema import CONTROL_VERSION
 from umbel.store.migrate import fetch_version, migrate
-from umbel.store.sqlite_file import Content, Damaged, identity, inspect, is_cut, move_aside, translated
+from umbel.store.sqlite_file import (
+    Content,
+    Damaged,
+    FileLock,
+    identity,
+    inspect,
+    is_cut,
+    move_aside,
+    translated,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +38,8 @@ CONTROL_ID = 0x556D6263
 SCRIPTS = "umbel.store:control_migrations"
 #: Seconds to wait for another process's transaction, or for it to make the file.
 BUSY_TIMEOUT = 5.0
+#: Processes with one file that are told apart by small numbers.
+MAX_SLOTS = 100
 
 
 class ControlFile:
@@ -56,6 +67,22 @@ class ControlFile:
         """Let the file go. Safe to call twice."""
         with self._mutex:
             self._close()
+
+    @contextmanager
+    def slot(self) -> Iterator[int]:
+        """The lowest number that no other process with this file has, for as long as the block lasts."""
+        for number in range(MAX_SLOTS):
+            lock = FileLock(Path(f"{self.path}.{number}"))
+            try:
+                lock.acquire()
+            except StoreLocked:
+                continue
+            try:
+                yield number
+            finally:
+                lock.release()
+            return
+        yield os.getpid() + MAX_SLOTS
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

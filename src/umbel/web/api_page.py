@@ -99,7 +99,7 @@ def _type_name(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if schema.get("type") == "array":
-        return f"list of {_type_name(schema['items'])}" if "items" in schema else "list"
+        return f"list of {_type_name(schema.get('items', {}))}"
     if schema.get("type") == "object" and "additionalProperties" in schema:
         return f"object of {_type_name(schema['additionalProperties'])}"
     bounds = f" {schema['minimum']} to {schema['maximum']}" if "minimum" in schema else ""

@@ -1,10 +1,12 @@
-"""JSON bodies of `/api/v1`: read up to a bound, checked against a struct, refused with the field that is at fault."""
+"""JSON bodies of `/api/v1`, both ways: read up to a bound and checked against a struct, or written as an answer."""
 
+import json
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from umbel.web.problem import Refused
 
@@ -39,6 +41,16 @@ async def decode_body(request: Request, kind: type[_B]) -> _B:
         raise Refused(400, f"{exc}.", parameter=found[1] if found else None) from exc
     except (msgspec.DecodeError, RecursionError) as exc:
         raise Refused(400, f"The body is not JSON: {exc}.") from exc
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """A struct as an answer that nobody keeps. What workers say may hold half a surrogate pair, which only the standard
+    library writes."""
+    try:
+        body = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        body = json.dumps(msgspec.to_builtins(value)).encode()
+    return Response(body, status, media_type="application/json", headers={"cache-control": "no-store"})
 
 
 def _is_json(content_type: str) -> bool:

@@ -3,11 +3,10 @@
 Called by the route table only; the commands themselves are in `control.commands`.
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
-import msgspec
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,11 +15,11 @@ from umbel.control import commands
 from umbel.control.abilities import ACTIONS
 from umbel.control.commander import Dispatch
 from umbel.control.commands import Command, Outcome
-from umbel.errors import QueryError, StoreError
+from umbel.errors import InspectError, QueryError, StoreError
 from umbel.store.audit import AuditRow
 from umbel.web import control_schema as wire
 from umbel.web import query
-from umbel.web.body import decode_body
+from umbel.web.body import decode_body, json_response
 from umbel.web.deps import Deps
 from umbel.web.endpoint import Handler
 from umbel.web.problem import Refused
@@ -43,6 +42,7 @@ class Commands:
             "revokeTask": self.revoke,
             "getRevocation": self.get_revocation,
             "getWorkerControl": self.get_worker_control,
+            "getInspection": self.get_inspection,
             "shutDownWorker": self.shutdown,
             "restartPool": self.restart_pool,
             "growPool": self.grow_pool,
@@ -81,7 +81,7 @@ class Commands:
         detail = await run_sync(self._deps.reader.fetch_task, uuid)
         task_state = None if detail is None else detail.task.state
         ended = detail is not None and detail.task.finished
-        return _json(
+        return json_response(
             wire.RevocationOut(
                 state=_revocation_state(rows[0] if rows else None, task_state, ended),  # type: ignore[arg-type]
                 task_state=task_state,
@@ -101,7 +101,7 @@ class Commands:
             if isinstance(queues, list)
             else []
         )
-        return _json(
+        return json_response(
             wire.WorkerControl(
                 hostname=hostname,
                 pool=nature.pool,
@@ -115,6 +115,20 @@ class Commands:
                 time=answers.get("timestamp"),
             )
         )
+
+    async def get_inspection(self, request: Request) -> Response:
+        asked = query.decode(request.query_params, query.InspectionQuery)
+        hostname = await self._worker(request)
+        inspector = self._deps.inspector
+        if asked.refresh:
+            try:
+                await asyncio.wrap_future(inspector.request(hostname))
+            except InspectError as exc:
+                raise Refused(503, f"{hostname} could not be asked: {exc}") from exc
+        answers = inspector.get_worker(hostname)
+        time = answers.pop("timestamp", None)
+        told = wire.Inspection(hostname=hostname, time=time, answers=answers)
+        return await run_sync(json_response, told)  # some megabytes at worst
 
     async def shutdown(self, request: Request) -> Response:
         asked = await decode_body(request, wire.Plain)
@@ -187,7 +201,7 @@ class Commands:
             raise Refused(400, str(exc), parameter="cursor") from exc
         except StoreError as exc:
             raise Refused(503, f"The audit can't be read now: {exc}") from exc
-        return _json(wire.AuditList(items=[_audit_out(row) for row in rows], next=following))
+        return json_response(wire.AuditList(items=[_audit_out(row) for row in rows], next=following))
 
     async def _worker(self, request: Request) -> str:
         """The worker of the path. Raises Refused (404) for one that nobody has seen."""
@@ -210,7 +224,9 @@ class Commands:
             raise Refused(409, f"Not sent: {why_not}.")
         dispatch = await send(self._deps, request, command, timeout=timeout)
         outcome = await dispatch.outcome
-        return _json(_command_out(command, dispatch, outcome), 200 if outcome.state in _COMPLETE else 202)
+        return json_response(
+            _command_out(command, dispatch, outcome), 200 if outcome.state in _COMPLETE else 202
+        )
 
 
 def _command_out(command: Command, dispatch: Dispatch, outcome: Outcome) -> wire.CommandOut:
@@ -243,12 +259,3 @@ def _revocation_state(row: AuditRow | None, task_state: str | None, ended: bool)
     if row is None or row.outcome in ("refused", "failed"):
         return "none"
     return "flagged" if row.outcome == "confirmed" else "requested"
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(value),
-        status,
-        media_type="application/json",
-        headers={"cache-control": "no-store"},
-    )

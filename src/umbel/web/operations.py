@@ -60,6 +60,10 @@ OPERATIONS = (
         path="/workers/{hostname}/control", name="getWorkerControl", summary="What can be changed at a worker",
         answers=(control_schema.WorkerControl,), path_parameters={"hostname": _HOSTNAME},
     ),
+    Operation(
+        path="/workers/{hostname}/inspection", name="getInspection", summary="What a worker says of itself",
+        answers=(control_schema.Inspection,), query=query.InspectionQuery, path_parameters={"hostname": _HOSTNAME},
+    ),
     _command(
         "/workers/{hostname}/shutdown", "shutDownWorker", "End a worker once its tasks are done",
         control_schema.Plain, hostname=_HOSTNAME,

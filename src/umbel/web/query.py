@@ -111,6 +111,12 @@ class MessageQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=200, description="Most messages.")] = 50
 
 
+class InspectionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whether to ask the worker now."""
+
+    refresh: Annotated[bool, Meta(description="Ask it first, and wait for its answers.")] = False
+
+
 class AuditQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which commands, newest first. Filters are exact, and combined with AND."""
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from umbel.control.call_options import TaskCall
 from umbel.web import control_schema as wire
-from umbel.web.body import decode_body
+from umbel.web.body import decode_body, json_response
 from umbel.web.deps import Deps
 from umbel.web.endpoint import Handler
 from umbel.web.flower_result import wait_for_result
@@ -51,7 +51,7 @@ class Calls:
             result=msgspec.Raw(json.dumps(answer.get("result")).encode()),
             traceback=answer.get("traceback"),
         )
-        return _json(called)
+        return json_response(called)
 
     async def abort(self, request: Request) -> Response:
         await decode_body(request, wire.Plain)
@@ -64,13 +64,4 @@ class Calls:
             id=number, action="abort", target=uuid, outcome="requested", time=self._deps.now(), confirmed=[],
             refused=[], silent=[], note=ABORT_MARKED,
         )  # fmt: skip
-        return _json(told, 202)
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(value),
-        status,
-        media_type="application/json",
-        headers={"cache-control": "no-store"},
-    )
+        return json_response(told, 202)

@@ -74,6 +74,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workers/{hostname}/inspection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a worker says of itself */
+        get: operations["getInspection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workers/{hostname}/shutdown": {
         parameters: {
             query?: never;
@@ -661,6 +678,15 @@ export interface components {
             cause: string;
             lossy: boolean;
             detail: string;
+        };
+        /**
+         * Inspection
+         * @description What a worker said of itself when it was last asked, without secrets.
+         */
+        Inspection: {
+            hostname: string;
+            time: number | null;
+            answers: Record<string, never>;
         };
         /**
          * Mark
@@ -1482,6 +1508,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkerControl"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    getInspection: {
+        parameters: {
+            query?: {
+                /** @description Ask it first, and wait for its answers. */
+                refresh?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The worker's host name, such as celery@host. */
+                hostname: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a worker says of itself */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inspection"];
                 };
             };
             400: components["responses"]["Refused400"];
