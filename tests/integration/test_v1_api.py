@@ -112,7 +112,7 @@ def test_what_does_not_exist_is_a_404_problem(web: WebServer, path: str, detail:
 
 
 def test_other_methods_are_a_405_problem(web: WebServer) -> None:
-    answer = web.send("POST", "/api/v1/tasks")
+    answer = web.send("POST", "/api/v1/facets")
     assert (answer.status, answer.headers["allow"]) == (405, "GET, OPTIONS")
     assert answer.json()["status"] == 405
 
