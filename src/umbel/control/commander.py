@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
+#: Seconds for the broker to take a command; its own limits are shorter, those of a name server may not be.
+SEND_PATIENCE = 20.0
 #: Seconds between two looks for the farewell of a worker that was told to shut down.
 LOOK_EVERY = 0.2
 #: Audit rows written at once: SQLite writes one after the other anyway.
@@ -125,7 +127,7 @@ class Commander:
             timeout=wait if command.is_answered else None,
         )  # fmt: skip
         try:
-            await asyncio.wrap_future(call.sent)
+            await _until_sent(call)
         except InspectError as exc:
             await self.complete(number, Outcome(state="failed", detail=str(exc)))
             raise
@@ -215,6 +217,16 @@ class Commander:
         else:
             text = self._redactor.redact_text(repr(value))
         return text if len(text) <= LONGEST_PARAMETER else text[:LONGEST_PARAMETER] + "…"
+
+
+async def _until_sent(call: Call) -> None:
+    """Return when the broker has it; a command that it does not take in time is given up. Raises InspectError."""
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(call.sent), SEND_PATIENCE)
+    except TimeoutError as exc:
+        error = InspectError(f"the broker did not take it within {SEND_PATIENCE:g} s")
+        call.fail(error)
+        raise error from exc
 
 
 def _parameters(command: Command) -> dict[str, Any]:

@@ -61,13 +61,18 @@ class Call:
         self._on_reply = on_reply
         self._heard: Replies = {}
         self._deadline = 0.0
+        # who asked may give up while the switchboard sends
+        self._lock = threading.Lock()
 
     def begin(self) -> None:
         """The broker has it: the time for replies runs from now."""
         self._deadline = time.monotonic() + (self.timeout or 0.0)
-        self.sent.set_result(None)
-        if self.timeout is None:
-            self.replies.set_result({})
+        with self._lock:
+            if self.sent.done():
+                return
+            self.sent.set_result(None)
+            if self.timeout is None:
+                self.replies.set_result({})
 
     def hear(self, hostname: str, reply: Any) -> None:
         """One worker's reply; its first one counts."""
@@ -85,12 +90,13 @@ class Call:
         return self.replies.done()
 
     def fail(self, error: InspectError) -> None:
-        """The broker can't be used. What was heard after sending stays true."""
-        if not self.sent.done():
-            self.sent.set_exception(error)
-            self.replies.set_exception(error)
-        elif not self.replies.done():
-            self.replies.set_result(self._heard)
+        """The broker can't be used, or nobody waits for it any more. What was heard after sending stays true."""
+        with self._lock:
+            if not self.sent.done():
+                self.sent.set_exception(error)
+                self.replies.set_exception(error)
+            elif not self.replies.done():
+                self.replies.set_result(self._heard)
 
 
 class Switchboard:
@@ -210,6 +216,8 @@ class Switchboard:
 
     def _send(self, line: "_Line", call: Call) -> None:
         """Raises what kombu raises for a broker in trouble; arguments that can't be written fail this call alone."""
+        if call.sent.done():
+            return  # it was given up
         try:
             line.send(call)
         except (TypeError, ValueError, EncodeError) as exc:
