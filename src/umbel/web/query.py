@@ -111,6 +111,16 @@ class MessageQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=200, description="Most messages.")] = 50
 
 
+class InspectionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whether to ask the worker, and how much of its lists to tell."""
+
+    refresh: Annotated[
+        Literal["no", "yes"],
+        Meta(description="yes: ask the worker now, and wait for its answer."),
+    ] = "no"
+    limit: Annotated[int, Meta(ge=1, le=10_000, description="Most entries of each list.")] = 200
+
+
 class AuditQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which commands, newest first. Filters are exact, and combined with AND."""
 
