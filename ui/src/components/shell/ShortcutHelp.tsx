@@ -7,6 +7,7 @@ const SHORTCUTS = [
   ["g t", "Go to the tasks"],
   ["g m", "Go to the graphs"],
   ["g b", "Go to the broker"],
+  ["g a", "Go to the audit"],
   ["?", "This list"],
   ["Esc", "Close a menu or dialog"],
 ] as const;
