@@ -19,8 +19,8 @@ import { controlQuery, inspectionQuery, KEYS, settingsQuery, workersQuery } from
 import detail from "../styles/detail.module.css";
 import page from "../styles/page.module.css";
 
-/** ms after which a worker is asked once more what a command has changed: some changes take a moment. */
-const SETTLE_MS = 2_000;
+/** ms after which a worker is asked once more what a command has changed: a pool takes up to 10 s to grow. */
+const SETTLE_MS = [2_000, 5_000, 11_000];
 
 export function WorkerPage() {
   const { _splat: hostname = "" } = useParams({ from: "/worker/$" });
@@ -135,7 +135,7 @@ function useWorkerCommands(hostname: string): Commands {
   return useCommands(({ kind }) => {
     if (kind === "shutdown") return;
     askAgain();
-    window.setTimeout(askAgain, SETTLE_MS);
+    for (const wait of SETTLE_MS) window.setTimeout(askAgain, wait);
   });
 }
 

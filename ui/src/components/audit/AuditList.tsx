@@ -81,7 +81,7 @@ function Card(props: { row: AuditRow }) {
 function Who(props: { row: AuditRow }) {
   const { who } = props.row;
   return who === null ? (
-    <span title="Nobody had to log in.">anybody</span>
+    <span title="Nobody had to log in.">no login</span>
   ) : (
     <AuditLink who={who}>{who}</AuditLink>
   );

@@ -13,7 +13,7 @@ const STATES: Record<State, { tone: Tone; word: string; text: string }> = {
   flagged: {
     tone: "received",
     word: "known to all workers",
-    text: "None will start it. It becomes REVOKED when a worker takes its message.",
+    text: "None will start it. It becomes REVOKED when its turn comes.",
   },
   revoked: { tone: "revoked", word: "revoked", text: "A worker has thrown it away or ended it." },
   ended: { tone: "pending", word: "too late", text: "It had ended otherwise." },

@@ -52,7 +52,9 @@ export function WorkerTabs(props: {
         ) : inspection ? (
           <>
             <Asked inspection={inspection} isAsking={props.isAsking} onAsk={props.onAsk} />
-            <Content {...props} inspection={inspection} />
+            <div className={classes.told}>
+              <Content {...props} inspection={inspection} />
+            </div>
           </>
         ) : (
           <p className={page.subtle}>{props.problem || "Asking the worker…"}</p>
