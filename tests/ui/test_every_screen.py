@@ -13,6 +13,8 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 DESK: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
+JSON = {"content-type": "application/json"}
+
 #: Columns whose text does not begin (or, for numbers, end) where the text of their header does, in px.
 EDGES_APART = """() => {
   const edges = (cell) => {
@@ -38,12 +40,27 @@ def screens(shop: Shop) -> dict[str, str]:
     failed = wait_for(
         lambda: shop.umbel.get("/api/v1/tasks?state=FAILURE&name=tests.give_up").json()["items"]
     )
+    waiting = shop.post("ignore", countdown=3600)
+    wait_for(lambda: shop.umbel.get(f"/api/v1/tasks/{waiting}").status == 200)
+    for uuid in (failed[0]["uuid"], waiting):
+        asked = shop.umbel.send("POST", f"/api/v1/tasks/{uuid}/revocation", body="{}", headers=JSON)
+        assert asked.status in (200, 202), asked.text
+    worker = f"{shop.url}/worker/{WORKER}"
     return {
         f"{shop.url}/": WORKER,
         f"{shop.url}/tasks": "tests.add",
         f"{shop.url}/monitor": "Outcomes per minute",
         f"{shop.url}/task/{failed[0]['uuid']}": "Attempt 1",
-        f"{shop.url}/worker/{WORKER}": "Process id",
+        f"{shop.url}/task/{waiting}": "Terminate…",
+        worker: "Process id",
+        f"{worker}#tab-pool": "Max concurrency",
+        f"{worker}#tab-queues": "Add a consumer",
+        f"{worker}#tab-tasks": "Taken since its start",
+        f"{worker}#tab-limits": "tests.add",
+        f"{worker}#tab-config": "result_extended",
+        f"{worker}#tab-system": "Resources used",
+        f"{worker}#tab-other": "Uptime",
+        f"{shop.url}/audit": "Revoke",
         f"{shop.url}/broker": "Oldest waits",
         f"{shop.url}/queue/celery": "No message waits",
     }

@@ -101,7 +101,7 @@ const OUTCOMES: Record<OutcomeState, Verdict> = {
   confirmed: { tone: "success", word: "confirmed", text: "" },
   partly: { tone: "retry", word: "partly", text: "Not every worker did it." },
   refused: { tone: "failure", word: "refused", text: "" },
-  silent: { tone: "retry", word: "no answer", text: "Nobody knows whether it was done; it may still be." },
+  silent: { tone: "retry", word: "no answer", text: "Nobody knows whether it was done." },
   requested: { tone: "pending", word: "requested", text: "Sent. Whether it was done is not known yet." },
   failed: { tone: "failure", word: "not sent", text: "The broker did not take it." },
 };

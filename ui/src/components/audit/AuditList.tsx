@@ -70,7 +70,9 @@ function Card(props: { row: AuditRow }) {
         <Target row={row} />
       </div>
       <div className={classes.parameters}>{printParameters(row.parameters)}</div>
-      <Outcome row={row} />
+      <div>
+        <Outcome row={row} />
+      </div>
       <div className={classes.note}>
         <Who row={row} /> from {row.address || "here"}
       </div>

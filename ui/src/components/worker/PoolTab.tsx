@@ -80,7 +80,7 @@ function Size(props: {
         />
       )}
       {noScaling ? (
-        <p className={classes.note}>Its bounds can't be set: {noScaling}.</p>
+        <p className={classes.note}>It can't be told to scale itself: {noScaling}.</p>
       ) : (
         <ScaleForm
           key={`${control?.autoscale?.min} ${control?.autoscale?.max}`}
