@@ -11,6 +11,7 @@ from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import make_deps, serving
 from tests.servers import free_port, wait_for
 from tests.unit.memory_reader import MemoryReader
+from umbel.control.calling import Calling
 
 OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
@@ -88,4 +89,7 @@ def test_settings_say_whether_commands_are_let_in(tmp_path: Path) -> None:
             auth = ("ann", "pw") if "basic_auth" in settings else None
             answer = server.get("/api/v1/settings", auth=auth).json()
             stances[name] = answer["commands"]
+    assert deps.calling.can_abort is False
+    assert Calling(make_app("memory://", "redis://localhost/0")).can_abort
+    assert not Calling(make_app("memory://", "rpc://")).can_abort
     assert stances == {"closed": "closed", "variable": "open", "read_only": "read_only", "login": "open"}

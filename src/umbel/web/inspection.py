@@ -55,17 +55,15 @@ class Inspection:
 
     async def _ask(self, hostname: str) -> tuple[Verdict, str]:
         """Ask the worker everything now; what came of it, and why it could not be asked."""
-        before = self._deps.inspector.get_worker(hostname).get("timestamp")
         run = asyncio.wrap_future(self._deps.inspector.request(hostname))
         try:
             # others may wait for the same run
-            await asyncio.wait_for(asyncio.shield(run), self._deps.config.inspect_timeout + PATIENCE)
+            heard = await asyncio.wait_for(asyncio.shield(run), self._deps.config.inspect_timeout + PATIENCE)
         except TimeoutError:
             return "failed", "the broker gave no answer"
         except InspectError as exc:
             return "failed", str(exc)
-        after = self._deps.inspector.get_worker(hostname).get("timestamp")
-        return "answered" if after is not None and after != before else "silent", ""
+        return "answered" if hostname in heard else "silent", ""
 
     def _out(
         self, hostname: str, answers: Mapping[str, Any], verdict: Verdict | None, problem: str, limit: int

@@ -52,7 +52,7 @@ function Question(props: Parameters<typeof Confirm>[0]) {
         <Button variant="default" onClick={props.onClose}>
           Cancel
         </Button>
-        <Button type="submit" color="red" disabled={!isSure}>
+        <Button type="submit" className={classes.danger} disabled={!isSure}>
           {props.action}
         </Button>
       </div>

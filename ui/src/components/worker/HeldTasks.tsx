@@ -1,5 +1,6 @@
 import { type HeldTask, type Inspection, processedOf } from "../../model/inspection";
 import { formatCount } from "../../model/number";
+import { epochOf } from "../../model/time";
 import { TaskLink, TasksLink } from "../Links";
 import table from "../table/Table.module.css";
 import { Section } from "../task/Section";
@@ -65,7 +66,11 @@ function Rows(props: { tasks: HeldTask[] | null; none: string; kind: "active" | 
                 </td>
               ) : null}
               {kind === "active" ? <td>{task.pid ?? <Unknown />}</td> : null}
-              {kind === "scheduled" ? <td>{task.eta ?? <Unknown />}</td> : null}
+              {kind === "scheduled" ? (
+                <td>
+                  <Time value={task.eta === null ? null : epochOf(task.eta)} />
+                </td>
+              ) : null}
               <td>{task.acknowledged === null ? <Unknown /> : task.acknowledged ? "yes" : "no"}</td>
             </tr>
           ))}

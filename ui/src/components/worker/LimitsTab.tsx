@@ -16,7 +16,12 @@ export function LimitsTab(props: {
 }) {
   const { inspection, control, send } = props;
   const { registered, lengths } = inspection;
-  const [task, setTask] = useState<string | null>(null);
+  const [task, setTask] = useState("");
+  const [isOpen, setOpen] = useState(false);
+  const change = (name: string) => {
+    setTask(name);
+    setOpen(true);
+  };
   if (registered === null) return <NotAnswered inspection={inspection} what="its tasks' names" />;
   return (
     <Section title={`Known tasks: ${formatCount(lengths.registered ?? registered.length)}`} flush>
@@ -45,7 +50,7 @@ export function LimitsTab(props: {
                           variant="default"
                           size="compact-xs"
                           aria-label={`Change the limits of ${name}`}
-                          onClick={() => setTask(name)}
+                          onClick={() => change(name)}
                         >
                           Change
                         </Button>
@@ -58,14 +63,19 @@ export function LimitsTab(props: {
           </table>
         </div>
       )}
-      <Modal opened={task !== null} onClose={() => setTask(null)} title={`Limits of ${task ?? ""}`} centered>
-        {task !== null && send ? (
+      <Modal
+        opened={isOpen && send !== null}
+        onClose={() => setOpen(false)}
+        title={`Limits of ${task}`}
+        centered
+      >
+        {send ? (
           <LimitForms
             task={task}
             worker={inspection.hostname}
             control={control}
             send={(command) => {
-              setTask(null);
+              setOpen(false);
               send(command);
             }}
           />

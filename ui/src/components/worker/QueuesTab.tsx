@@ -14,7 +14,12 @@ import classes from "./Worker.module.css";
 export function QueuesTab(props: { inspection: Inspection; send: ((command: Command) => void) | null }) {
   const { inspection, send } = props;
   const { hostname: worker, queues } = inspection;
-  const [leaving, setLeaving] = useState<string | null>(null);
+  const [leaving, setLeaving] = useState("");
+  const [isAsking, setAsking] = useState(false);
+  const ask = (queue: string) => {
+    setLeaving(queue);
+    setAsking(true);
+  };
   if (queues === null) return <NotAnswered inspection={inspection} what="its queues" />;
   return (
     <>
@@ -22,16 +27,16 @@ export function QueuesTab(props: { inspection: Inspection; send: ((command: Comm
         {queues.length === 0 ? (
           <p className={classes.empty}>From no queue: it does nothing until a consumer is added.</p>
         ) : (
-          <QueueRows queues={queues} onLeave={send ? setLeaving : null} />
+          <QueueRows queues={queues} onLeave={send ? ask : null} />
         )}
       </Section>
       {send ? <AddConsumer onAdd={(queue) => send({ kind: "add_consumer", worker, queue })} /> : null}
       <Confirm
-        title={`Take no more tasks from ${leaving ?? ""}?`}
+        title={`Take no more tasks from ${leaving}?`}
         action="Cancel consumer"
-        opened={leaving !== null && send !== null}
-        onClose={() => setLeaving(null)}
-        onConfirm={() => leaving !== null && send?.({ kind: "cancel_consumer", worker, queue: leaving })}
+        opened={isAsking && send !== null}
+        onClose={() => setAsking(false)}
+        onConfirm={() => send?.({ kind: "cancel_consumer", worker, queue: leaving })}
       >
         <p>
           <code>{worker}</code> stops consuming from <code>{leaving}</code> until it restarts or the consumer

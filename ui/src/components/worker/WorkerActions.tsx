@@ -21,12 +21,7 @@ export function WorkerActions(props: {
           Restart pool…
         </Button>
       )}
-      <Button
-        variant="default"
-        color="red"
-        leftSection={<IconPower size={16} />}
-        onClick={() => setAsked("shutdown")}
-      >
+      <Button variant="default" leftSection={<IconPower size={16} />} onClick={() => setAsked("shutdown")}>
         Shut down…
       </Button>
       <Confirm
