@@ -1,5 +1,6 @@
-import { Button, Modal, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { type FormEvent, type ReactNode, useState } from "react";
+import { Dialog } from "../feedback/Dialog";
 import classes from "./Command.module.css";
 
 /** Asks before something is done that can do harm. With `typed` the reader has to type that text first. */
@@ -14,9 +15,9 @@ export function Confirm(props: {
   children: ReactNode;
 }) {
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title={props.title} size="md" centered>
+    <Dialog opened={props.opened} onClose={props.onClose} title={props.title} size="md" centered>
       <Question {...props} />
-    </Modal>
+    </Dialog>
   );
 }
 

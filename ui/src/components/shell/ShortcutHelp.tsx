@@ -1,4 +1,4 @@
-import { Modal } from "@mantine/core";
+import { Dialog } from "../feedback/Dialog";
 import classes from "./ShortcutHelp.module.css";
 
 const SHORTCUTS = [
@@ -14,7 +14,7 @@ const SHORTCUTS = [
 
 export function ShortcutHelp(props: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title="Keyboard shortcuts" size="sm">
+    <Dialog opened={props.opened} onClose={props.onClose} title="Keyboard shortcuts" size="sm">
       <dl className={classes.list}>
         {SHORTCUTS.map(([keys, what]) => (
           <div key={keys}>
@@ -27,6 +27,6 @@ export function ShortcutHelp(props: { opened: boolean; onClose: () => void }) {
           </div>
         ))}
       </dl>
-    </Modal>
+    </Dialog>
   );
 }

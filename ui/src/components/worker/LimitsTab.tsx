@@ -1,8 +1,9 @@
-import { Button, Modal, NumberInput, TextInput } from "@mantine/core";
+import { Button, NumberInput, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { type Command, isRate } from "../../model/command";
 import { type Inspection, taskLimits, type WorkerControl, whyNot } from "../../model/inspection";
 import { formatCount } from "../../model/number";
+import { Dialog } from "../feedback/Dialog";
 import table from "../table/Table.module.css";
 import { Section } from "../task/Section";
 import { NotAnswered } from "./NotAnswered";
@@ -63,7 +64,7 @@ export function LimitsTab(props: {
           </table>
         </div>
       )}
-      <Modal
+      <Dialog
         opened={isOpen && send !== null}
         onClose={() => setOpen(false)}
         title={`Limits of ${task}`}
@@ -80,7 +81,7 @@ export function LimitsTab(props: {
             }}
           />
         ) : null}
-      </Modal>
+      </Dialog>
     </Section>
   );
 }
