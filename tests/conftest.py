@@ -44,6 +44,7 @@ LONGEST_FIRST = (
     "acceptance/test_second_server.py",
     "acceptance/test_demo.py",
     "ui/test_every_screen.py",
+    "ui/test_steering.py",
     "ui/test_live_pages.py",
     "integration/test_source_outages.py",
     "acceptance/test_broken_install.py",

@@ -212,6 +212,7 @@ def deps_of(
         commander=commander,
         calling=calling,
         audit=audit,
+        redactor=Redactor(config.redact_patterns) if config.redact else None,
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,
         broker=banner.masked(broker_url(app)),

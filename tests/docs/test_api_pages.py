@@ -22,6 +22,7 @@ PAGES = {
     "/tasks",
     "/broker",
     "/monitor",
+    "/audit",
     "/queue/{name:path}",
     "/worker/{name:path}",
     "/task/{uuid:path}",

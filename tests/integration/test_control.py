@@ -16,7 +16,6 @@ from tests.conftest import UmbelFactory, WorkerFactory
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
 from tests.servers import Answer, CeleryWorker, RedisServer, UmbelServer, wait_for
-from umbel.control.inspect import FULL
 from umbel.store.audit import AuditLog, AuditRow
 from umbel.web.deps import Deps
 
@@ -157,16 +156,6 @@ def test_the_audit_is_paged(stage: Stage) -> None:
     for query, parameter in (("cursor=x", "cursor"), ("limit=0", "limit"), ("colour=red", "colour")):
         refused = stage.server.get(f"/api/v1/audit?{query}")
         assert (refused.status, refused.json()["parameter"]) == (400, parameter)
-
-
-def test_a_worker_is_asked_by_the_v1_api(stage: Stage) -> None:
-    path = f"/api/v1/workers/{stage.plain.hostname}/inspection"
-    told = stage.server.get(f"{path}?refresh=true").json()
-    assert told["answers"].keys() == set(FULL)
-    assert told["answers"]["stats"]["pool"]["max-concurrency"] == 2
-    assert stage.server.get(path).json()["time"] >= told["time"]
-    assert stage.server.get(f"{path}?refresh=maybe").status == 400
-    assert stage.server.get("/api/v1/workers/nobody/inspection").status == 404
 
 
 def test_commands_reach_workers_on_rabbitmq(

@@ -203,6 +203,7 @@ def test_settings_tell_a_client_what_it_needs(web: WebServer) -> None:
     assert settings["broker"] == "redis://:**@localhost:6379/0"
     assert settings["identity"] is None
     assert settings["tasks_columns"][:2] == ["name", "uuid"]
+    assert (settings["read_only"], settings["can_abort"]) == (False, False)
 
 
 def test_gaps_are_listed_newest_first(web: WebServer, history: ToldHistory) -> None:

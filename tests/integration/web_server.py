@@ -80,6 +80,7 @@ def make_deps(
         commander=commander,
         calling=Calling(app),
         audit=audit,
+        redactor=Redactor(config.redact_patterns) if config.redact else None,
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,
         broker="redis://:**@localhost:6379/0",

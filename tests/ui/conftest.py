@@ -31,6 +31,8 @@ QUIET = (
 SHOP_DATABASE = 1021
 #: The one worker of the shop.
 WORKER = "checkout@shop"
+#: Commands are taken from everybody.
+OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ class Shop:
         sent.get(timeout=20, propagate=False)
         return str(sent.id)
 
-    def post(self, name: str, *args: Any) -> str:
+    def post(self, name: str, *args: Any, **options: Any) -> str:
         """Send a task and return its id at once."""
-        return str(self.app.send_task(f"tests.{name}", args, ignore_result=True).id)
+        return str(self.app.send_task(f"tests.{name}", args, ignore_result=True, **options).id)
 
 
 @pytest.fixture(scope="package")
@@ -64,7 +66,7 @@ def shop(redis_server: RedisServer) -> Iterator[Shop]:
     with redis_server.client(SHOP_DATABASE) as client:
         client.flushdb()
     with ExitStack() as stack:
-        umbel = stack.enter_context(UmbelServer(broker))
+        umbel = stack.enter_context(UmbelServer(broker, environment=OPEN))
         umbel.wait_until_collecting()
         stack.enter_context(CeleryWorker(broker, hostname=WORKER, backend=broker))
         app = make_app(broker, broker)

@@ -13,6 +13,8 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 DESK: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
+JSON = {"content-type": "application/json"}
+
 #: Columns whose text does not begin (or, for numbers, end) where the text of their header does, in px.
 EDGES_APART = """() => {
   const edges = (cell) => {
@@ -38,12 +40,27 @@ def screens(shop: Shop) -> dict[str, str]:
     failed = wait_for(
         lambda: shop.umbel.get("/api/v1/tasks?state=FAILURE&name=tests.give_up").json()["items"]
     )
+    waiting = shop.post("ignore", countdown=3600)
+    wait_for(lambda: shop.umbel.get(f"/api/v1/tasks/{waiting}").status == 200)
+    for uuid in (failed[0]["uuid"], waiting):
+        asked = shop.umbel.send("POST", f"/api/v1/tasks/{uuid}/revocation", body="{}", headers=JSON)
+        assert asked.status in (200, 202), asked.text
+    worker = f"{shop.url}/worker/{WORKER}"
     return {
         f"{shop.url}/": WORKER,
         f"{shop.url}/tasks": "tests.add",
         f"{shop.url}/monitor": "Outcomes per minute",
         f"{shop.url}/task/{failed[0]['uuid']}": "Attempt 1",
-        f"{shop.url}/worker/{WORKER}": "Process id",
+        f"{shop.url}/task/{waiting}": "Terminate…",
+        worker: "Process id",
+        f"{worker}#tab-pool": "Max concurrency",
+        f"{worker}#tab-queues": "Add a consumer",
+        f"{worker}#tab-tasks": "Taken since its start",
+        f"{worker}#tab-limits": "tests.add",
+        f"{worker}#tab-config": "result_extended",
+        f"{worker}#tab-system": "Resources used",
+        f"{worker}#tab-other": "Uptime",
+        f"{shop.url}/audit": "127.0.0.1",
         f"{shop.url}/broker": "Oldest waits",
         f"{shop.url}/queue/celery": "No message waits",
     }
@@ -59,6 +76,14 @@ def test_every_screen_fits_a_phone(page: Page, screens: dict[str, str]) -> None:
         assert wide <= 0, f"{address} scrolls sideways by {wide} px"
 
 
+def broken_rules(page: Page) -> dict[str, list[str]]:
+    """What axe finds wrong with the page as it is now."""
+    # evaluate goes through the debugger, which the content security policy does not stop
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return {rule["id"]: [node["html"][:160] for node in rule["nodes"][:3]] for rule in found["violations"]}
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESK), ("dark", DESK), ("light", PHONE)])
 def test_every_screen_passes_the_accessibility_rules(
@@ -69,13 +94,31 @@ def test_every_screen_passes_the_accessibility_rules(
     for address, text in screens.items():
         page.goto(address)
         expect(page.get_by_text(text).first).to_be_visible()
-        # evaluate goes through the debugger, which the content security policy does not stop
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        broken = {
-            rule["id"]: [node["html"][:160] for node in rule["nodes"][:3]] for rule in found["violations"]
-        }
+        broken = broken_rules(page)
         assert broken == {}, f"{address} ({scheme}): {broken}"
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_dialogs_pass_the_accessibility_rules(page: Page, screens: dict[str, str], scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    worker = next(address for address in screens if address.endswith(WORKER))
+    waiting = next(address for address, text in screens.items() if text == "Terminate…")
+    for address, button, within in (
+        (worker, "Shut down…", "Type"),
+        (f"{worker}#tab-limits", "Change the limits of tests.add", "Starts at most"),
+        (waiting, "Terminate…", "Signal"),
+    ):
+        page.goto(address)
+        page.get_by_role("button", name=button).click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text(within).first).to_be_visible()
+        if within == "Type":
+            dialog.get_by_role("textbox").fill(WORKER)
+        expect(dialog).to_have_css("opacity", "1")
+        assert broken_rules(page) == {}, f"{button} ({scheme})"
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
 
 
 @pytest.mark.timeout(180)

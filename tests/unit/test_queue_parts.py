@@ -116,11 +116,11 @@ class AskedInspector(Inspector):
     def get_workers(self) -> dict[str, dict[str, Any]]:
         return self.answers
 
-    def request_queues(self) -> Future[None]:
+    def request_queues(self) -> Future[frozenset[str]]:
         self.times_asked += 1
-        future: Future[None] = Future()
+        future: Future[frozenset[str]] = Future()
         if self.error is None:
-            future.set_result(None)
+            future.set_result(frozenset())
         else:
             future.set_exception(self.error)
         return future

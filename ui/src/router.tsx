@@ -1,4 +1,5 @@
 import { createRouter } from "@tanstack/react-router";
+import { auditRoute } from "./routes/audit";
 import { brokerRoute } from "./routes/broker";
 import { dashboardRoute, workersRoute } from "./routes/dashboard";
 import { monitorRoute } from "./routes/monitor";
@@ -20,6 +21,7 @@ const routeTree = rootRoute.addChildren([
   monitorRoute,
   brokerRoute,
   queueRoute,
+  auditRoute,
 ]);
 
 export function makeRouter() {

@@ -5,6 +5,7 @@ by default. Knows nothing of HTTP libraries; `web.endpoint` calls `Guard.check` 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import Enum
+from typing import Literal
 
 import msgspec
 
@@ -107,6 +108,13 @@ class Guard:
     def api_is_open(self) -> bool:
         """The unauthenticated API was explicitly asked for."""
         return unauthenticated_api(self._environ)
+
+    @property
+    def stance(self) -> Literal["open", "read_only", "closed"]:
+        """Whether commands of those who may read are let in, and if not, why."""
+        if self._read_only:
+            return "read_only"
+        return "open" if self.has_login or self.api_is_open else "closed"
 
     def check(self, access: Access, asked: Asked) -> Identity | Denial:
         """Who asks, or why they may not: closed API, foreign page, login, read-only mode, in Flower's order."""

@@ -53,6 +53,11 @@ class Calling:
         self._backend_threads.shutdown(wait=False, cancel_futures=True)
         self._broker_threads.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def can_abort(self) -> bool:
+        """There is a result backend that keeps a mark; RPC's only hands results to whoever called."""
+        return bool(self._app.conf.result_backend) and not self._is_rpc
+
     def has_task(self, name: str) -> bool:
         """Whether the app itself knows this task."""
         return name in self._app.tasks

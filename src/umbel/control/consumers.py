@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import Future
 from typing import Any
 
-from umbel.control.inspect import Answers, Inspector
+from umbel.control.inspect import Answers, Inspector, Run
 from umbel.control.roster import is_alive
 from umbel.errors import StoreError
 from umbel.store.base import HistoryReader
@@ -35,7 +34,7 @@ class Consumers:
             self._next_ask = self._monotonic() + ASK_EVERY
             self._inspector.request_queues().add_done_callback(self._note_asked)
 
-    def _note_asked(self, run: Future[None]) -> None:
+    def _note_asked(self, run: Run) -> None:
         self._has_asked |= not run.cancelled() and run.exception() is None
 
     def fetch(self) -> dict[str, set[str]] | None:

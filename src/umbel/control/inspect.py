@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from umbel.control.mask import mask_secrets
 from umbel.control.roster import is_alive, is_gone
@@ -57,6 +57,8 @@ MAX_RUNS = 100
 MAX_LIST = 10_000
 
 Answers = dict[str, dict[str, Any]]
+#: One question, under way or answered: who gave an answer.
+Run: TypeAlias = Future[frozenset[str]]
 
 
 class Inspector:
@@ -89,7 +91,7 @@ class Inspector:
         self._now = now
         self._lock = threading.Lock()
         self._cache: Answers = {}
-        self._running: dict[tuple[str, ...], Future[None]] = {}
+        self._running: dict[tuple[str, ...], Run] = {}
         self._asked: dict[str, float] = {}
         self._follow_every = follow_every
         self._stopping = threading.Event()
@@ -156,21 +158,22 @@ class Inspector:
         except TimeoutError as exc:
             raise InspectError(f"the broker gave no answer within {patience:g} s") from exc
 
-    def request(self, hostname: str | None = None) -> Future[None]:
-        """Like `refresh`, without waiting. Nobody can cancel the future for the others that wait for it."""
+    def request(self, hostname: str | None = None) -> Run:
+        """Like `refresh`, without waiting; the result is who answered. Nobody can cancel the future for the others
+        that wait for it."""
         return self._begin(() if hostname is None else (hostname,), BRIEF if hostname is None else FULL)
 
-    def request_queues(self) -> Future[None]:
+    def request_queues(self) -> Run:
         """Ask all workers from which queues they consume, and nothing else, without waiting."""
         return self._begin((), ("active_queues",))
 
-    def _begin(self, hostnames: tuple[str, ...], methods: tuple[str, ...]) -> Future[None]:
+    def _begin(self, hostnames: tuple[str, ...], methods: tuple[str, ...]) -> Run:
         key = (*hostnames, *methods)
         with self._lock:
             under_way = self._running.get(key)
             if under_way is not None:
                 return under_way
-            run: Future[None] = Future()
+            run: Run = Future()
             run.set_running_or_notify_cancel()
             if self._stopping.is_set() or len(self._running) >= MAX_RUNS:
                 reason = (
@@ -185,7 +188,7 @@ class Inspector:
         return run
 
     def _ask(
-        self, key: tuple[str, ...], run: Future[None], hostnames: tuple[str, ...], methods: tuple[str, ...]
+        self, key: tuple[str, ...], run: Run, hostnames: tuple[str, ...], methods: tuple[str, ...]
     ) -> None:
         left = set(methods)
         failures: list[BaseException] = []
@@ -216,7 +219,7 @@ class Inspector:
             on_reply=keep,
         )  # fmt: skip
 
-    def _hand_over(self, run: Future[None] | None, work: Callable[..., None], *arguments: Any) -> None:
+    def _hand_over(self, run: Run | None, work: Callable[..., None], *arguments: Any) -> None:
         try:
             self._keeper.submit(work, *arguments)
         except RuntimeError:  # it is shut down
@@ -226,7 +229,7 @@ class Inspector:
     def _finish(
         self,
         key: tuple[str, ...],
-        run: Future[None],
+        run: Run,
         heard: set[str],
         failures: list[BaseException],
         asked: int,
@@ -238,7 +241,7 @@ class Inspector:
         if len(failures) == asked:
             run.set_exception(failures[0])
         else:
-            run.set_result(None)
+            run.set_result(frozenset(heard))
 
     def _remember(self, method: str, hostname: str, reply: Any) -> None:
         if isinstance(reply, dict) and reply.keys() == {"error"}:
@@ -277,7 +280,7 @@ class Inspector:
                 refreshed = time.monotonic()
                 self._wait_for(self.request())
 
-    def _wait_for(self, future: Future[None]) -> None:
+    def _wait_for(self, future: Run) -> None:
         while not self._stopping.is_set():
             try:
                 future.result(timeout=0.5)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from umbel import __version__
+from umbel.auth.base import Guard
 from umbel.control.doctor import examine
 from umbel.control.examine import gather
 from umbel.errors import QueryError
@@ -28,9 +29,10 @@ COUNT_LIMIT = 10_000
 class V1:
     """Every read of the API."""
 
-    def __init__(self, deps: Deps, present: Present) -> None:
+    def __init__(self, deps: Deps, present: Present, guard: Guard) -> None:
         self._deps = deps
         self._present = present
+        self._guard = guard
         self._document = openapi.text().encode()
 
     @property
@@ -165,6 +167,8 @@ class V1:
                 auto_refresh=config.auto_refresh,
                 tasks_columns=list(config.tasks_columns),
                 read_only=config.read_only,
+                commands=self._guard.stance,
+                can_abort=self._deps.calling.can_abort,
                 identity=identity_of(request).name,
                 broker=self._deps.broker,
             )

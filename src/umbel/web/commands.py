@@ -3,7 +3,6 @@
 Called by the route table only; the commands themselves are in `control.commands`.
 """
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -15,7 +14,7 @@ from umbel.control import commands
 from umbel.control.abilities import ACTIONS
 from umbel.control.commander import Dispatch
 from umbel.control.commands import Command, Outcome
-from umbel.errors import InspectError, QueryError, StoreError
+from umbel.errors import QueryError, StoreError
 from umbel.store.audit import AuditRow
 from umbel.web import control_schema as wire
 from umbel.web import query
@@ -42,7 +41,6 @@ class Commands:
             "revokeTask": self.revoke,
             "getRevocation": self.get_revocation,
             "getWorkerControl": self.get_worker_control,
-            "getInspection": self.get_inspection,
             "shutDownWorker": self.shutdown,
             "restartPool": self.restart_pool,
             "growPool": self.grow_pool,
@@ -115,20 +113,6 @@ class Commands:
                 time=answers.get("timestamp"),
             )
         )
-
-    async def get_inspection(self, request: Request) -> Response:
-        asked = query.decode(request.query_params, query.InspectionQuery)
-        hostname = await self._worker(request)
-        inspector = self._deps.inspector
-        if asked.refresh:
-            try:
-                await asyncio.wrap_future(inspector.request(hostname))
-            except InspectError as exc:
-                raise Refused(503, f"{hostname} could not be asked: {exc}") from exc
-        answers = inspector.get_worker(hostname)
-        time = answers.pop("timestamp", None)
-        told = wire.Inspection(hostname=hostname, time=time, answers=answers)
-        return await run_sync(json_response, told)  # some megabytes at worst
 
     async def shutdown(self, request: Request) -> Response:
         asked = await decode_body(request, wire.Plain)

@@ -178,17 +178,6 @@ class RevocationOut(msgspec.Struct, kw_only=True):
     command: AuditOut | None
 
 
-class Inspection(msgspec.Struct, kw_only=True):
-    """What a worker said of itself when it was last asked, without secrets."""
-
-    hostname: str
-    #: When it last answered; null: never.
-    time: float | None
-    #: Method -> its answer, for those that were answered: stats, conf, registered, active_queues, active, reserved,
-    #: scheduled, revoked.
-    answers: dict[str, Any]
-
-
 class Ability(msgspec.Struct, kw_only=True):
     """Whether a worker can do something."""
 

@@ -13,6 +13,7 @@ from umbel.control.calling import Calling
 from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
+from umbel.model.redact import Redactor
 from umbel.store.audit import AuditLog
 from umbel.store.base import HistoryReader
 from umbel.store.status import CollectorStatus
@@ -30,6 +31,8 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     commander: Commander
     calling: Calling
     audit: AuditLog
+    #: Masks secrets in what is shown of tasks; None where `redact` is off.
+    redactor: Redactor | None
     #: None: no login is configured.
     authenticator: Authenticator | None
     #: For result backends and names; None when Umbel runs from a broker URL alone.

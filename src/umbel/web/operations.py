@@ -2,7 +2,7 @@
 
 import msgspec
 
-from umbel.web import control_schema, query, queue_schema, schema
+from umbel.web import control_schema, inspection_schema, query, queue_schema, schema
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +61,9 @@ OPERATIONS = (
         answers=(control_schema.WorkerControl,), path_parameters={"hostname": _HOSTNAME},
     ),
     Operation(
-        path="/workers/{hostname}/inspection", name="getInspection", summary="What a worker says of itself",
-        answers=(control_schema.Inspection,), query=query.InspectionQuery, path_parameters={"hostname": _HOSTNAME},
+        path="/workers/{hostname}/inspection", name="getInspection", summary="What a worker answers about itself",
+        answers=(inspection_schema.InspectionOut,), query=query.InspectionQuery,
+        path_parameters={"hostname": _HOSTNAME},
     ),
     _command(
         "/workers/{hostname}/shutdown", "shutDownWorker", "End a worker once its tasks are done",

@@ -112,9 +112,13 @@ class MessageQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class InspectionQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Whether to ask the worker now."""
+    """Whether to ask the worker, and how much of its lists to tell."""
 
-    refresh: Annotated[bool, Meta(description="Ask it first, and wait for its answers.")] = False
+    refresh: Annotated[
+        Literal["no", "yes"],
+        Meta(description="yes: ask the worker now, and wait for its answer."),
+    ] = "no"
+    limit: Annotated[int, Meta(ge=1, le=10_000, description="Most entries of each list.")] = 200
 
 
 class AuditQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

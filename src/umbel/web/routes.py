@@ -15,6 +15,7 @@ from umbel.web.flower_result import FlowerResult
 from umbel.web.flower_tasks import FlowerTasks
 from umbel.web.flower_workers import FlowerWorkers
 from umbel.web.health import Health
+from umbel.web.inspection import Inspection
 from umbel.web.operations import OPERATIONS, PREFIX, Operation
 from umbel.web.pages import Pages
 from umbel.web.present import Present
@@ -38,8 +39,8 @@ class Table:
         self.pages = Pages(deps, present, self._workers)
         self._health = Health(deps, present)
         self._static = StaticFiles(deps.ui_folder)
-        own = V1(deps, present).handlers | QueuesV1(deps).handlers
-        own |= Commands(deps).handlers | Calls(deps).handlers
+        own = V1(deps, present, guard).handlers | QueuesV1(deps).handlers
+        own |= Commands(deps).handlers | Calls(deps).handlers | Inspection(deps).handlers
         self._v1 = own | {"stream": stream.handle}
 
     def routes(self) -> list[BaseRoute]:
@@ -55,6 +56,7 @@ class Table:
             self._page("/task/{uuid:path}", GET=pages.task),
             self._page("/broker", GET=pages.plain),
             self._page("/monitor", GET=pages.plain),
+            self._page("/audit", GET=pages.plain),
             self._page("/queue/{name:path}", GET=pages.plain),
             *self._v1_routes(),
             self._api("/api/workers", GET=workers.workers),

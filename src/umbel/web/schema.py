@@ -256,6 +256,11 @@ class Settings(msgspec.Struct, kw_only=True):
     auto_refresh: bool
     tasks_columns: list[str]
     read_only: bool
+    #: Whether commands are let in: "open", "read_only" (nobody's are), or "closed": nobody has to log in, and
+    #: FLOWER_UNAUTHENTICATED_API is not set.
+    commands: Literal["open", "read_only", "closed"]
+    #: There is a result backend, at which a task can be marked as to be aborted.
+    can_abort: bool
     #: Name of the person logged in; null without authentication.
     identity: str | None
     broker: str

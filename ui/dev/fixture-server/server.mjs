@@ -82,6 +82,8 @@ const settings = {
   timezone: "Europe/Berlin",
   natural_time: false,
   auto_refresh: true,
+  commands: "read_only",
+  can_abort: false,
   tasks_columns: [
     "name",
     "uuid",

@@ -35,6 +35,16 @@ export function QueueLink(props: LinkProps & { name: string }) {
   );
 }
 
+/** The audit, narrowed. */
+export function AuditLink(props: LinkProps & { target?: string; who?: string }) {
+  const { target, who, children, ...rest } = props;
+  return (
+    <Link to="/audit" search={{ target, who }} {...rest}>
+      {children}
+    </Link>
+  );
+}
+
 /** The tasks page, narrowed. */
 export function TasksLink(
   props: LinkProps & { state?: string; worker?: string; name?: string; search?: string },

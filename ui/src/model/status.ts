@@ -1,3 +1,5 @@
+import type { Stance } from "./command";
+
 export interface Notice {
   level: "info" | "warning" | "error";
   text: string;
@@ -44,6 +46,10 @@ export interface Settings {
   autoRefresh: boolean;
   tasksColumns: string[];
   readOnly: boolean;
+  /** Whether commands are let in, and if not, why. */
+  commands: Stance;
+  /** There is a result backend that can mark a task as to be aborted. */
+  canAbort: boolean;
   identity: string | null;
   broker: string;
 }

@@ -91,3 +91,9 @@ export function formatAgo(epoch: number, now: number): string {
   else text = `${Math.floor(size / 86_400)} d`;
   return seconds > 0 ? `${text} ago` : `in ${text}`;
 }
+
+/** Epoch seconds of an ISO 8601 text, in UTC where it names no zone; null where it is none. */
+export function epochOf(text: string): number | null {
+  const time = Date.parse(/[Zz]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`);
+  return Number.isNaN(time) ? null : time / 1000;
+}

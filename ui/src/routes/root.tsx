@@ -43,6 +43,7 @@ function Shell() {
         "g t": () => void navigate({ to: "/tasks" }),
         "g m": () => void navigate({ to: "/monitor" }),
         "g b": () => void navigate({ to: "/broker" }),
+        "g a": () => void navigate({ to: "/audit" }),
         "?": () => setHelp(true),
       }),
       [navigate],
@@ -74,6 +75,9 @@ function Shell() {
             </Link>
             <Link to="/monitor" activeOptions={{ includeSearch: false }}>
               Monitor
+            </Link>
+            <Link to="/audit" activeOptions={{ includeSearch: false }}>
+              Audit
             </Link>
           </>
         }

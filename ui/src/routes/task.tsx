@@ -1,16 +1,23 @@
 import { IconMapSearch } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createRoute, Link } from "@tanstack/react-router";
+import { CommandLog } from "../components/command/CommandLog";
+import { NoCommands } from "../components/command/NoCommands";
 import { Failure } from "../components/feedback/Failure";
 import { Message } from "../components/feedback/Message";
+import { RevocationSection } from "../components/task/RevocationSection";
 import { Section } from "../components/task/Section";
+import { TaskActions } from "../components/task/TaskActions";
 import { TaskFamily, TaskPlaces, TaskTimes } from "../components/task/TaskFacts";
 import { TaskHeader } from "../components/task/TaskHeader";
 import { TaskTexts } from "../components/task/TaskTexts";
 import { Timeline } from "../components/task/Timeline";
+import { useCommands } from "../hooks/useCommands";
 import { useTitle } from "../hooks/useTitle";
+import { whyNot } from "../model/inspection";
+import type { TaskDetail } from "../model/task";
 import { ApiError } from "../services/client";
-import { taskQuery } from "../services/queries";
+import { controlQuery, KEYS, revocationQuery, settingsQuery, taskQuery } from "../services/queries";
 import detail from "../styles/detail.module.css";
 import page from "../styles/page.module.css";
 import { rootRoute } from "./root";
@@ -24,6 +31,7 @@ export const taskRoute = createRoute({
 function TaskPage() {
   const { _splat: uuid = "" } = taskRoute.useParams();
   const { data: task, error, refetch } = useQuery(taskQuery(uuid));
+  const { data: revocation } = useQuery(revocationQuery(uuid, task?.state));
   useTitle(task ? `${task.name ?? "Task"} ${task.state}` : "Task");
   if (error instanceof ApiError && error.status === 404) return <UnknownTask uuid={uuid} />;
   if (error && !task) {
@@ -34,6 +42,7 @@ function TaskPage() {
   return (
     <div className={page.stack}>
       <TaskHeader task={task} />
+      <Steering key={uuid} task={task} />
       <div className={detail.grid}>
         <div className={detail.column}>
           <Section
@@ -44,12 +53,47 @@ function TaskPage() {
           <TaskTexts task={task} />
         </div>
         <div className={detail.column}>
+          {revocation?.command?.target === uuid ? (
+            <RevocationSection revocation={revocation} isRunning={task.state === "STARTED"} />
+          ) : null}
           <TaskTimes task={task} />
           <TaskPlaces task={task} />
           <TaskFamily task={task} />
         </div>
       </div>
     </div>
+  );
+}
+
+/** The buttons of a task that has not ended, and what came of those that were pressed. */
+function Steering(props: { task: TaskDetail }) {
+  const { task } = props;
+  const cache = useQueryClient();
+  const { data: settings } = useQuery(settingsQuery);
+  const isRunning = task.state === "STARTED" && task.worker !== null;
+  const control = useQuery({
+    ...controlQuery(task.worker ?? ""),
+    enabled: isRunning && settings?.commands === "open",
+  });
+  const { runs, send, dismiss } = useCommands(() => {
+    void cache.invalidateQueries({ queryKey: [...KEYS.revocation, task.uuid] });
+    void cache.invalidateQueries({ queryKey: [...KEYS.task, task.uuid] });
+  });
+  if (!settings) return null;
+  return (
+    <>
+      {task.finished ? null : settings.commands === "open" ? (
+        <TaskActions
+          task={task}
+          whyNotTerminate={isRunning ? whyNot(control.data, "terminate") : ""}
+          canAbort={settings.canAbort}
+          send={send}
+        />
+      ) : (
+        <NoCommands stance={settings.commands} />
+      )}
+      <CommandLog runs={runs} onDismiss={dismiss} />
+    </>
   );
 }
 

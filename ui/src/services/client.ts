@@ -42,9 +42,20 @@ export async function errorFrom(response: Response): Promise<ApiError> {
 
 /** GET of one resource. Throws `ApiError`. */
 export async function fetchJson<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+  return askFor<T>(apiUrl(path, params), { signal, headers: { Accept: "application/json" } });
+}
+
+/** POST of a command. Throws `ApiError`. */
+export async function postJson<T>(path: string, body: object): Promise<T> {
+  const headers = { Accept: "application/json", "Content-Type": "application/json" };
+  return askFor<T>(apiUrl(path), { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+async function askFor<T>(url: string, options: RequestInit): Promise<T> {
+  const { signal } = options;
   let response: Response;
   try {
-    response = await fetch(apiUrl(path, params), { signal, headers: { Accept: "application/json" } });
+    response = await fetch(url, options);
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(0, "The monitor does not answer.");

@@ -1,4 +1,6 @@
 import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
+import type { AuditPage, AuditQuery, Revocation } from "../model/command";
+import type { Inspection, WorkerControl } from "../model/inspection";
 import type { Bucket } from "../model/monitor";
 import type { MessagePage, QueueDetail, QueueList } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
@@ -6,17 +8,21 @@ import type { StateCount, TaskDetail, TaskPage, TaskQuery } from "../model/task"
 import type { WorkerList } from "../model/worker";
 import { fetchJson } from "./client";
 import {
+  auditPageFrom,
   bucketFrom,
   gapFrom,
+  inspectionFrom,
   messagePageFrom,
   queueDetailFrom,
   queueListFrom,
+  revocationFrom,
   settingsFrom,
   stateCountsFrom,
   statusFrom,
   taskDetailFrom,
   taskPageFrom,
   type Wire,
+  workerControlFrom,
   workerListFrom,
 } from "./wire";
 
@@ -31,6 +37,10 @@ export const KEYS = {
   task: ["task"],
   buckets: ["buckets"],
   queues: ["queues"],
+  inspection: ["inspection"],
+  control: ["control"],
+  revocation: ["revocation"],
+  audit: ["audit"],
 } as const;
 
 export const settingsQuery = queryOptions<Settings>({
@@ -161,5 +171,61 @@ export function messagesQuery(name: string, query: { held: "yes" | "no"; offset:
         await fetchJson<Wire["MessageList"]>(`queues/${encodeURIComponent(name)}/messages`, query, signal),
       ),
     placeholderData: keepPreviousData,
+  });
+}
+
+/** Entries of each list in a worker's answers; the lengths of the lists are told whole. */
+export const INSPECTED = 500;
+
+/** Asks the worker for everything about itself, and waits for its answer. */
+export function inspectionQuery(hostname: string) {
+  return queryOptions<Inspection>({
+    queryKey: [...KEYS.inspection, hostname],
+    queryFn: async ({ signal }) => {
+      const path = `workers/${encodeURIComponent(hostname)}/inspection`;
+      const query = { refresh: "yes", limit: INSPECTED };
+      return inspectionFrom(await fetchJson<Wire["InspectionOut"]>(path, query, signal));
+    },
+  });
+}
+
+/** What can be changed at a worker, as far as it has told. */
+export function controlQuery(hostname: string) {
+  return queryOptions<WorkerControl>({
+    queryKey: [...KEYS.control, hostname],
+    queryFn: async ({ signal }) => {
+      const path = `workers/${encodeURIComponent(hostname)}/control`;
+      return workerControlFrom(await fetchJson<Wire["WorkerControl"]>(path, {}, signal));
+    },
+  });
+}
+
+/** ms between two looks at a revocation that is not known to be done. */
+const REVOCATION_PACE = 2_000;
+
+/** Whether a task is revoked. It is another question once the task has another state. */
+export function revocationQuery(uuid: string, taskState: string | undefined) {
+  return queryOptions<Revocation>({
+    queryKey: [...KEYS.revocation, uuid, taskState],
+    placeholderData: keepPreviousData,
+    queryFn: async ({ signal }) => {
+      const path = `tasks/${encodeURIComponent(uuid)}/revocation`;
+      return revocationFrom(await fetchJson<Wire["RevocationOut"]>(path, {}, signal));
+    },
+    refetchInterval: ({ state }) => (state.data?.state === "requested" ? REVOCATION_PACE : false),
+  });
+}
+
+/** ms between two looks at the newest commands. */
+const AUDIT_PACE = 5_000;
+
+/** A page of the audit; the first one is asked for again, for what is new. */
+export function auditQuery(query: AuditQuery) {
+  return queryOptions<AuditPage>({
+    queryKey: [...KEYS.audit, query],
+    queryFn: async ({ signal }) =>
+      auditPageFrom(await fetchJson<Wire["AuditList"]>("audit", { ...query }, signal)),
+    placeholderData: keepPreviousData,
+    refetchInterval: query.cursor ? false : AUDIT_PACE,
   });
 }

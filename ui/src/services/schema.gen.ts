@@ -81,7 +81,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a worker says of itself */
+        /** What a worker answers about itself */
         get: operations["getInspection"];
         put?: never;
         post?: never;
@@ -598,6 +598,21 @@ export interface components {
             note: string;
         };
         /**
+         * ConsumedQueue
+         * @description A queue from which a worker takes tasks, as it declared it.
+         */
+        ConsumedQueue: {
+            name: string;
+            routing_key: string | null;
+            alias: string | null;
+            exclusive: boolean | null;
+            durable: boolean | null;
+            auto_delete: boolean | null;
+            no_ack: boolean | null;
+            queue_arguments: Record<string, never> | null;
+            binding_arguments: Record<string, never> | null;
+        };
+        /**
          * Consumer
          * @description A queue.
          */
@@ -680,13 +695,48 @@ export interface components {
             detail: string;
         };
         /**
-         * Inspection
-         * @description What a worker said of itself when it was last asked, without secrets.
+         * HeldTask
+         * @description A task that a worker runs or keeps. Arguments are printed and redacted as in events.
          */
-        Inspection: {
+        HeldTask: {
+            id: string | null;
+            name: string | null;
+            args: string | null;
+            kwargs: string | null;
+            eta: string | null;
+            started: number | null;
+            pid: number | null;
+            acknowledged: boolean | null;
+        };
+        /**
+         * InspectionOut
+         * @description What a worker has answered about itself, secrets masked. null: it has not answered that.
+         */
+        InspectionOut: {
             hostname: string;
             time: number | null;
-            answers: Record<string, never>;
+            asked: ("answered" | "failed" | "silent") | null;
+            problem: string;
+            stats: Record<string, never> | null;
+            conf: Record<string, never> | null;
+            queues: components["schemas"]["ConsumedQueue"][] | null;
+            registered: string[] | null;
+            active: components["schemas"]["HeldTask"][] | null;
+            scheduled: components["schemas"]["HeldTask"][] | null;
+            reserved: components["schemas"]["HeldTask"][] | null;
+            revoked: string[] | null;
+            lengths: components["schemas"]["ListLengths"];
+        };
+        /**
+         * ListLengths
+         * @description How long the lists are of which at most `limit` entries are told; null: not answered.
+         */
+        ListLengths: {
+            registered: number | null;
+            active: number | null;
+            scheduled: number | null;
+            reserved: number | null;
+            revoked: number | null;
         };
         /**
          * Mark
@@ -950,6 +1000,9 @@ export interface components {
             auto_refresh: boolean;
             tasks_columns: string[];
             read_only: boolean;
+            /** @enum {unknown} */
+            commands: "closed" | "open" | "read_only";
+            can_abort: boolean;
             identity: string | null;
             broker: string;
         };
@@ -1519,8 +1572,10 @@ export interface operations {
     getInspection: {
         parameters: {
             query?: {
-                /** @description Ask it first, and wait for its answers. */
-                refresh?: boolean;
+                /** @description yes: ask the worker now, and wait for its answer. */
+                refresh?: "no" | "yes";
+                /** @description Most entries of each list. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -1531,13 +1586,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What a worker says of itself */
+            /** @description What a worker answers about itself */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Inspection"];
+                    "application/json": components["schemas"]["InspectionOut"];
                 };
             };
             400: components["responses"]["Refused400"];

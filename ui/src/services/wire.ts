@@ -1,3 +1,5 @@
+import type { AuditPage, AuditRow, CommandAnswer, Revocation } from "../model/command";
+import type { Inspection, WorkerControl } from "../model/inspection";
 import type { Bucket } from "../model/monitor";
 import type { MessagePage, Queue, QueueDetail, QueueList, QueueMessage } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
@@ -92,4 +94,28 @@ export function bucketFrom(wire: Wire["RollupOut"]): Bucket {
 
 export function settingsFrom(wire: Wire["Settings"]): Settings {
   return camelKeys(wire);
+}
+
+export function commandAnswerFrom(wire: Wire["CommandOut"]): CommandAnswer {
+  return camelKeys(wire);
+}
+
+function auditRowFrom(wire: Wire["AuditOut"]): AuditRow {
+  return camelKeys(wire);
+}
+
+export function auditPageFrom(wire: Wire["AuditList"]): AuditPage {
+  return { items: wire.items.map(auditRowFrom), next: wire.next };
+}
+
+export function revocationFrom(wire: Wire["RevocationOut"]): Revocation {
+  return { ...camelKeys(wire), command: wire.command && auditRowFrom(wire.command) };
+}
+
+export function workerControlFrom(wire: Wire["WorkerControl"]): WorkerControl {
+  return camelKeys(wire);
+}
+
+export function inspectionFrom(wire: Wire["InspectionOut"]): Inspection {
+  return { ...camelKeys(wire), queues: wire.queues?.map((queue) => camelKeys(queue)) ?? null };
 }

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useNarrow } from "../../hooks/useNarrow";
 import { formatBytes } from "../../model/number";
 import type { MessagePage, QueueMessage } from "../../model/queue";
+import { epochOf } from "../../model/time";
 import { Message } from "../feedback/Message";
 import { TaskLink } from "../Links";
 import table from "../table/Table.module.css";
@@ -143,9 +144,4 @@ function Id(props: { message: QueueMessage }): ReactNode {
 function argumentsOf(message: QueueMessage): string {
   const kwargs = message.kwargs === "{}" ? null : message.kwargs;
   return [message.args, kwargs].filter((text) => text !== null).join(" ");
-}
-
-function epochOf(text: string): number | null {
-  const time = Date.parse(/[Zz]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`);
-  return Number.isNaN(time) ? null : time / 1000;
 }

@@ -1,4 +1,4 @@
-import { Modal } from "@mantine/core";
+import { Dialog } from "../feedback/Dialog";
 import classes from "./ShortcutHelp.module.css";
 
 const SHORTCUTS = [
@@ -7,13 +7,14 @@ const SHORTCUTS = [
   ["g t", "Go to the tasks"],
   ["g m", "Go to the graphs"],
   ["g b", "Go to the broker"],
+  ["g a", "Go to the audit"],
   ["?", "This list"],
   ["Esc", "Close a menu or dialog"],
 ] as const;
 
 export function ShortcutHelp(props: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title="Keyboard shortcuts" size="sm">
+    <Dialog opened={props.opened} onClose={props.onClose} title="Keyboard shortcuts" size="sm">
       <dl className={classes.list}>
         {SHORTCUTS.map(([keys, what]) => (
           <div key={keys}>
@@ -26,6 +27,6 @@ export function ShortcutHelp(props: { opened: boolean; onClose: () => void }) {
           </div>
         ))}
       </dl>
-    </Modal>
+    </Dialog>
   );
 }
