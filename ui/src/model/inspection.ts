@@ -95,9 +95,18 @@ export function brokerOf(inspection: Inspection): Record<string, unknown> | null
   return typeof broker === "object" && broker !== null ? (broker as Record<string, unknown>) : null;
 }
 
-const ELSEWHERE = new Set(["pool", "broker", "consumer", "total", "rusage", "autoscaler"]);
+const ELSEWHERE = new Set([
+  "pool",
+  "pid",
+  "prefetch_count",
+  "broker",
+  "consumer",
+  "total",
+  "rusage",
+  "autoscaler",
+]);
 
-/** The rest of `stats`, which no other tab shows: uptime, process id, clock, … */
+/** The rest of `stats`, which no other tab shows: uptime, clock, … */
 export function otherStats(inspection: Inspection): Record<string, unknown> {
   const entries = Object.entries(inspection.stats ?? {}).filter(([key]) => !ELSEWHERE.has(key));
   return Object.fromEntries(entries);

@@ -1,4 +1,5 @@
 import { brokerOf, type Inspection, otherStats, printValue, statsPart } from "../../model/inspection";
+import { formatDuration } from "../../model/time";
 import { Facts, Section } from "../task/Section";
 import { NotAnswered } from "./NotAnswered";
 import { factsOf } from "./PoolTab";
@@ -49,9 +50,11 @@ export function SystemTab(props: { inspection: Inspection }) {
 export function OtherTab(props: { inspection: Inspection }) {
   const { inspection } = props;
   if (inspection.stats === null) return <NotAnswered inspection={inspection} what="anything else" />;
+  const { uptime, ...rest } = otherStats(inspection);
+  const since = typeof uptime === "number" ? formatDuration(uptime) : undefined;
   return (
     <Section title="Other figures" flush>
-      <Facts rows={factsOf(otherStats(inspection))} />
+      <Facts rows={{ Uptime: since, ...factsOf(rest) }} />
     </Section>
   );
 }

@@ -1,6 +1,6 @@
 import { Button, Tabs } from "@mantine/core";
 import { IconRefresh } from "@tabler/icons-react";
-import { type ReactNode, useEffect, useRef } from "react";
+import type { ReactNode } from "react";
 import type { Command } from "../../model/command";
 import { type Inspection, TABS, type Tab, type WorkerControl } from "../../model/inspection";
 import page from "../../styles/page.module.css";
@@ -37,17 +37,11 @@ export function WorkerTabs(props: {
   onAsk: () => void;
 }) {
   const { tab, inspection } = props;
-  const list = useRef<HTMLDivElement>(null);
-  // on a phone not all tabs have room
-  useEffect(() => {
-    const chosen = list.current?.querySelector(`[data-tab="${tab}"]`);
-    chosen?.scrollIntoView({ block: "nearest", inline: "center" });
-  }, [tab]);
   return (
     <Tabs value={tab} onChange={(value) => props.onTab((value ?? "overview") as Tab)} keepMounted={false}>
-      <Tabs.List ref={list} className={classes.tabs} aria-label="About this worker">
+      <Tabs.List aria-label="About this worker">
         {TABS.map((name) => (
-          <Tabs.Tab key={name} value={name} data-tab={name}>
+          <Tabs.Tab key={name} value={name} className={classes.tab}>
             {LABELS[name]}
           </Tabs.Tab>
         ))}
