@@ -15,6 +15,7 @@ from umbel.control.consumers import ASK_EVERY, Consumers, consumed
 from umbel.control.inspect import Inspector
 from umbel.control.queue_age import LONGEST_PAUSE, Age, FirstSeen, Rest, oldest_of
 from umbel.control.queue_names import configured
+from umbel.control.switchboard import Switchboard
 from umbel.errors import InspectError
 from umbel.model.worker import Worker, WorkerStatus
 
@@ -107,7 +108,10 @@ class AskedInspector(Inspector):
 
     def __init__(self) -> None:
         super().__init__(
-            Celery("x", set_as_current=False), timeout=1.0, fetch_workers=list, on_evidence=lambda _: None
+            Switchboard(Celery("x", set_as_current=False)),
+            timeout=1.0,
+            fetch_workers=list,
+            on_evidence=lambda _: None,
         )
         self.answers: dict[str, dict[str, Any]] = {}
         self.error: Exception | None = None
