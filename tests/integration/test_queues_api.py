@@ -14,6 +14,7 @@ from tests.unit.memory_reader import MemoryReader, make_task
 from umbel.brokers.registry import make_inspector
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
+from umbel.control.switchboard import Switchboard
 from umbel.model.queue import KnownQueue
 
 
@@ -144,7 +145,7 @@ def test_a_broker_that_can_not_be_read_is_no_error(reader: MemoryReader, tmp_pat
 
 
 def test_a_purge_tells_its_count_and_is_seen_at_once(app: Celery, reader: MemoryReader) -> None:
-    inspector = Inspector(app, timeout=0.1, fetch_workers=list, on_evidence=lambda _: None)
+    inspector = Inspector(Switchboard(app), timeout=0.1, fetch_workers=list, on_evidence=lambda _: None)
     queues = Queues(app, make_inspector(app, None), inspector, reader, remember=lambda _: None, redactor=None)
     try:
         for priority in (0, 3, 9):

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from umbel.model.queue import KnownQueue
+from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.worker import Worker
 from umbel.store.base import HistoryReader, Runtimes
+from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
 
 #: Feed rows in which changed senders are looked up; beyond them everything is read again.
 MOST_FEED_ROWS = 2000
@@ -72,6 +73,20 @@ class SQLiteTallies(HistoryReader):
 
     def fetch_queues(self) -> list[KnownQueue]:
         return [KnownQueue(*row) for row in self._fetch_plain(_QUEUES)]
+
+    def fetch_queue_rollups(
+        self, *, queue: str | None, largest: int, span: int, start: float, end: float
+    ) -> list[QueueBucket]:
+        queues = [queue]
+        if queue is None:
+            by = max(span, 3600) if end - start > RANK_BY_HOURS else span
+            values = {"span": by, "start": start // by * by, "end": end, "limit": largest}
+            queues = [name for (name,) in self._fetch_plain(LARGEST, **values)]
+        names = msgspec.json.encode(queues).decode()
+        return [
+            bucket_of(row)
+            for row in self._fetch_plain(BUCKETS, span=span, queues=names, start=start, end=end)
+        ]
 
     def fetch_sent(self, uuids: Collection[str]) -> dict[str, float]:
         return dict(self._fetch_of(_SENT, "AND uuid", uuids)) if uuids else {}
