@@ -23,7 +23,7 @@ FASTEST, SLOWEST = 5.0, 30.0
 #: Seconds before the first one: the first pages come first.
 START_AFTER = 2.0
 #: Of the CPU of one core, what readings may take while nobody looks, as long as they come once in LONGEST seconds.
-SHARE, LONGEST = 0.0005, 60.0
+SHARE, LONGEST = 0.0005, 55.0
 #: Seconds for which somebody who looked counts as looking.
 WATCHED = 15.0
 #: Seconds that samples of unchanged figures may wait, so that several are stored at once.

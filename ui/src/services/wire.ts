@@ -1,4 +1,4 @@
-import type { Bucket } from "../model/monitor";
+import type { Bucket, QueueBucket } from "../model/monitor";
 import type { MessagePage, Queue, QueueDetail, QueueList, QueueMessage } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
 import type { Attempt, StateCount, Task, TaskDetail, TaskPage } from "../model/task";
@@ -87,6 +87,10 @@ export function gapFrom(wire: Wire["GapOut"]): Gap {
 }
 
 export function bucketFrom(wire: Wire["RollupOut"]): Bucket {
+  return camelKeys(wire);
+}
+
+export function queueBucketFrom(wire: Wire["QueueRollupOut"]): QueueBucket {
   return camelKeys(wire);
 }
 
