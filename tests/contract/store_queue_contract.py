@@ -1,8 +1,12 @@
 """What any history keeps of the figures of queues."""
 
-from tests.contract.store_retention_contract import DAY
-from tests.contract.teller import EPOCH
+import pytest
+
+from tests.contract.store_retention_contract import DAY, sent
+from tests.contract.teller import EPOCH, Teller, succeeded
 from umbel.model.queue import QueueBucket, QueueSample, Spread
+from umbel.model.wait import WAIT_BOUNDS
+from umbel.store import sqlite_waits
 from umbel.store.base import HistoryReader, HistoryWriter
 
 #: A whole hour.
@@ -82,3 +86,30 @@ class StoreQueueContract:
         for days, left in ((1.9, [1, 1, 1]), (2.1, [0, 1, 1]), (89, [0, 1, 1]), (91, [0, 0, 1])):
             writer.prune(now=NOON + days * DAY)
             assert [len(told(reader, span=span)) for span in (60, 3600, 86400)] == left
+
+    def test_waits_are_counted_once_by_basis_and_name_and_survive(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        teller = Teller(writer)
+        events = [event for n in range(3) for event in succeeded(f"u{n}")]
+        teller.tell(events)
+        teller.tell(events)
+        teller.tell([sent("s", at=EPOCH - 7), *succeeded("s", name="n")])
+        teller.tell(succeeded("later", eta="2026-11-26T03:00:00+00:00"))
+        waits = reader.fetch_waits()
+        assert set(waits) == {("received", "shop.pay"), ("sent", "n")}
+        assert sum(waits["received", "shop.pay"].buckets) == 3
+        assert waits["received", "shop.pay"].sum == pytest.approx(0.3, abs=1e-3)
+        assert dict(zip(WAIT_BOUNDS, waits["sent", "n"].buckets, strict=False))[10.0] == 1
+        assert waits["sent", "n"].sum == pytest.approx(7.1)
+
+    def test_waits_of_too_many_names_are_summed_up(
+        self, writer: HistoryWriter, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sqlite_waits, "MOST_TASKS", 2)
+        teller = Teller(writer)
+        for n in range(5):
+            teller.tell(succeeded(f"u{n}", name=f"name{n}"))
+        teller.tell(succeeded("again", name="name0"))
+        counts = {task: sum(seen.buckets) for (_, task), seen in reader.fetch_waits().items()}
+        assert counts == {"name0": 2, "name1": 1, "(other)": 3}

@@ -117,6 +117,9 @@ class MemoryReader(HistoryReader):
     def fetch_running(self) -> dict[tuple[str, str], tuple[int, float]]:
         return dict(self.running)
 
+    def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
+        return {}
+
     def fetch_task_types(self) -> list[str]:
         return sorted({task.name for task in self.tasks if task.name})
 

@@ -19,7 +19,7 @@ from umbel.store.status import CollectorStatus
 _log = logging.getLogger(__name__)
 
 #: Seconds between two readings while queues move or somebody looks, and while nothing happens.
-FASTEST, SLOWEST = 5.0, 30.0
+FASTEST, SLOWEST = 5.0, 15.0
 #: Seconds before the first one: the first pages come first.
 START_AFTER = 2.0
 #: Of the CPU of one core, what readings may take while nobody looks, as long as they come once in LONGEST seconds.

@@ -23,7 +23,7 @@ from umbel.control.roster import is_alive
 from umbel.control.stalls import Stall
 from umbel.metrics.flower import FlowerFamilies
 from umbel.metrics.own import own_families
-from umbel.metrics.queues import queue_families, stall_families
+from umbel.metrics.queues import queue_families, stall_families, wait_family
 from umbel.model.worker import Worker, WorkerStatus
 from umbel.store.base import HistoryReader
 from umbel.store.status import CollectorStatus
@@ -75,6 +75,7 @@ class Exposition:
                 *_worker_gauges(workers),
                 *self._own_families(),
                 *queue_families(board),
+                wait_family(self._reader.fetch_waits()),
                 *stall_families(board, workers, self._get_stalls()),
             ]
         return [generate_latest(self._process), *families, generate_latest(_Families(own))]

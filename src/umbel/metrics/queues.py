@@ -1,14 +1,19 @@
-"""The families of queues and of stalled workers: what the sampler last saw, with a bound on their series."""
+"""The families of queues, waits and stalled workers, with a bound on their series: what the sampler last saw, and the
+history's totals."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import accumulate
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from umbel.control.queues import Board, QueueState
 from umbel.control.roster import is_alive
 from umbel.control.sampler import length_of, oldest_of
 from umbel.control.stalls import Stall
+from umbel.metrics.section import number
+from umbel.model.wait import WAIT_BOUNDS
 from umbel.model.worker import Worker
+from umbel.store.base import Runtimes
 
 #: Queues that have series: the longest ones.
 MOST_QUEUES = 1_000
@@ -53,6 +58,20 @@ def queue_families(board: Board | None) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "umbel_queues_sampled_timestamp_seconds", "When the queues were last read", value=board.time
     )
+
+
+def wait_family(waits: Mapping[tuple[str, str], Runtimes]) -> Metric:
+    """How long tasks waited until they were started, in buckets of its own."""
+    family = HistogramMetricFamily(
+        "umbel_task_wait_seconds",
+        "Time until tasks without ETA were started, since they were sent, or received where that is not known",
+        labels=["task", "basis"],
+    )
+    for (basis, task), seen in waits.items():
+        bounds = [*map(number, WAIT_BOUNDS), "+Inf"]
+        buckets = list(zip(bounds, accumulate(seen.buckets), strict=True))
+        family.add_metric([task, basis], buckets, seen.sum)
+    return family
 
 
 def stall_families(

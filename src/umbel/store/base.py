@@ -313,6 +313,10 @@ class HistoryReader(ABC):
         """(worker, task) -> run-time histogram for the configured bounds; of all workers or these."""
 
     @abstractmethod
+    def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
+        """(`model.wait.Basis`, task) -> histogram of waits in WAIT_BOUNDS: totals since the history began."""
+
+    @abstractmethod
     def fetch_facets(self) -> list[Facet]:
         """Row counts by state, name and worker; each always equals its filtered list."""
 

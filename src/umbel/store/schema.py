@@ -6,7 +6,7 @@
 import sqlalchemy as sa
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 
 metadata = sa.MetaData()
 
@@ -139,6 +139,18 @@ runtimes = sa.Table(
     metadata,
     sa.Column("bounds", sa.Text, primary_key=True),
     sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("task", sa.Text, primary_key=True),
+    #: `store.base.Runtimes` as msgpack.
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: How long tasks waited until they were started, as `runtimes` has how long they ran.
+waits = sa.Table(
+    "waits",
+    metadata,
+    sa.Column("bounds", sa.Text, primary_key=True),
+    sa.Column("basis", sa.Text, primary_key=True),
     sa.Column("task", sa.Text, primary_key=True),
     #: `store.base.Runtimes` as msgpack.
     sa.Column("data", sa.LargeBinary, nullable=False),
