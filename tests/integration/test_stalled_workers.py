@@ -1,7 +1,6 @@
 """Real workers that live but take no tasks: found within the time that is set, and nobody else is."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ def rows(umbel: UmbelServer) -> dict[str, Any]:
 # 20 s: three workers start, and a time passes in which nothing may happen
 @pytest.mark.timeout(120)
 def test_a_worker_whose_connection_hangs_is_found_and_others_are_not(
-    redis_url: str, umbel_server: UmbelFactory, celery_worker: WorkerFactory, tmp_path: Path
+    redis_url: str, umbel_server: UmbelFactory, celery_worker: WorkerFactory
 ) -> None:
     umbel = umbel_server(redis_url, arguments=[f"--stalled_after={AFTER}"])
     umbel.wait_until_collecting()
