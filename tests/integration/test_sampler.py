@@ -181,3 +181,15 @@ def test_the_thread_samples_by_itself_and_ends(bench: Bench) -> None:
     finally:
         bench.sampler.stop()
     assert not bench.sampler.healthy()
+
+
+def test_somebody_who_comes_to_look_shortens_the_pause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "START_AFTER", 600.0)
+    monkeypatch.setattr(module, "FASTEST", 0.6)
+    bench.sampler.start()
+    try:
+        board = bench.queues.request().result(10)
+        wait_for(lambda: bench.sampler.get_board() is not None, 10.0)
+        assert bench.sampler.get_board() is board or bench.broker.readings > 1
+    finally:
+        bench.sampler.stop()

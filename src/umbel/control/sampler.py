@@ -99,15 +99,18 @@ class Sampler:
         return self._board
 
     def _run(self) -> None:
-        pause = START_AFTER
-        while not self._stopping.wait(pause):
+        left = START_AFTER
+        while not self._stopping.wait(min(left, FASTEST)):
+            left -= FASTEST
+            if left > 0 and self._queues.unwatched >= WATCHED:
+                continue  # nobody came to look meanwhile
             try:
                 self.sample()
             except (BrokerError, StoreError, FutureTimeout, CancelledError, RuntimeError) as exc:
                 # too much is asked already, the history is in trouble, or the server stops
                 _log.debug("The queues could not be sampled: %r", exc)
                 self._board = None
-            pause = self._pace.pause
+            left = self._pace.pause
 
     def sample(self) -> None:
         """Take one reading, where it is ours to take."""
