@@ -33,6 +33,8 @@ from umbel.control.examine import gather
 from umbel.control.inspect import RETRY_AFTER, Inspector
 from umbel.control.queues import Queues
 from umbel.control.roster import grace_of
+from umbel.control.sampler import Sampler
+from umbel.control.stalls import StallWatch
 from umbel.control.switchboard import Switchboard
 from umbel.errors import ConfigError, InspectError, StoreError, StoreLocked, StoreUnavailable
 from umbel.ingest.settings import CollectorSettings, celery_conf_of
@@ -72,8 +74,7 @@ def serve(config: Config, app: Celery) -> int:
         )
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
-        control_file = ControlFile(place.path.with_name(FILE_NAME))
-        open_control(control_file)
+        control_file = control_of(place)
         switchboard = Switchboard(app, name=stack.enter_context(reply_name(control_file)))
         inspector = inspector_of(config, switchboard, reader, collector)
         collector.on_rows = inspector.note_change
@@ -82,8 +83,10 @@ def serve(config: Config, app: Celery) -> int:
         calling, queues = Calling(app), queues_of(config, app, reader, collector, inspector)
         for helper in (calling, queues):
             stack.callback(helper.stop)
-        web = build(deps_of(config, app, reader, collector, inspector, queues, commander, calling, audit))
-        for service in (collector, switchboard, inspector):
+        sampler = sampler_of(config, reader, collector, inspector, queues)
+        deps = deps_of(config, app, reader, collector, inspector, queues, sampler, commander, calling, audit)
+        web = build(deps)
+        for service in (collector, switchboard, inspector, sampler):
             service.start()
             stack.callback(service.stop)
         for line in banner.lines(config, port_of(sockets), banner.masked(broker_url(app)), app.tasks):
@@ -167,13 +170,23 @@ def queues_of(
     )
 
 
-def open_control(file: ControlFile) -> None:
-    """Make or check the file now, so that a foreign one is told at the start; raises StoreRefused. A disk in trouble is
-    told and tried again by each command."""
+def sampler_of(
+    config: Config, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector, queues: Queues
+) -> Sampler:
+    """What keeps the queues' figures, and finds workers that are stalled."""
+    stalls = StallWatch(reader, inspector.get_workers, after=config.stalled_after)
+    return Sampler(queues, stalls, get_status=collector.status, send=collector.send_samples)
+
+
+def control_of(place: Place) -> ControlFile:
+    """Where commands are written down. It is made or checked now, so that a foreign one is told at the start; raises
+    StoreRefused. A disk in trouble is told and tried again by each command."""
+    file = ControlFile(place.path.with_name(FILE_NAME))
     try:
         file.open()
     except StoreUnavailable as exc:
         logger.warning("No command can be sent as long as it can't be written down: %s", exc)
+    return file
 
 
 @contextmanager
@@ -200,7 +213,7 @@ def commander_of(
 
 def deps_of(
     config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector,
-    queues: Queues, commander: Commander, calling: Calling, audit: AuditLog,
+    queues: Queues, sampler: Sampler, commander: Commander, calling: Calling, audit: AuditLog,
 ) -> Deps:  # fmt: skip
     """What the web side is given."""
     return Deps(
@@ -209,6 +222,7 @@ def deps_of(
         status=collector.status,
         inspector=inspector,
         queues=queues,
+        sampler=sampler,
         commander=commander,
         calling=calling,
         audit=audit,

@@ -73,6 +73,8 @@ def test_a_history_of_the_first_schema_remembers_the_queues_of_its_tasks(tmp_pat
     path = tmp_path / "h.sqlite3"
     with made_history(path).begin() as connection:
         connection.exec_driver_sql("DROP TABLE queues")
+        connection.exec_driver_sql("DROP TABLE queue_rollups")
+        connection.exec_driver_sql("DROP TABLE waits")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
         columns = (
             "uuid, state, updated, finished, ascii, redelivered, attempts, origin, clock, first_seen, marks"

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.contract.store_contract import StoreContract
+from tests.contract.store_queue_contract import StoreQueueContract
 from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
 from tests.contract.teller import BUCKETS, EPOCH
@@ -41,6 +42,10 @@ def reader(tmp_path: Path, writer: SQLiteWriter) -> Iterator[SQLiteReader]:
 
 class TestStore(StoreContract):
     """Rows, sums, feed, gaps and status."""
+
+
+class TestQueues(StoreQueueContract):
+    """Figures of queues over time."""
 
 
 class TestSearch(StoreSearchContract):

@@ -20,6 +20,7 @@ from umbel.model.fold import project, record_of
 from umbel.store import sqlite_owned
 from umbel.store.base import Changes, TaskChange, TaskQuery
 from umbel.store.retention import Limits
+from umbel.store.schema import SCHEMA_VERSION
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
 from umbel.store.status import CollectorStatus
@@ -230,7 +231,7 @@ def test_a_newer_schema_is_refused_with_both_versions(path: Path) -> None:
     other.close()
     writer = make_writer(path)
     for _ in range(2):
-        with pytest.raises(StoreRefused, match="schema 0815, but .* 0002"):
+        with pytest.raises(StoreRefused, match=f"schema 0815, but .* {SCHEMA_VERSION}"):
             writer.open()
     with pytest.raises(StoreRefused, match="0815"):
         SQLiteReader(path, buckets=BUCKETS).open()

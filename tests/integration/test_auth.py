@@ -17,6 +17,7 @@ V1 = [
     "facets",
     "workers",
     "rollups",
+    "queue-rollups",
     "gaps",
     "status",
     "settings",

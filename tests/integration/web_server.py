@@ -21,6 +21,8 @@ from umbel.control.calling import Calling
 from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
+from umbel.control.sampler import Sampler
+from umbel.control.stalls import StallWatch
 from umbel.control.switchboard import Switchboard
 from umbel.errors import StoreError
 from umbel.model.redact import Redactor
@@ -32,7 +34,7 @@ from umbel.web.application import WebApplication, build
 from umbel.web.deps import Deps
 
 
-def ignore_evidence(_: Collection[str]) -> None:
+def ignore_evidence(_: Collection[object]) -> None:
     """Nobody counts it here."""
 
 
@@ -63,20 +65,22 @@ def make_deps(
         switchboard, audit, inspector, reader.fetch_workers, timeout=config.inspect_timeout,
         grace=3600.0, redactor=Redactor(),
     )  # fmt: skip
+    queues = queues or Queues(
+        app,
+        make_inspector(app, config.broker_api),
+        inspector,
+        reader,
+        remember=ignore_evidence,
+        redactor=Redactor(config.redact_patterns) if config.redact else None,
+    )
+    stalls = StallWatch(reader, inspector.get_workers, after=config.stalled_after)
     return Deps(
         config=config,
         reader=reader,
         status=status or partial(fetch_told_status, reader),
         inspector=inspector,
-        queues=queues
-        or Queues(
-            app,
-            make_inspector(app, config.broker_api),
-            inspector,
-            reader,
-            remember=ignore_evidence,
-            redactor=Redactor(config.redact_patterns) if config.redact else None,
-        ),
+        queues=queues,
+        sampler=Sampler(queues, stalls, get_status=lambda: None, send=ignore_evidence),
         commander=commander,
         calling=Calling(app),
         audit=audit,

@@ -1,11 +1,12 @@
 """A history in memory for tests of the ingest side: keeps what it is told, refuses when it is told to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from umbel.errors import StoreUnavailable
 from umbel.model.plain import Life
+from umbel.model.queue import QueueSample
 from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, Gap, HistoryWriter, Pruned
@@ -26,6 +27,7 @@ class MemoryHistory(HistoryWriter):
         self.broken = False
         self.fetched = 0
         self.queues: set[str] = set()
+        self.samples: list[QueueSample] = []
 
     def open(self) -> None:
         self._check()
@@ -75,6 +77,10 @@ class MemoryHistory(HistoryWriter):
     def remember_queues(self, names: Collection[str]) -> None:
         self._check()
         self.queues.update(names)
+
+    def write_queue_samples(self, samples: Sequence[QueueSample]) -> None:
+        self._check()
+        self.samples.extend(samples)
 
     def fetch_last_alive(self) -> float | None:
         return None if self.status is None else self.status.time - self.status.lag

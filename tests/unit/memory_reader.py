@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from umbel.model.queue import KnownQueue
+from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Task
 from umbel.model.worker import Worker
@@ -117,6 +117,9 @@ class MemoryReader(HistoryReader):
     def fetch_running(self) -> dict[tuple[str, str], tuple[int, float]]:
         return dict(self.running)
 
+    def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
+        return {}
+
     def fetch_task_types(self) -> list[str]:
         return sorted({task.name for task in self.tasks if task.name})
 
@@ -137,6 +140,11 @@ class MemoryReader(HistoryReader):
             and key.span == span
             and start <= key.start < end
         ]
+
+    def fetch_queue_rollups(
+        self, *, queue: str | None, largest: int, span: int, start: float, end: float
+    ) -> list[QueueBucket]:
+        return []
 
     def fetch_gaps(self, *, limit: int = 100) -> list[Gap]:
         return self.gaps[:limit]

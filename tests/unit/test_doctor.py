@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from umbel.control.doctor import Facts, Finding, examine, report
+from umbel.control.stalls import Stall
 from umbel.model.event import Event
 from umbel.model.liveness import hear
 from umbel.model.worker import Worker, WorkerStatus
@@ -44,6 +45,10 @@ def test_a_sound_cluster_has_no_findings() -> None:
         ("sent-events-off", {"counted": {"task-received": 1}}),
         ("no-result-backend", {"has_backend": False}),
         ("clock-skew", {"workers": [alive(skew=-31.0)]}),
+        (
+            "worker-stalled",
+            {"stalls": [Stall(worker="celery@a", queue="q", since=NOW - 70, evidence="It started none.")]},
+        ),
         ("two-monitors", {"is_standby": True}),
         ("flower-beside", {"flower_beside": True}),
     ],

@@ -278,6 +278,15 @@ HISTORY = (
         help="How long a lost or stopped worker stays in lists and metrics. Its tasks stay in the history.",
     ),
     Option(
+        name="stalled_after",
+        kind=kind.duration(),
+        default=60.0,
+        group=Group.HISTORY,
+        default_text="1m",
+        help="A worker is called stalled when its queue held messages for so long, and it started none though it "
+        "could run more.",
+    ),
+    Option(
         name="purge_offline_workers",
         kind=kind.integer(0),
         default=None,

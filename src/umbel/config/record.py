@@ -67,6 +67,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_tasks: int | None = None
     max_workers: int = 5000
     worker_grace: float = 3600.0
+    stalled_after: float = 60.0
     purge_offline_workers: int | None = None
     search_index: bool = True
     # privacy

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from umbel.control.roster import is_alive
+from umbel.control.stalls import Stall
 from umbel.model.worker import Worker
 
 #: Seconds that tasks may be ahead of their events: a worker gathers events for a moment.
@@ -63,6 +64,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     other_places: Collection[str] = ()
     #: Where we look; "" where the broker has no such places.
     place: str = ""
+    #: Workers that take no tasks though they could, as far as somebody samples the queues.
+    stalls: Collection[Stall] = ()
     #: Flower is installed in our environment.
     flower_beside: bool = False
 
@@ -153,6 +156,23 @@ def _events(facts: Facts) -> Iterable[Finding]:
         )
 
 
+def _stalled(facts: Facts) -> Iterable[Finding]:
+    if facts.stalls:
+        names = [stall.worker for stall in facts.stalls]
+        told = [f"{stall.worker}: {stall.evidence}" for stall in facts.stalls]
+        yield Finding(
+            code="worker-stalled",
+            severity="warning",
+            title=f"{_listed(names)} {_verb(names, 'lives but takes', 'live but take')} no tasks.",
+            evidence=" ".join(told[:_NAMED])
+            + (f" So do {len(told) - _NAMED} more." if told[_NAMED:] else ""),
+            fix="Look into the worker's log for a lost connection or consumer, and restart it, unless it is ending and "
+            "waits for its last tasks. If it comes again, let the connection notice cuts: `socket_keepalive` and "
+            "`health_check_interval` in `broker_transport_options` on Redis, `broker_heartbeat` on RabbitMQ.",
+            workers=names,
+        )
+
+
 def _sent(facts: Facts) -> Iterable[Finding]:
     counted = facts.counted
     if counted and counted.get("task-received") and not counted.get("task-sent"):
@@ -217,7 +237,7 @@ def _company(facts: Facts) -> Iterable[Finding]:
 
 
 _RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
-    _broker, _elsewhere, _exchange, _events, _sent, _results, _clocks, _company,
+    _broker, _elsewhere, _exchange, _events, _stalled, _sent, _results, _clocks, _company,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ Blocking, and bounded by the time-outs of the broker's driver: call in a thread.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import entry_points
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from kombu import Connection
 from umbel.control.doctor import Facts
 from umbel.control.mask import mask_url
 from umbel.control.roster import is_alive
+from umbel.control.stalls import Stall
 from umbel.errors import StoreError
 from umbel.store.base import HistoryReader
 from umbel.store.status import CollectorStatus
@@ -41,6 +42,7 @@ def gather(
     reader: HistoryReader | None,
     status: CollectorStatus | None,
     confs: Mapping[str, Mapping[str, Any]],
+    stalls: Collection[Stall] = (),
 ) -> Facts:
     """The facts of this moment.
 
@@ -48,6 +50,7 @@ def gather(
         reader: The history; None where there is none.
         status: The collector's word; None where none runs.
         confs: Worker -> its answer to `inspect conf`.
+        stalls: What a sampler of the queues found; none where none runs.
     """
     facts = Facts(
         now=now,
@@ -55,6 +58,7 @@ def gather(
         event_exchange=str(app.conf.event_exchange),
         is_standby=status is not None and status.state == "standby",
         confs=confs,
+        stalls=stalls,
         has_backend=bool(app.conf.result_backend) if _is_users(app) else None,
         flower_beside=is_flower_beside(),
     )

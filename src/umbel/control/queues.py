@@ -4,6 +4,7 @@ Every question runs in one of a few threads of its own, so that a broker that do
 readings are shared by all who ask and kept for a moment. Callers wait for the futures.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -64,6 +65,8 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Capabilities
     #: Epoch seconds UTC.
     time: float
+    #: Seconds of CPU that the reading took.
+    cost: float = 0.0
 
 
 class SeenMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +114,8 @@ class Queues:
         self._waiting = 0
         self._reading: Future[Board] | None = None
         self._fresh_until = 0.0
+        #: Monotonic times of the last reading's end, and of when somebody last looked.
+        self._read_at = self._looked_at = -math.inf
 
     @property
     def capabilities(self) -> Capabilities:
@@ -122,14 +127,28 @@ class Queues:
         """End the threads; a question that is under way is left to its own time-out."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def unwatched(self) -> float:
+        """Seconds since somebody last looked at the queues."""
+        return time.monotonic() - self._looked_at
+
     def request(self) -> Future[Board]:
         """All queues, from the last reading while that is fresh. The future never fails for the broker's sake."""
         with self._lock:
-            reading = self._reading
-            if reading is not None and (not reading.done() or time.monotonic() < self._fresh_until):
-                return reading
-            self._reading = self._submit(self._read)
-            return self._reading
+            self._looked_at = time.monotonic()
+            return self._request(self._fresh_until, ask_workers=True)
+
+    def request_unwatched(self, *, max_age: float) -> Future[Board]:
+        """The same for nobody's eyes: a reading of up to `max_age` seconds is as good, and no worker is asked."""
+        with self._lock:
+            return self._request(max(self._fresh_until, self._read_at + max_age), ask_workers=False)
+
+    def _request(self, good_until: float, *, ask_workers: bool) -> Future[Board]:
+        """With the lock held."""
+        reading = self._reading
+        if reading is None or (reading.done() and time.monotonic() >= good_until):
+            reading = self._reading = self._submit(lambda: self._read(ask_workers=ask_workers))
+        return reading
 
     def request_look(self, name: str, *, offset: int, limit: int, unacked: bool) -> Future[Look]:
         """Some of a queue's messages; the future raises BrokerError."""
@@ -149,7 +168,7 @@ class Queues:
         """
         count = self._brokers.purge(name)
         with self._lock:
-            self._fresh_until = 0.0
+            self._fresh_until, self._read_at = 0.0, -math.inf
         return count
 
     def _submit(self, work: Callable[[], _T]) -> Future[_T]:
@@ -165,9 +184,9 @@ class Queues:
         with self._lock:
             self._waiting -= 1
 
-    def _read(self) -> Board:
-        begun, share = time.monotonic(), FRESH_SHARE
-        if not self._brokers.capabilities.consumers:
+    def _read(self, *, ask_workers: bool) -> Board:
+        begun, share, cost = time.monotonic(), FRESH_SHARE, time.thread_time()
+        if ask_workers and not self._brokers.capabilities.consumers:
             self._consumers.ask()
         names = self._names.fetch()
         try:
@@ -179,10 +198,11 @@ class Queues:
         if len(names) == MOST_NAMES:
             reading.problems.append(f"Only the first {MOST_NAMES:,} queues by name are shown.")
         board = self._join(reading, names)
-        spent = time.monotonic() - begun
+        ended = time.monotonic()
         with self._lock:
-            self._fresh_until = time.monotonic() + min(STALE, max(FRESH, share * spent))
-        return board
+            self._read_at = ended
+            self._fresh_until = ended + min(STALE, max(FRESH, share * (ended - begun)))
+        return msgspec.structs.replace(board, cost=time.thread_time() - cost)
 
     def _join(self, reading: Reading, names: dict[str, tuple[Origin, ...]]) -> Board:
         now, can = self._now(), self.capabilities

@@ -27,7 +27,7 @@ from umbel.ingest.kombu_source import KombuSource
 from umbel.ingest.memory import Memory, tune_interpreter
 from umbel.ingest.parent import Command, Reporter, is_news, obey
 from umbel.ingest.pipeline import Pipeline
-from umbel.ingest.queue_names import QueueNames
+from umbel.ingest.queue_notes import QueueNotes
 from umbel.ingest.settings import CollectorSettings, build_app
 from umbel.ingest.source import Source, SourceState
 from umbel.ingest.spool import Spool
@@ -106,7 +106,7 @@ class Collector:
         self._idle_since = 0.0
         self._woken = False
         self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
-        self._queues = QueueNames(store)
+        self._queues = QueueNotes(store)
 
     def stop(self) -> None:
         """End `run` soon. From any thread, or a signal handler."""
@@ -118,8 +118,9 @@ class Collector:
         """From the thread that reads stdin."""
         if self._parts is not None:
             self._parts.judge.take_evidence(command.evidence)
-        self._queues.take(command.queues)
-        self._buffer.wake()
+        self._queues.take(command.queues, command.samples)
+        if not command.samples:  # figures can wait for the next round
+            self._buffer.wake()
 
     def run(self) -> None:
         """Collect until stopped. Broker and store may come and go; both are statuses, not exits.

@@ -14,6 +14,7 @@ import msgspec
 
 from umbel.ingest.bell import Bell
 from umbel.ingest.source import SourceHealth
+from umbel.model.queue import QueueSample
 from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.collector")
@@ -31,6 +32,8 @@ class Command(msgspec.Struct, frozen=True):
     evidence: list[str] = msgspec.field(default_factory=list)
     #: Queues that workers or the broker told of.
     queues: list[str] = msgspec.field(default_factory=list)
+    #: Figures of queues, oldest first.
+    samples: list[QueueSample] = msgspec.field(default_factory=list)
 
 
 def obey(stdin: io.FileIO, take: Callable[[Command], None]) -> None:

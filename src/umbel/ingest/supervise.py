@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
 from umbel.ingest.settings import CollectorSettings
+from umbel.model.queue import QueueSample
 from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.supervise")
@@ -79,16 +80,20 @@ class CollectorProcess:
 
     def send_evidence(self, hostnames: Collection[str]) -> None:
         """Tell the collector that these workers answered an inspect; forgotten when it is not running."""
-        self._send("evidence", hostnames)
+        self._send("evidence", sorted(hostnames))
 
     def send_queues(self, names: Collection[str]) -> None:
         """Tell the collector that these queues are there; forgotten when it is not running."""
-        self._send("queues", names)
+        self._send("queues", sorted(names))
 
-    def _send(self, what: str, names: Collection[str]) -> None:
-        if not names:
+    def send_samples(self, samples: Sequence[QueueSample]) -> None:
+        """Give the collector figures of queues to store; forgotten when it is not running."""
+        self._send("samples", samples)
+
+    def _send(self, what: str, items: Sequence[Any]) -> None:
+        if not items:
             return
-        line = msgspec.json.encode({what: sorted(names)}) + b"\n"
+        line = msgspec.json.encode({what: items}) + b"\n"
         with self._lock:
             process = self._process
             if process is None or process.stdin is None:

@@ -5,7 +5,7 @@ client library's, in registries we own. Blocking.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import isinf
 
 from prometheus_client import (
@@ -18,9 +18,12 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from umbel.control.queues import Board
 from umbel.control.roster import is_alive
+from umbel.control.stalls import Stall
 from umbel.metrics.flower import FlowerFamilies
 from umbel.metrics.own import own_families
+from umbel.metrics.queues import queue_families, stall_families, wait_family
 from umbel.model.worker import Worker, WorkerStatus
 from umbel.store.base import HistoryReader
 from umbel.store.status import CollectorStatus
@@ -31,6 +34,8 @@ class Exposition:
 
     Args:
         bounds: The histogram's upper bounds in seconds, ascending, with or without the infinite one.
+        get_board: The queues as last sampled; None where nothing is sampled.
+        get_stalls: The workers that are stalled.
         limit: Series that families with a task label may have; beyond them task names are summed up.
     """
 
@@ -42,12 +47,16 @@ class Exposition:
         bounds: Sequence[float],
         fetch_listed: Callable[[], list[Worker]],
         *,
+        get_board: Callable[[], Board | None] = lambda: None,
+        get_stalls: Callable[[], Collection[Stall]] = tuple,
         limit: int,
     ) -> None:
         self._reader = reader
         self._fetch_collector = fetch_collector
         self._now = now
         self._fetch_listed = fetch_listed
+        self._get_board = get_board
+        self._get_stalls = get_stalls
         self._limit = limit
         self._lock = threading.Lock()
         self._flower = FlowerFamilies(reader, [bound for bound in bounds if not isinf(bound)], limit=limit)
@@ -61,7 +70,14 @@ class Exposition:
         with self._lock:
             workers = self._fetch_listed()
             families = self._flower.render(workers)
-            own = [*_worker_gauges(workers), *self._own_families()]
+            board = self._get_board()
+            own = [
+                *_worker_gauges(workers),
+                *self._own_families(),
+                *queue_families(board),
+                wait_family(self._reader.fetch_waits()),
+                *stall_families(board, workers, self._get_stalls()),
+            ]
         return [generate_latest(self._process), *families, generate_latest(_Families(own))]
 
     def _own_families(self) -> Iterator[Metric]:

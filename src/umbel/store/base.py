@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from umbel.model.plain import Life
-from umbel.model.queue import KnownQueue
+from umbel.model.queue import KnownQueue, QueueBucket, QueueSample
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Task
 from umbel.model.worker import Worker
@@ -210,6 +210,10 @@ class HistoryWriter(ABC):
         """These queues are there now; those that tasks name are remembered by `write`."""
 
     @abstractmethod
+    def write_queue_samples(self, samples: Sequence[QueueSample]) -> None:
+        """Bring these, in the order of their times, into the time buckets of their queues."""
+
+    @abstractmethod
     def open_gap(self, gap: Gap) -> int:
         """Record a gap; return its id."""
 
@@ -309,6 +313,10 @@ class HistoryReader(ABC):
         """(worker, task) -> run-time histogram for the configured bounds; of all workers or these."""
 
     @abstractmethod
+    def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
+        """(`model.wait.Basis`, task) -> histogram of waits in WAIT_BOUNDS: totals since the history began."""
+
+    @abstractmethod
     def fetch_facets(self) -> list[Facet]:
         """Row counts by state, name and worker; each always equals its filtered list."""
 
@@ -345,6 +353,12 @@ class HistoryReader(ABC):
         self, *, kind: str, label: str | None, span: int, start: float, end: float
     ) -> list[tuple[RollupKey, Rollup]]:
         """Buckets of `span` seconds (60, 3600, 86400) with start <= bucket < end, oldest first."""
+
+    @abstractmethod
+    def fetch_queue_rollups(
+        self, *, queue: str | None, largest: int, span: int, start: float, end: float
+    ) -> list[QueueBucket]:
+        """Buckets of one queue, or of the `largest` that were longest then, as `fetch_rollups` has them."""
 
     @abstractmethod
     def fetch_gaps(self, *, limit: int = 100) -> list[Gap]:

@@ -6,7 +6,7 @@
 import sqlalchemy as sa
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0004"
 
 metadata = sa.MetaData()
 
@@ -145,6 +145,18 @@ runtimes = sa.Table(
     sqlite_with_rowid=False,
 )
 
+#: How long tasks waited until they were started, as `runtimes` has how long they ran.
+waits = sa.Table(
+    "waits",
+    metadata,
+    sa.Column("bounds", sa.Text, primary_key=True),
+    sa.Column("basis", sa.Text, primary_key=True),
+    sa.Column("task", sa.Text, primary_key=True),
+    #: `store.base.Runtimes` as msgpack.
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 rollups = sa.Table(
     "rollups",
     metadata,
@@ -212,6 +224,29 @@ queues = sa.Table(
     sa.Column("last_seen", sa.Double, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+def _figure(name: str) -> list[sa.Column[float]]:
+    """The columns of one of `model.queue.FIGURES`; NULL where nothing was known of it."""
+    stats = [sa.Column(f"{name}_{stat}", sa.Double) for stat in ("last", "min", "max", "mean")]
+    #: The seconds that the mean stands for.
+    return [*stats, sa.Column(f"{name}_seconds", sa.Double, nullable=False)]
+
+
+#: Figures of queues by time buckets, as `rollups` has those of tasks.
+queue_rollups = sa.Table(
+    "queue_rollups",
+    metadata,
+    sa.Column("span", sa.Integer, primary_key=True),
+    sa.Column("queue", sa.Text, primary_key=True),
+    sa.Column("start", sa.BigInteger, primary_key=True),
+    *_figure("messages"),
+    *_figure("unacked"),
+    *_figure("consumers"),
+    *_figure("oldest"),
+    sqlite_with_rowid=False,
+)
+sa.Index("queue_rollups_start", queue_rollups.c.span, queue_rollups.c.start)
 
 task_types = sa.Table(
     "task_types",

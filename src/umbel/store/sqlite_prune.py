@@ -75,6 +75,8 @@ def thin_out(transact: Transact, limits: Limits, *, now: float) -> None:
                 "span = ? AND kind = ? AND start < ?",
                 (span, kind, int(now - age)),
             )
+        keys = "(span, queue, start)"
+        _delete(transact, "queue_rollups", keys, "span = ? AND start < ?", (span, int(now - age)))
     # the newest row stays, for its id is where readers begin
     _delete(transact, "feed", "id", "time < ? AND id < (SELECT max(id) FROM feed)", (now - FEED_AGE,))
     _delete(transact, "queues", "name", "last_seen < ?", (now - QUEUE_AGE,))

@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
-from umbel.model.queue import KnownQueue
+from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.worker import Worker
 from umbel.store.base import HistoryReader, Runtimes
+from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
+from umbel.store.sqlite_waits import WAIT_KEY
 
 #: Feed rows in which changed senders are looked up; beyond them everything is read again.
 MOST_FEED_ROWS = 2000
@@ -25,6 +27,7 @@ WHERE type >= 'task-' AND type < 'task.' {} GROUP BY worker
 """
 _EVENT_TOTALS = "SELECT worker, type, sum(n) FROM counters {} GROUP BY worker, type HAVING sum(n) <> 0"
 _RUNTIMES = "SELECT worker, task, data FROM runtimes WHERE bounds = :bounds {}"
+_WAITS = "SELECT basis, task, data FROM waits WHERE bounds = :bounds ORDER BY basis, task"
 _CHANGED_SENDERS = "SELECT id, workers FROM feed WHERE id > :after ORDER BY id LIMIT :limit"
 _STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
 _QUEUES = "SELECT name, first_seen, last_seen FROM queues ORDER BY name"
@@ -64,6 +67,10 @@ class SQLiteTallies(HistoryReader):
         rows = self._fetch_of(_RUNTIMES, "AND worker", only, bounds=self._bounds)
         return {(worker, task): _decode_runtimes(data) for worker, task, data in rows}
 
+    def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
+        rows = self._fetch_plain(_WAITS, bounds=WAIT_KEY)
+        return {(basis, task): _decode_runtimes(data) for basis, task, data in rows}
+
     def fetch_state_totals(self) -> dict[str, int]:
         return {state: total for state, total in self._fetch_plain(_STATE_TOTALS) if total}
 
@@ -72,6 +79,20 @@ class SQLiteTallies(HistoryReader):
 
     def fetch_queues(self) -> list[KnownQueue]:
         return [KnownQueue(*row) for row in self._fetch_plain(_QUEUES)]
+
+    def fetch_queue_rollups(
+        self, *, queue: str | None, largest: int, span: int, start: float, end: float
+    ) -> list[QueueBucket]:
+        queues = [queue]
+        if queue is None:
+            by = max(span, 3600) if end - start > RANK_BY_HOURS else span
+            values = {"span": by, "start": start // by * by, "end": end, "limit": largest}
+            queues = [name for (name,) in self._fetch_plain(LARGEST, **values)]
+        names = msgspec.json.encode(queues).decode()
+        return [
+            bucket_of(row)
+            for row in self._fetch_plain(BUCKETS, span=span, queues=names, start=start, end=end)
+        ]
 
     def fetch_sent(self, uuids: Collection[str]) -> dict[str, float]:
         return dict(self._fetch_of(_SENT, "AND uuid", uuids)) if uuids else {}

@@ -16,6 +16,7 @@ from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, are_ascii, insert_row, is_steady, update_row
 from umbel.store.sqlite_bulk import insert_rows, update_rows
 from umbel.store.sqlite_queues import QueueBook
+from umbel.store.sqlite_waits import WaitBook
 from umbel.store.totals import rollup_totals, runtime_totals, with_longer_spans
 
 #: A feed row names at most this many tasks.
@@ -54,6 +55,7 @@ class ChunkWriter:
         self._runtimes = runtime_totals(buckets)
         self._types: set[str] = set()
         self.queues = QueueBook()
+        self._waits = WaitBook()
 
     def forget(self) -> None:
         """Drop what was remembered, after a transaction was undone or the file was replaced."""
@@ -61,6 +63,7 @@ class ChunkWriter:
         self._runtimes.forget()
         self._types.clear()
         self.queues.forget()
+        self._waits.forget()
 
     def apply(self, cursor: sqlite3.Cursor, changes: Changes, *, now: float) -> int:
         """Execute everything that `changes` ask for; return the feed id. Raises StaleChange."""
@@ -69,6 +72,8 @@ class ChunkWriter:
         write_facets(cursor, _facet_differences(changes.tasks))
         self._write_types(cursor, changes.tasks)
         self.queues.note_tasks(cursor, changes.tasks, now=now)
+        self._waits.note_workers(changes.workers, changes.workers_removed)
+        self._waits.note_tasks(cursor, changes.tasks)
         _write_workers(cursor, changes.workers, changes.workers_removed)
         _write_counters(cursor, changes.counters)
         self._runtimes.add(cursor, changes.runtimes)

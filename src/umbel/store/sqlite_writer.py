@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from umbel.model.plain import Life
+from umbel.model.queue import QueueSample
 from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store import sqlite_prune
@@ -22,6 +23,7 @@ from umbel.store.retention import Limits
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.sqlite_file import Alive, as_last_held, translated
 from umbel.store.sqlite_owned import OwnedFile
+from umbel.store.sqlite_queue_rollups import write_samples
 from umbel.store.sqlite_write import ChunkWriter, StaleChange
 from umbel.store.status import CollectorStatus
 
@@ -139,6 +141,9 @@ class SQLiteWriter(HistoryWriter):
     def remember_queues(self, names: Collection[str]) -> None:
         with self._file.mutex:
             self._file.transact(lambda cursor: self._chunks.queues.note(cursor, names, now=self._clock()))
+
+    def write_queue_samples(self, samples: Sequence[QueueSample]) -> None:
+        self._file.transact(lambda cursor: write_samples(cursor, samples))
 
     def open_gap(self, gap: Gap) -> int:
         row = (gap.start, gap.end, gap.cause, gap.lossy, gap.detail)

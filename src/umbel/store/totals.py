@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from umbel.model.rollup import SPANS, Rollup, RollupKey
+from umbel.model.wait import WAIT_BOUNDS
 from umbel.store.base import Runtimes
 from umbel.store.sqlite_bulk import insert_rows
 
@@ -97,6 +98,18 @@ def runtime_totals(buckets: tuple[float, ...]) -> Totals[tuple[str, str], Runtim
     return Totals(
         "runtimes",
         ("bounds", "worker", "task"),
+        key_values=lambda key: (bounds, *key),
+        decode=msgspec.msgpack.Decoder(Runtimes).decode,
+        merge=_merge_runtimes,
+    )
+
+
+def wait_totals() -> Totals[tuple[str, str], Runtimes]:
+    """Histograms of waits by (basis, task)."""
+    bounds = bounds_key(WAIT_BOUNDS)
+    return Totals(
+        "waits",
+        ("bounds", "basis", "task"),
         key_values=lambda key: (bounds, *key),
         decode=msgspec.msgpack.Decoder(Runtimes).decode,
         merge=_merge_runtimes,

@@ -97,16 +97,7 @@ class V1:
 
     async def list_rollups(self, request: Request) -> Response:
         asked = query.decode(request.query_params, query.RollupQuery)
-        end = query.decode_moment(asked.end, "end")
-        end = self._deps.now() if end is None else end
-        start = query.decode_moment(asked.start, "start")
-        start = end - 3600 if start is None else start
-        if (end - start) / asked.span > query.MAX_BUCKETS:
-            raise Refused(
-                400,
-                f"At most {query.MAX_BUCKETS} buckets fit between start and end.",
-                parameter="start",
-            )
+        start, end = query.decode_bounds(asked, self._deps.now())
         if asked.kind == "all" and asked.label is not None:
             raise Refused(400, "Buckets of all tasks have no label.", parameter="label")
         return await _answer(lambda: self._list_rollups(asked, start, end))
@@ -152,6 +143,7 @@ class V1:
                 for hostname, answers in deps.inspector.get_workers().items()
                 if isinstance(answers.get("conf"), dict)
             },
+            stalls=deps.sampler.stalls,
         )
         return schema.FindingList(items=examine(facts))
 

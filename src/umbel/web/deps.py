@@ -13,6 +13,7 @@ from umbel.control.calling import Calling
 from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
+from umbel.control.sampler import Sampler
 from umbel.model.redact import Redactor
 from umbel.store.audit import AuditLog
 from umbel.store.base import HistoryReader
@@ -28,6 +29,7 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     status: Callable[[], CollectorStatus | None]
     inspector: Inspector
     queues: Queues
+    sampler: Sampler
     commander: Commander
     calling: Calling
     audit: AuditLog

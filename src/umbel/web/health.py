@@ -35,7 +35,8 @@ class Health:
         self._present = present
         self._exposition = Exposition(
             deps.reader, present.fetch_collector, deps.now, deps.config.task_runtime_metric_buckets,
-            present.fetch_listed, limit=deps.config.metrics_max_series,
+            present.fetch_listed, get_board=deps.sampler.get_board, get_stalls=lambda: deps.sampler.stalls,
+            limit=deps.config.metrics_max_series,
         )  # fmt: skip
         self._scrape: asyncio.Future[tuple[list[bytes], str]] | None = None
 

@@ -131,6 +131,10 @@ OPERATIONS = (
         answers=(schema.GapList,), query=query.GapQuery,
     ),
     Operation(
+        path="/queue-rollups", name="listQueueRollups", summary="Lengths of queues by time bucket",
+        answers=(queue_schema.QueueRollupList,), query=query.QueueRollupQuery,
+    ),
+    Operation(
         path="/queues", name="listQueues", summary="Every known queue with its figures",
         answers=(queue_schema.QueueList,),
     ),

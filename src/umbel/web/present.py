@@ -2,7 +2,7 @@
 
 import msgspec
 
-from umbel.control.roster import grace_of
+from umbel.control.roster import grace_of, is_alive
 from umbel.errors import StoreError
 from umbel.metrics.readiness import STATUS_FRESH, reasons_not_ready
 from umbel.model.worker import Worker
@@ -34,7 +34,11 @@ class Present:
     def fetch_workers(self) -> schema.WorkerList:
         """Listed workers with counters and totals."""
         running = self._deps.reader.fetch_running_totals()
-        items = [row.out(running.get(row.worker.hostname, 0)) for row in self.fetch_rows()]
+        stalled = {stall.worker: stall.evidence for stall in self._deps.sampler.stalls}
+        items = []
+        for row in self.fetch_rows():
+            name = row.worker.hostname
+            items.append(row.out(running.get(name, 0), stalled.get(name) if is_alive(row.worker) else None))
         return schema.WorkerList(items=items, totals=worker_totals(items))
 
     def fetch_facets(self, *, name: str | None = None, worker: str | None = None) -> schema.Facets:

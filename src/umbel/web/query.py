@@ -35,6 +35,13 @@ class NoQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """This operation takes no parameters."""
 
 
+#: The width of time buckets.
+Span = Annotated[
+    int,
+    Meta(description="Width in seconds.", extra_json_schema={"enum": [60, 3600, 86400]}),
+]
+
+
 class TaskListQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which tasks, in which order. Filters are combined with AND."""
 
@@ -83,13 +90,19 @@ class RollupQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     label: Annotated[
         str | None, Meta(description="One task name or host name; each of them when absent.")
     ] = None
-    span: Annotated[
-        int,
-        Meta(
-            description="Width in seconds.",
-            extra_json_schema={"enum": [60, 3600, 86400]},
-        ),
-    ] = 60
+    span: Span = 60
+    start: Moment | None = None
+    end: Moment | None = None
+
+
+class QueueRollupQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which time buckets of queues. The default is the last hour in minutes, of the five that were longest then."""
+
+    queue: Annotated[str | None, Meta(description="One queue's name; the longest queues when absent.")] = None
+    largest: Annotated[
+        int, Meta(ge=1, le=50, description="How many queues, those that were longest in this time.")
+    ] = 5
+    span: Span = 60
     start: Moment | None = None
     end: Moment | None = None
 
@@ -173,6 +186,21 @@ def parameters_of(kind: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
     (_,), components = msgspec.json.schema_components([kind])
     properties: dict[str, dict[str, Any]] = components[kind.__name__]["properties"]
     return properties
+
+
+def decode_bounds(asked: RollupQuery | QueueRollupQuery, now: float) -> tuple[float, float]:
+    """From when to when time buckets are asked for, epoch seconds UTC. Raises Refused (400)."""
+    end = decode_moment(asked.end, "end")
+    end = now if end is None else end
+    start = decode_moment(asked.start, "start")
+    start = end - 3600 if start is None else start
+    queues = asked.largest if isinstance(asked, QueueRollupQuery) and asked.queue is None else 1
+    if queues * (end - start) / asked.span > MAX_BUCKETS:
+        of_each = f" of {queues} queues" if queues > 1 else ""
+        raise Refused(
+            400, f"At most {MAX_BUCKETS} buckets{of_each} fit between start and end.", parameter="start"
+        )
+    return start, end
 
 
 def decode_moment(value: str | None, parameter: str) -> float | None:

@@ -93,6 +93,37 @@ class QueueDetail(QueueOut, kw_only=True):
     time: float
 
 
+class SpreadOut(msgspec.Struct, kw_only=True):
+    """One figure within a time bucket."""
+
+    last: float
+    min: float
+    max: float
+    #: Weighed by time.
+    mean: float
+
+
+class QueueRollupOut(msgspec.Struct, kw_only=True):
+    """A queue within a time bucket. Null: nothing was known of that then; it was not 0."""
+
+    queue: str
+    start: int
+    #: Ready and unacked where both are known, else what is ready.
+    messages: SpreadOut | None
+    unacked: SpreadOut | None
+    consumers: SpreadOut | None
+    #: Seconds that the oldest waiting message waits, at least.
+    oldest: SpreadOut | None
+
+
+class QueueRollupList(msgspec.Struct, kw_only=True):
+    """Time buckets, oldest first. In a time without buckets nothing was sampled."""
+
+    #: Bucket width in seconds.
+    span: int
+    items: list[QueueRollupOut]
+
+
 class MessageOut(msgspec.Struct, kw_only=True):
     """A message in a queue. Null is not told by the message."""
 

@@ -36,6 +36,7 @@ class QueuesV1:
             "listQueues": self.list_queues,
             "getQueue": self.get_queue,
             "listMessages": self.list_messages,
+            "listQueueRollups": self.list_rollups,
         }
 
     async def list_queues(self, request: Request) -> Response:
@@ -77,6 +78,20 @@ class QueuesV1:
         if look.total == 0:
             await self._check_known(name)
         return await run_sync(lambda: _json(_messages_out(name, look)))
+
+    async def list_rollups(self, request: Request) -> Response:
+        asked = query.decode(request.query_params, query.QueueRollupQuery)
+        start, end = query.decode_bounds(asked, self._deps.now())
+        return await run_sync(lambda: _json(self._list_rollups(asked, start, end)))
+
+    def _list_rollups(
+        self, asked: query.QueueRollupQuery, start: float, end: float
+    ) -> queue_schema.QueueRollupList:
+        rows = self._deps.reader.fetch_queue_rollups(
+            queue=asked.queue, largest=asked.largest, span=asked.span, start=start, end=end
+        )
+        items = msgspec.convert(rows, list[queue_schema.QueueRollupOut], from_attributes=True)
+        return queue_schema.QueueRollupList(span=asked.span, items=items)
 
     async def _check_known(self, name: str) -> QueueState:
         state = (await self._board()).queues.get(name)

@@ -51,6 +51,8 @@ class WorkerOut(msgspec.Struct, kw_only=True):
     #: Seconds that the worker's clock is ahead of the monitor's; null until known.
     skew: float | None
     clock: int
+    #: What it was seen by that the worker lives but takes no tasks; null where that is not so, or nobody samples.
+    stalled: str | None
 
 
 class WorkerTotals(msgspec.Struct, kw_only=True):

@@ -86,8 +86,10 @@ def worker_totals(items: list[schema.WorkerOut]) -> schema.WorkerTotals:
     )
 
 
-def worker_out(worker: Worker, counts: Mapping[str, int], running: int) -> schema.WorkerOut:
-    """One row. `counts` are totals by event type, `running` the tasks STARTED there."""
+def worker_out(
+    worker: Worker, counts: Mapping[str, int], running: int, stalled: str | None
+) -> schema.WorkerOut:
+    """One row. `counts` are totals by event type, `running` the tasks STARTED there, `stalled` a stall's evidence."""
     software = " ".join(part for part in (worker.sw_ident, worker.sw_ver, worker.sw_sys) if part)
     return schema.WorkerOut(
         hostname=worker.hostname,
@@ -107,6 +109,7 @@ def worker_out(worker: Worker, counts: Mapping[str, int], running: int) -> schem
         software=software or None,
         skew=worker.skew,
         clock=worker.clock,
+        stalled=stalled,
     )
 
 

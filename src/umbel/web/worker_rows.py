@@ -34,10 +34,10 @@ class WorkerRow:
             self._flower = dumps(_flower_row(self.worker, self.counts))
         return self._flower
 
-    def out(self, running: int) -> schema.WorkerOut:
-        """The row of the v1 API; `running` are the tasks STARTED there now."""
-        if self._out is None or self._running != running:
-            self._out = worker_out(self.worker, self.counts, running)
+    def out(self, running: int, stalled: str | None) -> schema.WorkerOut:
+        """The row of the v1 API; `running` are the tasks STARTED there now, `stalled` the evidence of a stall."""
+        if self._out is None or (self._running, self._out.stalled) != (running, stalled):
+            self._out = worker_out(self.worker, self.counts, running, stalled)
             self._running = running
         return self._out
 

@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { type Bucket, boundsOf, columnsOf, RANGES, rangeOf, sumOf, tickTexts } from "./monitor";
+import {
+  type Bucket,
+  boundsOf,
+  columnsOf,
+  peaksOf,
+  type QueueBucket,
+  queueColumnsOf,
+  RANGES,
+  rangeOf,
+  sumOf,
+  tickTexts,
+} from "./monitor";
 
 function bucket(start: number, known: Partial<Bucket> = {}): Bucket {
   return {
@@ -62,4 +73,38 @@ it("writes the date where it changes, and only the date where ticks are days", (
   ]);
   expect(tickTexts([evening], 1800, "Europe/Berlin")).toEqual(["00:00\n11-26"]);
   expect(tickTexts([evening, evening + 86_400], 86_400, "UTC")).toEqual(["11-25", "11-26"]);
+});
+
+describe("lengths of queues", () => {
+  function length(queue: string, start: number, max: number | null): QueueBucket {
+    const messages = max === null ? null : { last: 0, min: 0, max, mean: max / 2 };
+    return { queue, start, messages, unacked: null, consumers: null, oldest: null };
+  }
+  const rows = [
+    length("a", 0, 2),
+    length("b", 0, 9),
+    length("a", 60, null),
+    length("b", 120, 1),
+    length("c", 0, null),
+  ];
+
+  it("are told from the longest queue down, unknown ones last", () => {
+    expect(peaksOf(rows)).toEqual([
+      { queue: "b", peak: 9 },
+      { queue: "a", peak: 2 },
+      { queue: "c", peak: null },
+    ]);
+  });
+
+  it("have holes where nothing is known, not zeros", () => {
+    const lines = ["a", "b"].map((queue) => ({
+      queue,
+      figureOf: ({ messages }: QueueBucket) => messages?.max,
+    }));
+    expect(queueColumnsOf(rows, lines, { start: 0, end: 180 }, 60)).toEqual([
+      [0, 60, 120],
+      [2, null, null],
+      [9, null, 1],
+    ]);
+  });
 });

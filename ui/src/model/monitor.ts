@@ -17,6 +17,25 @@ export interface Bucket {
   waitP95: number | null;
 }
 
+/** One figure within a bucket. */
+export interface Spread {
+  last: number;
+  min: number;
+  max: number;
+  mean: number;
+}
+
+/** A queue within a bucket; null: nothing was known of that then. */
+export interface QueueBucket {
+  queue: string;
+  start: number;
+  messages: Spread | null;
+  unacked: Spread | null;
+  consumers: Spread | null;
+  /** Seconds. */
+  oldest: Spread | null;
+}
+
 export interface Range {
   id: string;
   label: string;
@@ -61,6 +80,40 @@ export function columnsOf<K extends keyof Bucket>(
   const starts: number[] = [];
   for (let start = bounds.start; start < bounds.end; start += span) starts.push(start);
   const columns = names.map((name) => starts.map((start) => byStart.get(start)?.[name] ?? absent));
+  return [starts, ...columns];
+}
+
+/** Queues with the most that ever lay in each, the longest first; null where that is not known. */
+export function peaksOf(buckets: readonly QueueBucket[]): { queue: string; peak: number | null }[] {
+  const peaks = new Map<string, number | null>();
+  for (const { queue, messages } of buckets) {
+    const peak = peaks.get(queue) ?? null;
+    peaks.set(queue, messages === null ? peak : Math.max(messages.max, peak ?? 0));
+  }
+  return [...peaks]
+    .map(([queue, peak]) => ({ queue, peak }))
+    .sort((a, b) => (b.peak ?? -1) - (a.peak ?? -1) || (a.queue < b.queue ? -1 : 1));
+}
+
+export interface Line {
+  queue: string;
+  figureOf: (bucket: QueueBucket) => number | null | undefined;
+}
+
+/** A column for each line over all buckets from start to end: where none is stored, nothing is known. */
+export function queueColumnsOf(
+  buckets: readonly QueueBucket[],
+  lines: readonly Line[],
+  bounds: { start: number; end: number },
+  span: number,
+): [number[], ...(number | null)[][]] {
+  const starts: number[] = [];
+  for (let start = bounds.start; start < bounds.end; start += span) starts.push(start);
+  const columns = lines.map(({ queue, figureOf }) => {
+    const own = buckets.filter((bucket) => bucket.queue === queue);
+    const byStart = new Map(own.map((bucket) => [bucket.start, figureOf(bucket) ?? null]));
+    return starts.map((start) => byStart.get(start) ?? null);
+  });
   return [starts, ...columns];
 }
 

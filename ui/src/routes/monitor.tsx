@@ -6,10 +6,11 @@ export interface MonitorSearch {
   range?: string;
   task?: string;
   worker?: string;
+  queue?: string;
 }
 
 function validateSearch(raw: Record<string, unknown>): MonitorSearch {
-  const keys = ["range", "task", "worker"] as const;
+  const keys = ["range", "task", "worker", "queue"] as const;
   return Object.fromEntries(keys.map((key) => [key, textOf(raw, key)]));
 }
 

@@ -5,14 +5,15 @@ import { useMemo } from "react";
 import { Failure } from "../components/feedback/Failure";
 import { Chart, type Series } from "../components/monitor/Chart";
 import { Panel } from "../components/monitor/Panel";
+import { QueueLengths } from "../components/monitor/QueueLengths";
 import { useNow, useTimeDisplay } from "../hooks/timeDisplay";
 import { useNarrow } from "../hooks/useNarrow";
 import { useTitle } from "../hooks/useTitle";
-import { type Bucket, boundsOf, columnsOf, RANGES, rangeOf, sumOf } from "../model/monitor";
+import { type Bucket, boundsOf, columnsOf, RANGES, type Range, rangeOf, sumOf } from "../model/monitor";
 import { formatCount } from "../model/number";
 import { formatDuration } from "../model/time";
 import { ApiError } from "../services/client";
-import { bucketsQuery, gapsQuery, namesQuery } from "../services/queries";
+import { bucketsQuery, gapsQuery, namesQuery, queueNamesQuery } from "../services/queries";
 import page from "../styles/page.module.css";
 import type { MonitorSearch } from "./monitor";
 
@@ -96,6 +97,7 @@ export function Monitor() {
           >
             <Chart {...common} data={data.waits} series={WAIT_SERIES} format={formatDuration} />
           </Panel>
+          <Queues search={search} range={range} />
           {gaps.some((gap) => gap.start < bounds.end && (gap.end ?? bounds.end) > bounds.start) ? (
             <p className={page.subtle}>Shaded: events may have been missed then.</p>
           ) : null}
@@ -120,10 +122,8 @@ function outcomeText(rows: readonly Bucket[]): string {
 function Head(props: { search: MonitorSearch }) {
   const { search } = props;
   const { data: names } = useQuery(namesQuery);
-  const navigate = useNavigate();
   const isNarrow = useNarrow();
-  const set = (change: MonitorSearch) =>
-    void navigate({ to: ".", search: (old: MonitorSearch) => ({ ...old, ...change }), replace: true });
+  const set = useChange();
   return (
     <div className={page.head}>
       <h1>Monitor</h1>
@@ -153,8 +153,48 @@ function Head(props: { search: MonitorSearch }) {
   );
 }
 
+/** The lengths of the longest queues, or of one. */
+function Queues(props: { search: MonitorSearch; range: Range }) {
+  const { search, range } = props;
+  const { data: queues } = useQuery(queueNamesQuery);
+  const set = useChange();
+  return (
+    <Panel
+      title="Queue lengths"
+      summary={
+        search.queue ? `of ${search.queue}` : `the most that lay in the longest queues in each ${range.per}`
+      }
+      aside={
+        <NameSelect
+          label="Queue"
+          all="Longest queues"
+          names={queues}
+          value={search.queue}
+          onChange={(queue) => set({ queue })}
+        />
+      }
+    >
+      <QueueLengths queue={search.queue} range={range} />
+    </Panel>
+  );
+}
+
+/** Changes the address, and with it what is shown. */
+function useChange(): (change: MonitorSearch) => void {
+  const navigate = useNavigate();
+  return (change) =>
+    void navigate({
+      to: ".",
+      search: (old: MonitorSearch) => ({ ...old, ...change }),
+      replace: true,
+      resetScroll: false,
+    });
+}
+
 function NameSelect(props: {
   label: string;
+  /** What is shown when none is chosen, unless "All …s". */
+  all?: string;
   names: string[] | undefined;
   value: string | undefined;
   onChange: (name: string | undefined) => void;
@@ -163,7 +203,7 @@ function NameSelect(props: {
   return (
     <Select
       aria-label={props.label}
-      placeholder={`All ${props.label.toLowerCase()}s`}
+      placeholder={props.all ?? `All ${props.label.toLowerCase()}s`}
       size="xs"
       searchable
       clearable

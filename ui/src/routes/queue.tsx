@@ -7,6 +7,7 @@ import { Pills } from "../components/Pills";
 import { Messages } from "../components/queues/Messages";
 import { Problems } from "../components/queues/Problems";
 import { QueueFacts, QueueNumbers } from "../components/queues/QueueFacts";
+import { QueueHistory } from "../components/queues/QueueHistory";
 import { Section } from "../components/task/Section";
 import { Pager } from "../components/tasks/Pager";
 import { useTitle } from "../hooks/useTitle";
@@ -26,6 +27,8 @@ interface QueueSearch {
   held?: string;
   page?: string;
   limit?: string;
+  /** Of the graph. */
+  range?: string;
   autorefresh?: string;
 }
 
@@ -34,14 +37,16 @@ export const queueRoute = createRoute({
   path: "/queue/$",
   validateSearch: (raw): QueueSearch =>
     Object.fromEntries(
-      (["held", "page", "limit", "autorefresh"] as const).map((key) => [key, textOf(raw, key)]),
+      (["held", "page", "limit", "range", "autorefresh"] as const).map((key) => [key, textOf(raw, key)]),
     ),
   component: QueuePage,
 });
 
 function QueuePage() {
   const { _splat: name = "" } = queueRoute.useParams();
-  const { autorefresh } = queueRoute.useSearch();
+  const search = queueRoute.useSearch();
+  const { autorefresh } = search;
+  const navigate = useNavigate();
   const pace = useBrokerPace(autorefresh);
   const queue = useQuery({ ...queueQuery(name), refetchInterval: pace });
   useTitle(name);
@@ -69,6 +74,19 @@ function QueuePage() {
       <Problems problems={queue.data.problems} />
       <div className={detail.grid}>
         <div className={detail.column}>
+          <QueueHistory
+            queue={queue.data.name}
+            range={search.range}
+            onRange={(range) =>
+              void navigate({
+                to: "/queue/$",
+                params: { _splat: name },
+                search: { ...search, range },
+                replace: true,
+                resetScroll: false,
+              })
+            }
+          />
           <Contents queue={queue.data} pace={pace} />
         </div>
         <div className={detail.column}>

@@ -1,7 +1,7 @@
 import { keepPreviousData, type QueryClient, queryOptions } from "@tanstack/react-query";
 import type { AuditPage, AuditQuery, Revocation } from "../model/command";
 import type { Inspection, WorkerControl } from "../model/inspection";
-import type { Bucket } from "../model/monitor";
+import type { Bucket, QueueBucket } from "../model/monitor";
 import type { MessagePage, QueueDetail, QueueList } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
 import type { StateCount, TaskDetail, TaskPage, TaskQuery } from "../model/task";
@@ -13,6 +13,7 @@ import {
   gapFrom,
   inspectionFrom,
   messagePageFrom,
+  queueBucketFrom,
   queueDetailFrom,
   queueListFrom,
   revocationFrom,
@@ -132,6 +133,27 @@ export function bucketsQuery(query: BucketQuery) {
   });
 }
 
+export interface QueueBucketQuery {
+  /** Absent: the queues that were longest. */
+  queue: string | undefined;
+  span: number;
+  start: number;
+  end: number;
+}
+
+/** The same of queues. */
+export function queueBucketsQuery(query: QueueBucketQuery) {
+  return queryOptions<QueueBucket[]>({
+    queryKey: [...KEYS.buckets, "queues", query],
+    queryFn: async ({ signal }) =>
+      (await fetchJson<Wire["QueueRollupList"]>("queue-rollups", { ...query }, signal)).items.map(
+        queueBucketFrom,
+      ),
+    placeholderData: keepPreviousData,
+    refetchInterval: query.span === 60 ? 10_000 : 60_000,
+  });
+}
+
 /** Names of tasks and workers that are stored, for choosing one. */
 export const namesQuery = queryOptions<{ tasks: string[]; workers: string[] }>({
   queryKey: ["names"],
@@ -146,6 +168,14 @@ export const namesQuery = queryOptions<{ tasks: string[]; workers: string[] }>({
   },
   staleTime: 30_000,
 });
+/** Names of the queues that are known, for choosing one. */
+export const queueNamesQuery = queryOptions<string[]>({
+  queryKey: ["queue-names"],
+  queryFn: async ({ signal }) =>
+    (await fetchJson<Wire["QueueList"]>("queues", {}, signal)).items.map(({ name }) => name),
+  staleTime: 60_000,
+});
+
 /** ms between two looks at the broker; a hidden tab does not look. */
 export const BROKER_PACE = 5_000;
 

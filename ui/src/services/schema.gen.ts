@@ -363,6 +363,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/queue-rollups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lengths of queues by time bucket */
+        get: operations["listQueueRollups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -922,6 +939,26 @@ export interface components {
             columns: components["schemas"]["QueueColumns"];
         };
         /**
+         * QueueRollupList
+         * @description Time buckets, oldest first. In a time without buckets nothing was sampled.
+         */
+        QueueRollupList: {
+            span: number;
+            items: components["schemas"]["QueueRollupOut"][];
+        };
+        /**
+         * QueueRollupOut
+         * @description A queue within a time bucket. Null: nothing was known of that then; it was not 0.
+         */
+        QueueRollupOut: {
+            queue: string;
+            start: number;
+            messages: components["schemas"]["SpreadOut"] | null;
+            unacked: components["schemas"]["SpreadOut"] | null;
+            consumers: components["schemas"]["SpreadOut"] | null;
+            oldest: components["schemas"]["SpreadOut"] | null;
+        };
+        /**
          * RateLimit
          * @description How often a task is started.
          */
@@ -1017,6 +1054,16 @@ export interface components {
             status: components["schemas"]["Status"];
             workers: components["schemas"]["WorkerList"];
             facets: components["schemas"]["FacetCount"][];
+        };
+        /**
+         * SpreadOut
+         * @description One figure within a time bucket.
+         */
+        SpreadOut: {
+            last: number;
+            min: number;
+            max: number;
+            mean: number;
         };
         /**
          * Status
@@ -1229,6 +1276,7 @@ export interface components {
             software: string | null;
             skew: number | null;
             clock: number;
+            stalled: string | null;
         };
         /**
          * WorkerSaid
@@ -2188,6 +2236,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GapList"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    listQueueRollups: {
+        parameters: {
+            query?: {
+                /** @description One queue's name; the longest queues when absent. */
+                queue?: string;
+                /** @description How many queues, those that were longest in this time. */
+                largest?: number;
+                /** @description Width in seconds. */
+                span?: 60 | 3600 | 86400;
+                /** @description Epoch seconds, or ISO 8601 (UTC where it has no offset). */
+                start?: string;
+                /** @description Epoch seconds, or ISO 8601 (UTC where it has no offset). */
+                end?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lengths of queues by time bucket */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueRollupList"];
                 };
             };
             400: components["responses"]["Refused400"];

@@ -1,6 +1,6 @@
 import type { AuditPage, AuditRow, CommandAnswer, Revocation } from "../model/command";
 import type { Inspection, WorkerControl } from "../model/inspection";
-import type { Bucket } from "../model/monitor";
+import type { Bucket, QueueBucket } from "../model/monitor";
 import type { MessagePage, Queue, QueueDetail, QueueList, QueueMessage } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
 import type { Attempt, StateCount, Task, TaskDetail, TaskPage } from "../model/task";
@@ -89,6 +89,10 @@ export function gapFrom(wire: Wire["GapOut"]): Gap {
 }
 
 export function bucketFrom(wire: Wire["RollupOut"]): Bucket {
+  return camelKeys(wire);
+}
+
+export function queueBucketFrom(wire: Wire["QueueRollupOut"]): QueueBucket {
   return camelKeys(wire);
 }
 
