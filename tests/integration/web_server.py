@@ -55,6 +55,7 @@ def make_deps(
 ) -> Deps:  # fmt: skip
     """What the composition root would hand over; `settings` are options of `Config`."""
     config = Config(**{"task_runtime_metric_buckets": (*BUCKETS, math.inf), **settings})
+    redactor = Redactor(config.redact_patterns) if config.redact else None
     app = app or Celery("test", broker="memory://", set_as_current=False)
     switchboard = switchboard or Switchboard(app)
     inspector = inspector or Inspector(
@@ -66,13 +67,8 @@ def make_deps(
         grace=3600.0, redactor=Redactor(),
     )  # fmt: skip
     queues = queues or Queues(
-        app,
-        make_inspector(app, config.broker_api),
-        inspector,
-        reader,
-        remember=ignore_evidence,
-        redactor=Redactor(config.redact_patterns) if config.redact else None,
-    )
+        app, make_inspector(app, config.broker_api), inspector, reader, remember=ignore_evidence, redactor=redactor
+    )  # fmt: skip
     stalls = StallWatch(reader, inspector.get_workers, after=config.stalled_after)
     return Deps(
         config=config,
@@ -84,7 +80,7 @@ def make_deps(
         commander=commander,
         calling=Calling(app),
         audit=audit,
-        redactor=Redactor(config.redact_patterns) if config.redact else None,
+        redactor=redactor,
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,
         broker="redis://:**@localhost:6379/0",
