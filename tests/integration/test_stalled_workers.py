@@ -25,6 +25,7 @@ def rows(umbel: UmbelServer) -> dict[str, Any]:
 
 
 # 20 s: three workers start, and a time passes in which nothing may happen
+@pytest.mark.prove
 @pytest.mark.timeout(120)
 def test_a_worker_whose_connection_hangs_is_found_and_others_are_not(
     redis_url: str, umbel_server: UmbelFactory, celery_worker: WorkerFactory

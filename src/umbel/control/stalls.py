@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from umbel.control.consumers import consumed
+from umbel.control.consumers import consumed as queues_of
 from umbel.control.inspect import Answers
 from umbel.control.queues import Board, QueueState
 from umbel.control.roster import is_alive
@@ -78,7 +78,7 @@ class StallWatch:
         consumed = {
             worker.hostname: (worker, queues)
             for worker in self._reader.fetch_workers(answers.keys())
-            if is_alive(worker) and (queues := self._waiting.keys() & consumed(answers[worker.hostname]))
+            if is_alive(worker) and (queues := self._waiting.keys() & queues_of(answers[worker.hostname]))
         }
         self._note_starts([worker for worker, _ in consumed.values()], board.time)
         late = [name for name, quiet in self._quiet.items() if board.time - quiet.since >= self._after]
