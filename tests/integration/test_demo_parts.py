@@ -15,7 +15,7 @@ import pytest
 from umbel.demo import broker as demo_broker
 from umbel.demo.broker import start_broker, wait_until_ready
 from umbel.demo.process import Child, stop_all
-from umbel.demo.run import StopSignals, find_port, make_environment, show_host
+from umbel.demo.run import StopSignals, find_port, is_loopback, make_environment, show_host
 from umbel.errors import UmbelError
 
 
@@ -172,3 +172,18 @@ def test_the_next_free_port_is_taken_and_a_foreign_address_refused() -> None:
 )
 def test_the_address_shown_is_one_that_can_be_opened(address: str, shown: str) -> None:
     assert show_host(address) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "alone"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("", False),
+        ("host.example", False),
+    ],
+)
+def test_commands_are_open_only_where_nobody_else_reaches_the_demo(address: str, alone: bool) -> None:
+    assert is_loopback(address) is alone

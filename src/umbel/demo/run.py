@@ -4,6 +4,7 @@ Owns the temporary folder and every process in it; leaves neither behind. `cli` 
 """
 
 import contextlib
+import ipaddress
 import os
 import selectors
 import shutil
@@ -116,6 +117,9 @@ class Demo:
         chosen = find_port(address, port)
         if port not in (chosen, 0):
             say(f"Port {port} is taken, so the page will be on port {chosen}.")
+        if is_loopback(address):
+            # the shop is there to be played with, and nobody else reaches it
+            self._environment["FLOWER_UNAUTHENTICATED_API"] = "true"
         broker = start_broker(self._folder, self._environment)
         self._broker = broker.child
         if broker.child:
@@ -223,6 +227,13 @@ def make_environment(folder: Path) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(folder), own.get("PYTHONPATH"))))
     shop = {"PYTHONPATH": path, "UMBEL_DEMO_SETTINGS": SETTINGS_MODULE, "PYTHONUNBUFFERED": "1"}
     return {**own, **shop, "TMPDIR": str(folder)}  # a killed worker leaves its temporary files behind
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches what listens on `address`."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(address).is_loopback
+    return address == "localhost"
 
 
 def find_port(address: str, wanted: int) -> int:

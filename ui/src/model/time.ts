@@ -58,7 +58,7 @@ const two = (value: number): string => String(value).padStart(2, "0");
 
 /** A duration: 12 ms, 4.21 s, 1m 05s, 1h 02m 03s, 3d 04h. */
 export function formatDuration(seconds: number): string {
-  if (seconds < 0) return `−${formatDuration(-seconds)}`;
+  if (seconds <= -0.001) return `−${formatDuration(-seconds)}`;
   if (seconds < 0.001) return seconds === 0 ? "0 ms" : "< 1 ms";
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.995) return `${seconds.toFixed(2)} s`;
