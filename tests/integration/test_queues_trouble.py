@@ -97,7 +97,7 @@ def test_a_redis_that_hangs_is_told_and_holds_nobody_up(umbel_server: UmbelFacto
         wait_for(lambda: umbel.get("/api/v1/queues/celery").json()["ready"] == 2, 10.0)
         server.freeze()
         try:
-            board = wait_for(lambda: board_with(umbel, "can't be read"), 20.0)
+            board = wait_for(lambda: board_with(umbel, "The broker's queues can't be read"), 20.0)
             assert [queue["ready"] for queue in board["items"]] == [None]
             assert board["items"][0]["columns"]["ready"] == "unknown"
             assert umbel.get("/broker").status == 200
