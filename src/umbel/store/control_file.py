@@ -113,9 +113,10 @@ class ControlFile:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """One process at a time opens the file; the lock file also shows that damaged content was ours."""
-        # not yet: a lock file of our own would make a foreign file look like ours
-        if inspect(self.path, CONTROL_ID) is Content.FOREIGN:
-            raise StoreRefused(f"{self.path} is not a file of Umbel; it was left alone: choose another --db")
+        # not yet: a lock file of our own would make a foreign file look like ours; where there is one already, another
+        # process may be making the file, which does not bear our mark from its first byte on
+        if not Path(f"{self.path}.lock").exists():
+            self._refuse_foreign(inspect(self.path, CONTROL_ID))
         descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         until = time.monotonic() + BUSY_TIMEOUT
         try:
@@ -131,8 +132,13 @@ class ControlFile:
         finally:
             os.close(descriptor)
 
+    def _refuse_foreign(self, content: Content) -> None:
+        if content is Content.FOREIGN:
+            raise StoreRefused(f"{self.path} is not a file of Umbel; it was left alone: choose another --db")
+
     def _open_or_replace(self) -> None:
         content = inspect(self.path, CONTROL_ID)
+        self._refuse_foreign(content)
         try:
             if content is Content.DAMAGED or (content is Content.OURS and is_cut(self.path)):
                 raise Damaged("it is cut short or overwritten")
