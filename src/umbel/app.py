@@ -15,7 +15,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from celery import Celery
 
@@ -290,15 +289,14 @@ def doctor(config: Config, app: Celery) -> int:
         switchboard, timeout=config.inspect_timeout, fetch_workers=lambda: [], on_evidence=lambda _: None
     )
     switchboard.start()
-    confs: dict[str, Mapping[str, Any]] = {}
     try:
         inspector.refresh()
-        confs = {name: told["conf"] for name, told in inspector.get_workers().items() if "conf" in told}
     except InspectError as error:
         logger.debug("Nobody could be asked: %s", error)
     finally:
         inspector.stop()
         switchboard.stop()
+    confs = inspector.get_confs()
     with ExitStack() as stack:
         place = stack.enter_context(history(config, app))
         reader = status = None

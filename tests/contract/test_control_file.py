@@ -1,9 +1,11 @@
 """`control.sqlite3` and the audit in it: kept apart from the history, never lost, never taken from somebody else."""
 
+import fcntl
 import multiprocessing
 import os
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -191,3 +193,33 @@ def test_several_processes_make_and_write_it_at_once(path: Path) -> None:
     assert len({row.id for row in rows}) == 100
     assert not list(path.parent.glob("*.damaged-*"))
     assert os.path.exists(f"{path}.lock")
+
+
+def test_a_file_that_another_process_is_making_is_waited_for(path: Path) -> None:
+    """Its first pages are a database without our mark; whoever makes it holds the lock until they are ours."""
+    lock = Path(f"{path}.lock")
+    with lock.open("w") as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with sqlite3.connect(path) as half:
+            half.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        half.close()
+        opening = pool.submit(ControlFile(path).open)
+        with pytest.raises(TimeoutError):
+            opening.result(0.3)
+        # the other process went on: what lies there now is whole
+        ControlFile(whole := path.with_name("whole.sqlite3")).open()
+        os.replace(whole, path)
+        fcntl.flock(held, fcntl.LOCK_UN)
+        opening.result(10)
+    make_audit(path).begin(ANN, action="revoke", target="t", parameters={})
+
+
+def test_a_foreign_file_is_refused_though_a_lock_lies_beside_it(path: Path) -> None:
+    with sqlite3.connect(path) as foreign:
+        foreign.execute("CREATE TABLE theirs (x)")
+    foreign.close()
+    before = path.read_bytes()
+    Path(f"{path}.lock").touch()
+    with pytest.raises(StoreRefused):
+        ControlFile(path).open()
+    assert path.read_bytes() == before

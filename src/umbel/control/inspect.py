@@ -131,6 +131,12 @@ class Inspector:
         with self._lock:
             return dict(self._cache.get(hostname, {}))
 
+    def get_confs(self) -> dict[str, dict[str, Any]]:
+        """The settings that workers changed, by hostname; without those that did not tell."""
+        with self._lock:
+            told = {hostname: answers.get("conf") for hostname, answers in self._cache.items()}
+        return {hostname: conf for hostname, conf in told.items() if isinstance(conf, dict)}
+
     def get_hostnames(self) -> frozenset[str]:
         """The workers that have answered."""
         with self._lock:

@@ -138,11 +138,7 @@ class V1:
             now=deps.now(),
             reader=deps.reader,
             status=self._present.fetch_collector(),
-            confs={
-                hostname: answers["conf"]
-                for hostname, answers in deps.inspector.get_workers().items()
-                if isinstance(answers.get("conf"), dict)
-            },
+            confs=deps.inspector.get_confs(),
             stalls=deps.sampler.stalls,
         )
         return schema.FindingList(items=examine(facts))

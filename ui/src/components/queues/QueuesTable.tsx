@@ -1,40 +1,26 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, useRef } from "react";
+import { memo } from "react";
 import { formatCount } from "../../model/number";
 import { type Capabilities, type Queue, sumQueues } from "../../model/queue";
 import { QueueLink } from "../Links";
+import { useDrawnRows } from "../table/drawnRows";
 import { SortHeader } from "../table/SortHeader";
 import table from "../table/Table.module.css";
 import { Unknown } from "../time/Time";
 import { type FigureColumn, figuresOf } from "./columns";
 import { Figure, IdleSince, OldestAge, queueCount } from "./QueueFigures";
 import classes from "./QueuesTable.module.css";
-import { type QueuesView, useQueueRows, VIRTUAL_FROM } from "./queueRows";
-
-/** px; as --row-height in styles/tokens.css. */
-const ROW_HEIGHT = 34;
+import { type QueuesView, useQueueRows } from "./queueRows";
 
 /** Every queue with its figures; searched and sorted here, drawn only as far as it is in view. */
 export function QueuesTable(props: QueuesView) {
   const { capabilities: can, sort, onSort } = props;
   const shown = useQueueRows(props);
-  const scroll = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({
-    count: shown.length,
-    getScrollElement: () => scroll.current,
-    estimateSize: () => ROW_HEIGHT,
-    overscan: 12,
-    enabled: shown.length >= VIRTUAL_FROM,
-  });
-  const items = virtual.getVirtualItems();
-  const visible = shown.length < VIRTUAL_FROM ? shown : items.flatMap(({ index }) => shown[index] ?? []);
-  const above = items[0]?.start ?? 0;
-  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const { ref, visible, above, below } = useDrawnRows(shown);
   const figures = figuresOf(can);
   const width = figures.length + 1 + Number(can.idleSince) + Number(can.oldest);
   return (
     <div className={table.panel}>
-      <div ref={scroll} className={`${table.scroll} ${classes.scroll}`}>
+      <div ref={ref} className={`${table.scroll} ${classes.scroll}`}>
         <table className={`${table.table} ${classes.queues}`} aria-rowcount={shown.length + 2}>
           <thead>
             <tr>

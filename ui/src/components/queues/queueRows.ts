@@ -11,9 +11,6 @@ export interface QueuesView {
   onSort: (sort: string) => void;
 }
 
-/** Up to here every row is in the document, so that the browser's own search finds it. */
-export const VIRTUAL_FROM = 150;
-
 const FIELDS = ["name", "messages", "ready", "unacked", "consumers", "idleSince", "oldestAge"] as const;
 
 /** The queues that match the search, in order: unknown last, ties by name. */

@@ -98,16 +98,7 @@ function GrowForm(props: { onGrow: (n: number) => void; onShrink: (n: number) =>
   const isGood = Number.isInteger(n) && n >= 1 && n <= 1000;
   return (
     <div className={classes.form}>
-      <NumberInput
-        className={classes.number}
-        size="sm"
-        label="Processes"
-        min={1}
-        max={1000}
-        allowDecimal={false}
-        value={text}
-        onChange={setText}
-      />
+      <Count label="Processes" min={1} max={1000} value={text} onChange={setText} />
       <Button variant="default" disabled={!isGood} onClick={() => props.onGrow(n)}>
         Grow
       </Button>
@@ -125,29 +116,22 @@ function ScaleForm(props: { bounds: Record<string, number>; onApply: (min: numbe
   const isGood = min !== "" && max !== "" && low <= high && high >= 1;
   return (
     <div className={classes.form}>
-      <NumberInput
-        className={classes.number}
-        size="sm"
-        label="Least"
-        min={0}
-        max={10_000}
-        allowDecimal={false}
-        value={min}
-        onChange={setMin}
-      />
-      <NumberInput
-        className={classes.number}
-        size="sm"
-        label="Most"
-        min={1}
-        max={10_000}
-        allowDecimal={false}
-        value={max}
-        onChange={setMax}
-      />
+      <Count label="Least" min={0} max={10_000} value={min} onChange={setMin} />
+      <Count label="Most" min={1} max={10_000} value={max} onChange={setMax} />
       <Button variant="default" disabled={!isGood} onClick={() => props.onApply(low, high)}>
         Set bounds
       </Button>
     </div>
   );
+}
+
+/** A field for a whole number of processes. */
+function Count(props: {
+  label: string;
+  min: number;
+  max: number;
+  value: string | number;
+  onChange: (value: string | number) => void;
+}) {
+  return <NumberInput className={classes.number} size="sm" allowDecimal={false} {...props} />;
 }

@@ -1,34 +1,19 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useRef } from "react";
 import { sumWorkers } from "../../model/worker";
+import { useDrawnRows } from "../table/drawnRows";
 import { SortHeader } from "../table/SortHeader";
 import table from "../table/Table.module.css";
 import { COUNT_COLUMNS } from "./columns";
 import { TotalsRow, WorkerRow } from "./WorkerRow";
 import classes from "./WorkersTable.module.css";
-import { useWorkerRows, VIRTUAL_FROM, type WorkersView } from "./workerRows";
-
-/** px; as --row-height in styles/tokens.css. */
-const ROW_HEIGHT = 34;
+import { useWorkerRows, type WorkersView } from "./workerRows";
 
 /** Every worker with its counters; searched, filtered and sorted here, drawn only as far as it is in view. */
 export function WorkersTable(props: WorkersView) {
   const shown = useWorkerRows(props);
-  const scroll = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({
-    count: shown.length,
-    getScrollElement: () => scroll.current,
-    estimateSize: () => ROW_HEIGHT,
-    overscan: 12,
-    enabled: shown.length >= VIRTUAL_FROM,
-  });
-  const items = virtual.getVirtualItems();
-  const visible = shown.length < VIRTUAL_FROM ? shown : items.flatMap(({ index }) => shown[index] ?? []);
-  const above = items[0]?.start ?? 0;
-  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const { ref, visible, above, below } = useDrawnRows(shown);
   return (
     <div className={table.panel}>
-      <div ref={scroll} className={`${table.scroll} ${classes.scroll}`}>
+      <div ref={ref} className={`${table.scroll} ${classes.scroll}`}>
         <table className={`${table.table} ${classes.workers}`} aria-rowcount={shown.length + 2}>
           <thead>
             <tr>

@@ -23,9 +23,6 @@ export interface WorkersView {
   onSort: (sort: string) => void;
 }
 
-/** Up to here every row is in the document, so that the browser's own search finds it. */
-export const VIRTUAL_FROM = 150;
-
 const features = tableFeatures({
   columnFilteringFeature,
   globalFilteringFeature,
