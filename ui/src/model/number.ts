@@ -22,3 +22,8 @@ export function formatBytes(bytes: number): string {
   }
   return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
 }
+
+/** A count, or a mean of counts: 1,234 or 0.4. */
+export function formatAmount(value: number): string {
+  return Number.isInteger(value) || value >= 100 ? formatCount(Math.round(value)) : value.toFixed(1);
+}

@@ -11,7 +11,6 @@ import { useNarrow } from "../hooks/useNarrow";
 import { useTitle } from "../hooks/useTitle";
 import { type Bucket, boundsOf, columnsOf, RANGES, type Range, rangeOf, sumOf } from "../model/monitor";
 import { formatCount } from "../model/number";
-import { formatDuration } from "../model/time";
 import { ApiError } from "../services/client";
 import { bucketsQuery, gapsQuery, namesQuery, queueNamesQuery } from "../services/queries";
 import page from "../styles/page.module.css";
@@ -86,16 +85,16 @@ export function Monitor() {
             title={`Outcomes per ${range.per}`}
             summary={`${outcomeText(rows)}; the last ${range.per} is not over`}
           >
-            <Chart {...common} data={data.outcomes} series={data.outcomeSeries} format={formatCount} area />
+            <Chart {...common} data={data.outcomes} series={data.outcomeSeries} unit="count" area />
           </Panel>
           <Panel title="Task time" summary="how long tasks that succeeded ran">
-            <Chart {...common} data={data.runtimes} series={RUNTIME_SERIES} format={formatDuration} />
+            <Chart {...common} data={data.runtimes} series={RUNTIME_SERIES} unit="seconds" />
           </Panel>
           <Panel
             title="Waiting"
             summary="from a worker's receipt to the start, without tasks that have an ETA"
           >
-            <Chart {...common} data={data.waits} series={WAIT_SERIES} format={formatDuration} />
+            <Chart {...common} data={data.waits} series={WAIT_SERIES} unit="seconds" />
           </Panel>
           <Queues search={search} range={range} />
           {gaps.some((gap) => gap.start < bounds.end && (gap.end ?? bounds.end) > bounds.start) ? (

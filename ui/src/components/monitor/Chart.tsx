@@ -2,8 +2,9 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { tickTexts } from "../../model/monitor";
+import { formatAmount } from "../../model/number";
 import type { Gap } from "../../model/status";
-import { momentOf } from "../../model/time";
+import { formatDuration, momentOf } from "../../model/time";
 import classes from "./Chart.module.css";
 
 export interface Series {
@@ -19,12 +20,21 @@ export interface ChartProps {
   zone: string;
   /** Intervals in which events may have been missed: shaded. */
   gaps: Gap[];
-  format: (value: number) => string;
+  unit: keyof typeof UNITS;
   /** Draw counts as areas down to 0, times as lines. */
   area?: boolean;
 }
 
 const HEIGHT = 200;
+
+/** Steps of an axis of counts: there is no half a task. */
+const WHOLE = [1, 2, 5]
+  .flatMap((step) => Array.from({ length: 10 }, (_, power) => step * 10 ** power))
+  .sort((a, b) => a - b);
+const UNITS = {
+  count: { format: formatAmount, incrs: WHOLE },
+  seconds: { format: formatDuration, incrs: undefined },
+} as const;
 
 /** One graph over time, with the values at the pointer in its legend. */
 export function Chart(props: ChartProps) {
@@ -54,7 +64,7 @@ export function Chart(props: ChartProps) {
       made.destroy();
       plot.current = null;
     };
-  }, [shape, props.zone, props.area]);
+  }, [shape, props.zone, props.area, props.unit]);
 
   useEffect(() => {
     plot.current?.setData(props.data);
@@ -72,7 +82,8 @@ function optionsOf(props: () => ChartProps, box: HTMLElement): uPlot.Options {
     ticks: { show: false },
     font: "12px Inter Variable, sans-serif",
   };
-  const { series, zone, area } = props();
+  const { series, zone, area, unit } = props();
+  const { format, incrs } = UNITS[unit];
   return {
     width: box.clientWidth || 600,
     height: HEIGHT,
@@ -80,7 +91,7 @@ function optionsOf(props: () => ChartProps, box: HTMLElement): uPlot.Options {
     scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },
     axes: [
       { ...axis, values: (_, splits, __, ___, step) => tickTexts(splits, step, props().zone) },
-      { ...axis, size: 64, values: (_, splits) => splits.map((value) => props().format(value)) },
+      { ...axis, size: 64, incrs, values: (_, splits) => splits.map(format) },
     ],
     series: [
       { value: (_, seconds) => (seconds === null ? "" : momentText(seconds, props().zone)) },
@@ -92,7 +103,7 @@ function optionsOf(props: () => ChartProps, box: HTMLElement): uPlot.Options {
         points: { show: false },
         spanGaps: false,
         paths: area ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
-        value: (_: uPlot, value: number | null) => (value === null ? "–" : props().format(value)),
+        value: (_: uPlot, value: number | null) => (value === null ? "–" : format(value)),
       })),
     ],
     cursor: { y: false, points: { size: 6 } },

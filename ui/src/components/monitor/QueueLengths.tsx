@@ -9,7 +9,6 @@ import {
   queueColumnsOf,
   type Range,
 } from "../../model/monitor";
-import { formatCount } from "../../model/number";
 import { queueBucketsQuery } from "../../services/queries";
 import page from "../../styles/page.module.css";
 import { Chart, type Series } from "./Chart";
@@ -36,7 +35,7 @@ export function QueueLengths(props: { queue: string | undefined; range: Range })
       </p>
     );
   if (rows.length === 0) return <p className={page.subtle}>Nothing was sampled in this time.</p>;
-  return <Chart data={data} series={series} zone={zone} gaps={[]} format={formatCount} />;
+  return <Chart data={data} series={series} zone={zone} gaps={[]} unit="count" />;
 }
 
 type Drawn = { lines: Line[]; series: Series[] };
