@@ -137,11 +137,15 @@ def rabbitmq_url(rabbitmq_server: RabbitServer) -> Iterator[str]:
 
 @pytest.fixture
 def celery_worker() -> Iterator[WorkerFactory]:
-    """Return a function that starts a `CeleryWorker` and waits for it; all end with the test."""
+    """Return a function that starts a `CeleryWorker` and waits for it; all are killed at the end of the test."""
     with ExitStack() as stack:
 
         def make(broker: str, **options: Any) -> CeleryWorker:
-            return stack.enter_context(CeleryWorker(broker, **options))
+            worker = stack.enter_context(CeleryWorker(broker, **options))
+            stack.callback(
+                worker.stop, gently=False
+            )  # a farewell takes two seconds, and nobody hears it any more
+            return worker
 
         yield make
 

@@ -41,11 +41,13 @@ def run(
         colour: Coloured log lines are wanted.
         notices: Further warnings for the log.
     Returns:
-        The exit code: the body's, or 1.
+        The exit code: the body's, 1, or a shell's 130 after a Ctrl-C that nothing else took.
     """
     try:
         config, app = prepare(words, given=given, quiet=quiet, colour=colour, notices=notices)
         return verb(config, app)
+    except KeyboardInterrupt:
+        return 130
     except UmbelError as error:
         logger.debug("The start failed.", exc_info=True)
         sys.stderr.write(f"umbel: {error}\n")

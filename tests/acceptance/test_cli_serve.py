@@ -76,7 +76,17 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
+#: What they lead to is in `tests/unit/test_start.py`.
+LONG = {"celery umbel -A app -b URL", "python -m umbel"}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, id=name, marks=[pytest.mark.prove] if name in LONG else [])
+        for name, form in FORMS.items()
+    ],
+)
 def test_every_form_serves_the_same(
     form: list[str], redis_url: str, umbel_server: UmbelFactory, project: Path
 ) -> None:
@@ -129,7 +139,10 @@ def test_quiet_before_the_command_leaves_the_banner_out(redis_url: str, project:
         server.close()
 
 
-@pytest.mark.parametrize("options", [["--broker_ca_certs={ca}"], ["--broker_ssl_verify=no"]])
+@pytest.mark.parametrize(
+    "options",
+    [["--broker_ca_certs={ca}"], pytest.param(["--broker_ssl_verify=no"], marks=pytest.mark.prove)],
+)
 def test_a_broker_that_speaks_tls_is_watched_without_an_application(
     options: list[str], umbel_server: UmbelFactory
 ) -> None:

@@ -1,4 +1,7 @@
-"""What was stored survives a kill of the monitor, and every sum equals its rows: a sample of `make prove`."""
+"""What was stored survives a kill of the monitor, and every sum equals its rows: a sample of `make prove`.
+
+RabbitMQ, here and in the other samples, is left to the proofs where a sample on Redis shows the same code at work.
+"""
 
 import pytest
 
@@ -8,7 +11,7 @@ from tests.prove.stage import Broker
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("broker", ["redis", pytest.param("rabbitmq", marks=pytest.mark.prove)])
 def test_what_was_stored_survives_a_kill_and_equals_the_truth(broker: Broker) -> None:
     outcome = run_durability(broker, tasks=300, rate=30, kills=1, down=1.0, workers=1)
     check(outcome)

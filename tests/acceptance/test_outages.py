@@ -7,7 +7,7 @@ from tests.prove.stage import Broker
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("broker", ["redis", pytest.param("rabbitmq", marks=pytest.mark.prove)])
 def test_events_resume_after_a_restart_of_the_broker_and_the_gap_is_listed(broker: Broker) -> None:
     outcome = run_outages(broker, [("restart", 1.0)])
     assert outcome.outages[0].resumed is not None

@@ -1,16 +1,17 @@
-"""A stop that was asked for ends the monitor soon, with exit code 0, whatever it waits for."""
+"""A stop that was asked for ends the monitor soon and in order, whatever it waits for."""
 
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 
 from tests.conftest import UmbelFactory
-from tests.servers import RedisServer
+from tests.servers import RedisServer, UmbelServer, wait_for
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.prove)])
 def test_a_stop_does_not_wait_for_a_broker_that_does_not_answer(
     umbel_server: UmbelFactory, number: signal.Signals
 ) -> None:
@@ -24,3 +25,13 @@ def test_a_stop_does_not_wait_for_a_broker_that_does_not_answer(
         assert server.wait(25) == 0
         assert "Traceback" not in server.log()
         broker.thaw()
+
+
+def test_ctrl_c_during_the_start_shows_no_traceback(redis_url: str) -> None:
+    with UmbelServer(redis_url).launch() as server:
+        wait_for(lambda: "Visit me at" in server.log(), 30)  # the collector has just been started
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGINT)
+        assert server.wait(25) in (0, 130)
+        assert "Traceback" not in server.log()
+        assert "KeyboardInterrupt" not in server.log()

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from tests.compat.allowances import read_allowances
 from tests.compat.cases import list_cases
-from tests.compat.cluster import Cluster
+from tests.compat.cluster import Broker
 from tests.compat.commands import list_commands
+from tests.compat.comparison import run_comparison
 from tests.compat.report import DOCUMENT, write_document
-from tests.compat.settle import add_late_worker, lose_workers, wait_for_all_events
-from tests.compat.verdict import run_cases
 
 
 def main() -> int:
@@ -21,31 +20,21 @@ def main() -> int:
     parser.add_argument(
         "--candidate", choices=("umbel", "flower"), default="umbel", help="what Flower is compared with"
     )
+    parser.add_argument("--broker", choices=("redis", "rabbitmq"), default="redis")
     parser.add_argument("--only", default="*", help="glob over case names")
     parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.name}, without comparing")
     chosen = parser.parse_args()
     if chosen.write:
         write_document([*list_cases(), *list_commands()], read_allowances())
         return 0
-    return compare_by_hand(chosen.candidate, chosen.only)
+    return compare_by_hand(chosen.candidate, chosen.only, chosen.broker)
 
 
-def compare_by_hand(candidate: str, only: str) -> int:
+def compare_by_hand(candidate: str, only: str, broker: Broker) -> int:
     """Run the cases that fit `only`; return 1 when there is a deviation."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="umbel-compat-") as folder:
-        cluster = Cluster(Path(folder), candidate)
-        try:
-            cluster.start()
-            lose_workers(cluster)
-            ids = cluster.send_tasks()
-            wait_for_all_events(cluster, ids)
-            allowances = read_allowances() if candidate == "umbel" else ()
-            outcomes = run_cases(cluster, ids, allowances, only)
-            add_late_worker(cluster)
-            outcomes += run_cases(cluster, ids, allowances, only, list_commands())
-        finally:
-            cluster.stop()
+        outcomes = run_comparison(Path(folder), broker=broker, candidate=candidate, only=only)
     bad = [outcome for outcome in outcomes if outcome.deviations]
     for outcome in bad:
         print(f"{outcome.case.endpoint} | {outcome.case.parameter} | {outcome.case.name}")

@@ -1,11 +1,10 @@
-"""One Redis, two prefork workers, and a Flower and a candidate per variant, there before the first task.
+"""One broker, two prefork workers, and a Flower and a candidate per variant, there before the first task.
 
 Everything runs in a temporary folder as child processes of their own group; `stop` ends them all.
 """
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -13,11 +12,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from tests.compat.flower_install import fetch_flower_python
+from tests.servers import RabbitServer, RedisServer
 from umbel.demo.process import Child, stop_all
+
+Broker = Literal["redis", "rabbitmq"]
 
 #: Basic-auth users of the variant `basic`.
 USERS = ("anna:s3cret", "bert:pass word")
@@ -64,23 +68,27 @@ class Monitor:
 class Cluster:
     """Starts and stops the whole comparison; `pairs` are (Flower, candidate) by variant."""
 
-    def __init__(self, folder: Path, candidate: str = "umbel") -> None:
+    def __init__(self, folder: Path, candidate: str = "umbel", broker: Broker = "redis") -> None:
         self._folder = folder
         self._candidate = candidate
+        self._broker = broker
+        self._servers = ExitStack()
         self._children: list[Child] = []
         self._workers: list[int] = []
         self._passing: dict[str, Child] = {}
         self.url = ""
+        self._results = ""
+        self._options: list[str] = []
         self.pairs: dict[str, tuple[Monitor, Monitor]] = {}
 
     def start(self) -> None:
-        """Start Redis, then every monitor, wait until all answer and have asked for workers, then those."""
-        port = find_free_port()
-        server = shutil.which("redis-server") or shutil.which("valkey-server")
-        assert server, "the comparison needs redis-server or valkey-server"
-        self._start("redis", [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""])
-        self.url = f"redis://127.0.0.1:{port}/0"
-        wait_until(lambda: accepts(port), 10, "redis")
+        """Start the servers, then every monitor, wait until all answer and have asked for workers, then those."""
+        redis = self._servers.enter_context(RedisServer())
+        self.url, self._results = redis.url_of(0), redis.url_of(1)
+        if self._broker == "rabbitmq":
+            rabbitmq = self._servers.enter_context(RabbitServer(management=True))
+            self.url = rabbitmq.url
+            self._options = [f"--broker_api={rabbitmq.management_url}"]
         for variant in VARIANTS:
             pair = self._start_monitor("flower", variant, 0), self._start_monitor(self._candidate, variant, 1)
             self.pairs[variant] = pair
@@ -101,7 +109,7 @@ class Cluster:
 
     def send_farewells(self) -> None:
         """Have each worker of `GONE` do a task."""
-        self._send("farewell", self.url, *(f"z-{name}" for name in GONE))
+        self._send("farewell", *(f"z-{name}" for name in GONE))
 
     def end_passing_workers(self) -> None:
         """End each worker of `GONE` in its way."""
@@ -120,26 +128,27 @@ class Cluster:
     def send_tasks(self) -> dict[str, str]:
         """Send all the tasks; return their ids by the names that `cases` use."""
         sent = self._folder / "ids.json"
-        self._send("all", self.url, str(sent), *map(str, self._workers))
+        self._send("all", str(sent), *map(str, self._workers))
         ids: dict[str, str] = json.loads(sent.read_text())
         return ids
 
     def _send(self, *arguments: str) -> None:
-        child = self._start("traffic", [sys.executable, "-m", "tests.compat.traffic", *arguments])
+        command = [sys.executable, "-m", "tests.compat.traffic", self.url, self._results, *arguments]
+        child = self._start("traffic", command)
         if not child.wait(time.monotonic() + 180) or child.fetch_exit_code():
             raise RuntimeError("\n".join(child.read_last_lines(30)))
 
     def stop(self) -> None:
-        """End every process, Redis last; workers that hold tasks don't end by themselves."""
-        stop_all(self._children[1:], patience=2)
-        stop_all(self._children[:1], patience=2)
+        """End every process, servers last; workers that hold tasks don't end by themselves."""
+        stop_all(self._children, patience=2)
+        self._servers.close()
 
     def read_log(self, monitor: Monitor) -> str:
         """Return the end of a monitor's log, for messages of failed tests."""
         return "\n".join(monitor.child.read_last_lines(30))
 
     def _celery_arguments(self) -> list[str]:
-        return ["-q", "-A", "sample_app", "-b", self.url, "--result-backend", self.url.replace("/0", "/1")]
+        return ["-q", "-A", "sample_app", "-b", self.url, "--result-backend", self._results]
 
     def _start_monitor(self, kind: str, variant: str, number: int) -> Monitor:
         """Both get the same command line, but for the interpreter."""
@@ -147,6 +156,7 @@ class Cluster:
         port = find_free_port()
         name = f"{variant}-{kind}-{number}"
         options = [f"--port={port}", "--address=127.0.0.1", f"--db={self._folder / name}.history"]
+        options += self._options
         chosen = VARIANTS[variant]
         command = [python, "-m", "celery", *self._celery_arguments(), "flower", *options, *chosen.options]
         return Monitor(kind, variant, port, self._start(name, command, chosen.environment))
@@ -191,12 +201,6 @@ def wait_until(condition: object, seconds: float, what: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds} s")
         time.sleep(0.1)
-
-
-def accepts(port: int) -> bool:
-    """Tell whether something listens on `port`."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def has_asked(flower: Monitor) -> bool:

@@ -27,19 +27,17 @@ PATIENCE = 60.0
 
 
 class Producer:
-    """Sends the tasks of one run through `url`; `ids` maps the names that `cases` use to task ids.
+    """Sends the tasks of one run through `broker`; `ids` maps the names that `cases` use to task ids.
 
     The workers, whose process ids are `workers`, are stopped while a task is sent. Its task-sent event is then
     always the first: Flower's answer to the other order depends on who was faster.
     """
 
-    def __init__(self, url: str, workers: Sequence[int]) -> None:
-        shop.app.conf.update(
-            broker_url=url, result_backend=url.replace("/0", "/1"), task_send_sent_event=True
-        )
+    def __init__(self, broker: str, backend: str, workers: Sequence[int]) -> None:
+        shop.app.conf.update(broker_url=broker, result_backend=backend, task_send_sent_event=True)
         self.ids: dict[str, str] = {}
         self._workers = workers
-        self._quiet = Celery("quiet", broker=url, backend=url.replace("/0", "/1"))
+        self._quiet = Celery("quiet", broker=broker, backend=backend)
 
     def send_all(self) -> None:
         """Send every kind of task and wait until each has come as far as it will."""
@@ -132,21 +130,23 @@ class Producer:
         wait_until(lambda: stopped.state == "REVOKED", PATIENCE, "terminated")
 
 
-def send_farewells(url: str, queues: Sequence[str]) -> None:
+def send_farewells(broker: str, backend: str, queues: Sequence[str]) -> None:
     """Have the worker of each queue do one task; none of them is sent with an event."""
-    shop.app.conf.update(broker_url=url, result_backend=url.replace("/0", "/1"))
+    shop.app.conf.update(broker_url=broker, result_backend=backend)
     for queue in queues:
         shop.add.apply_async((1, 1), queue=queue).get(timeout=60)
 
 
 def main() -> None:
-    """Arguments: `all`, broker, file for {name: task id}, worker processes; or `farewell`, broker, queues."""
-    if sys.argv[1] == "farewell":
-        send_farewells(sys.argv[2], sys.argv[3:])
+    """Arguments: broker, result backend, then `all`, file for {name: task id}, workers' pids; or `farewell`, queues."""
+    broker, backend, what, *more = sys.argv[1:]
+    if what == "farewell":
+        send_farewells(broker, backend, more)
         return
-    producer = Producer(sys.argv[2], [int(pid) for pid in sys.argv[4:]])
+    sent, *workers = more
+    producer = Producer(broker, backend, [int(pid) for pid in workers])
     producer.send_all()
-    Path(sys.argv[3]).write_text(json.dumps(producer.ids))
+    Path(sent).write_text(json.dumps(producer.ids))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The migrations build the very tables that `store.schema` and `store.control_schema` describe."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from tests.contract.teller import BUCKETS
-from umbel.store.control_file import CONTROL_ID, SCRIPTS, ControlFile
-from umbel.store.control_schema import CONTROL_VERSION, control_metadata
-from umbel.store.migrate import HISTORY_SCRIPTS
+from umbel.store.control_file import CONTROL_ID, ControlFile
+from umbel.store.control_schema import CONTROL
+from umbel.store.migrate import Schema, create, upgrade
 from umbel.store.retention import Limits
-from umbel.store.schema import SCHEMA_VERSION, metadata
+from umbel.store.schema import HISTORY
 from umbel.store.sqlite_file import APPLICATION_ID
 from umbel.store.sqlite_writer import SQLiteWriter
 
@@ -34,39 +36,56 @@ def made_control(path: Path) -> sa.Engine:
     return sa.create_engine(f"sqlite:///{path}")
 
 
-EACH = pytest.mark.parametrize(
-    ("make", "described"),
-    [(made_history, metadata), (made_control, control_metadata)],
-    ids=["history", "control"],
-)
+EACH = pytest.mark.parametrize("schema", [HISTORY, CONTROL], ids=["history", "control"])
 
 
 @EACH
-def test_migrations_and_tables_agree(tmp_path: Path, make: Make, described: sa.MetaData) -> None:
-    with make(tmp_path / "h.sqlite3").connect() as connection:
+def test_migrations_and_tables_agree(schema: Schema) -> None:
+    with sa.create_engine("sqlite://").begin() as connection:
+        upgrade(connection, schema)
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, described) == []
+        assert compare_metadata(context, schema.tables) == []
 
 
 @EACH
-def test_migrations_write_the_same_sql_as_the_tables(
-    tmp_path: Path, make: Make, described: sa.MetaData
-) -> None:
-    engine = sa.create_engine("sqlite://")
-    described.create_all(engine)
-    dump = sa.text("SELECT name, sql FROM sqlite_schema WHERE name <> 'alembic_version' AND sql NOT NULL")
-    with make(tmp_path / "h.sqlite3").connect() as made, engine.connect() as expected:
-        assert set(made.execute(dump).fetchall()) == set(expected.execute(dump).fetchall())
+def test_a_new_file_is_as_all_migrations_would_make_it(schema: Schema) -> None:
+    dump = sa.text("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+    version = sa.text("SELECT version_num FROM alembic_version")
+    with (
+        sa.create_engine("sqlite://").begin() as migrated,
+        sa.create_engine("sqlite://").begin() as created,
+    ):
+        upgrade(migrated, schema)
+        create(created, schema)
+        for question in (dump, version):
+            answers = [connection.execute(question).fetchall() for connection in (migrated, created)]
+            assert set(answers[0]) == set(answers[1])
+            assert answers[0]
+        assert count_rows(migrated, schema) == count_rows(created, schema)
 
 
-@pytest.mark.parametrize(
-    ("scripts", "newest"), [(HISTORY_SCRIPTS, SCHEMA_VERSION), (SCRIPTS, CONTROL_VERSION)]
-)
-def test_the_newest_migration_is_the_version_we_know(scripts: str, newest: str) -> None:
+def count_rows(connection: sa.Connection, schema: Schema) -> dict[str, int | None]:
+    return {
+        name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar()
+        for name, table in schema.tables.tables.items()
+    }
+
+
+@EACH
+def test_the_newest_migration_is_the_version_we_know(schema: Schema) -> None:
     config = Config()
-    config.set_main_option("script_location", scripts)
+    config.set_main_option("script_location", schema.scripts)
     config.set_main_option("path_separator", "os")
-    assert ScriptDirectory.from_config(config).get_heads() == [newest]
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.version]
+
+
+def test_a_new_file_needs_no_alembic(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys; from umbel.store.control_file import ControlFile;"
+        f"ControlFile(pathlib.Path({str(tmp_path / 'control')!r})).open(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_history_of_the_first_schema_remembers_the_queues_of_its_tasks(tmp_path: Path) -> None:

@@ -16,10 +16,16 @@ from benchmarks.subject import Subject
 pytestmark = pytest.mark.timeout(180)
 
 
-def test_every_question_gets_its_rows_from_a_built_history(tmp_path: Path) -> None:
+def test_a_monitor_is_measured_and_every_question_gets_its_rows_from_a_built_history(tmp_path: Path) -> None:
     build(tmp_path / "history", 6_000, end=time.time())
     with Run(Setting("umbel"), history=tmp_path) as run:
-        asker = Asker(run.subject.port)
+        subject: Subject = run.subject
+        subject.wait_until_quiet(120)
+        assert subject.measure_cpu() > 0
+        assert subject.measure_memory() > 20e6
+        assert subject.measure_files() > 0
+        assert len(subject.walk_processes()) >= 2, "the collector is a process of its own"
+        asker = Asker(subject.port)
         for question in TASK_QUESTIONS:
             asker.ask(question)
             assert asker.wrong == 0, question.name
@@ -30,6 +36,7 @@ def test_every_question_gets_its_rows_from_a_built_history(tmp_path: Path) -> No
         assert 1_900 < measurement.events < 2_100, "what the history held before does not count"
 
 
+@pytest.mark.prove
 def test_rows_are_as_sent_after_a_kill() -> None:
     with Run(Setting("umbel"), sampled=10) as run:
         run.wait_until_visible(run.send_burst(3_000))
@@ -52,13 +59,3 @@ def test_every_listener_hears_of_every_probe() -> None:
         assert 0 <= find_prompt_share(delays) <= 1
         # the same from the other side: every change that was stored before the last delta reached every client
         assert math.inf not in find_feed_delays(heard, fetch_feed(run, heard.since))
-
-
-def test_a_monitor_without_work_is_quiet_and_has_a_size() -> None:
-    with Run(Setting("umbel")) as run:
-        subject: Subject = run.subject
-        subject.wait_until_quiet(120)
-        assert subject.measure_cpu() > 0
-        assert subject.measure_memory() > 20e6
-        assert subject.measure_files() > 0
-        assert len(subject.walk_processes()) >= 2, "the collector is a process of its own"

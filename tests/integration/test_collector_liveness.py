@@ -14,12 +14,13 @@ BROKERS = ["redis_url", pytest.param("rabbitmq_url", marks=pytest.mark.prove)]
 #: See docs/explanation/worker-liveness.md. The tests' own machines are slow, hence two seconds more.
 ONLINE_WITHIN, STOPPED_WITHIN, LOST_WITHIN = 12.0, 5.0, 30.0 + 2.0
 
-SHORT: list[Pool] = ["prefork", "solo"]
+#: All pools are in that proof, too.
+POOLS = ["prefork", pytest.param("solo", marks=pytest.mark.prove)]
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("broker", BROKERS)
-@pytest.mark.parametrize("pool", SHORT)
+@pytest.mark.parametrize("pool", POOLS)
 def test_a_worker_is_online_then_killed_then_back_then_stopped(
     pool: Pool, broker: str, request: pytest.FixtureRequest, tmp_path: Path, celery_worker: WorkerFactory
 ) -> None:

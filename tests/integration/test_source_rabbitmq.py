@@ -21,6 +21,11 @@ from umbel.ingest.buffer import Buffer
 from umbel.ingest.kombu_line import queue_name
 from umbel.ingest.source import Message, SourceState
 
+#: For what takes long: kombu's own line, the fallback, is left to `make prove`.
+NATIVE_FIRST = pytest.mark.parametrize(
+    "way", ["native", pytest.param("kombu", marks=pytest.mark.prove)], indirect=True
+)
+
 
 @pytest.fixture(params=["native", "kombu"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -188,6 +193,7 @@ def test_an_account_that_may_not_publish_is_answered_by_pings(
         assert running.outages == []
 
 
+@NATIVE_FIRST
 def test_tls_is_read_as_plain_sockets_are(way: str) -> None:
     with RabbitServer() as plain:
         authority = trustme.CA()
@@ -291,6 +297,7 @@ def test_a_writing_connection_that_breaks_is_replaced_and_no_outage(rabbitmq_url
         assert running.source._generation is generation
 
 
+@NATIVE_FIRST
 @pytest.mark.timeout(120)
 def test_heartbeats_go_out_whether_much_nothing_or_no_more_is_read() -> None:
     """Nothing is acknowledged here, so all that RabbitMQ hears of the reading line are its heartbeats."""

@@ -246,7 +246,7 @@ class Server(ABC):
         for member in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-        psutil.wait_procs(family, timeout=5)
+        wait_for(lambda: all(map(has_ended, family)), 5, message=f"the processes of {self.name} don't end")
 
     def close(self) -> None:
         """Stop for good and remove the temporary folder."""
@@ -281,6 +281,14 @@ class Server(ABC):
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, number)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process is gone, or only waits for somebody to ask how it ended."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def port_answers(port: int) -> bool:

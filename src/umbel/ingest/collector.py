@@ -28,7 +28,7 @@ from umbel.ingest.memory import Memory, tune_interpreter
 from umbel.ingest.parent import Command, Reporter, is_news, obey
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.queue_notes import QueueNotes
-from umbel.ingest.settings import CollectorSettings, build_app
+from umbel.ingest.settings import STOP_SIGNALS, CollectorSettings, build_app
 from umbel.ingest.source import Source, SourceState
 from umbel.ingest.spool import Spool
 from umbel.ingest.watch import Watch
@@ -367,8 +367,9 @@ def run(
         broker=app.connection_for_read().as_uri(),
         indexer=SearchIndexer(path) if settings.search_index else None,
     )
-    signal.signal(signal.SIGTERM, lambda *_: collector.stop())
-    signal.signal(signal.SIGINT, lambda *_: collector.stop())
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: collector.stop())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # the parent starts us with both held back
     for work, pipe in ((_obey, commands), (_report, statuses)):
         if pipe is not None:
             name = f"umbel{work.__name__}"

@@ -4,6 +4,7 @@ Made by the composition root, read by `ingest.collector`. `celery_conf_of` takes
 and says which of its values cannot travel, for which the collector loads the app itself.
 """
 
+import signal
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -19,6 +20,9 @@ CONF_KEYS = (
     "control_exchange", "control_queue_durable", "control_queue_exclusive", "control_queue_expires",
     "control_queue_ttl", "redis_socket_timeout", "redis_socket_connect_timeout",
 )  # fmt: skip
+
+#: What asks a collector for its end; its parent holds them back until it can take them.
+STOP_SIGNALS = frozenset((signal.SIGINT, signal.SIGTERM))
 
 #: Flower's run-time histogram bounds (prometheus-client's defaults), seconds.
 DEFAULT_BUCKETS = (

@@ -5,6 +5,7 @@ Used by the composition root. The settings, which hold passwords, go through a p
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import IO, Any
 
 import msgspec
 
-from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.settings import STOP_SIGNALS, CollectorSettings
 from umbel.model.queue import QueueSample
 from umbel.store.status import CollectorStatus
 
@@ -105,6 +106,8 @@ class CollectorProcess:
                 pass  # it has just died, and the next one will ask again
 
     def _keep_running(self) -> None:
+        # what this thread starts inherits it: a Ctrl-C of the terminal waits until the collector can end in order
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         wait = FIRST_WAIT
         while not self._stopping.is_set():
             begun = time.monotonic()

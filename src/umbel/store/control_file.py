@@ -17,8 +17,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
-from umbel.store.control_schema import CONTROL_VERSION
-from umbel.store.migrate import fetch_version, migrate
+from umbel.store.control_schema import CONTROL
+from umbel.store.migrate import migrate
 from umbel.store.sqlite_file import (
     Content,
     Damaged,
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 FILE_NAME = "control.sqlite3"
 #: "Umbc" in SQLite's header.
 CONTROL_ID = 0x556D6263
-SCRIPTS = "umbel.store:control_migrations"
 #: Seconds to wait for another process's transaction, or for it to make the file.
 BUSY_TIMEOUT = 5.0
 #: Processes with one file that are told apart by small numbers.
@@ -161,8 +160,7 @@ class ControlFile:
             _set_up(self.path)
             self._engine = _engine(self.path)
             with self._engine.begin() as connection:
-                if fetch_version(connection) != CONTROL_VERSION:
-                    migrate(connection, str(self.path), newest=CONTROL_VERSION, scripts=SCRIPTS)
+                migrate(connection, str(self.path), CONTROL)
 
     def _close(self) -> None:
         if self._engine is not None:

@@ -5,6 +5,8 @@
 
 import sqlalchemy as sa
 
+from umbel.store.migrate import Schema
+
 #: The newest migration in `control_migrations/versions`.
 CONTROL_VERSION = "0001"
 
@@ -36,3 +38,5 @@ audit = sa.Table(
 )
 
 sa.Index("audit_target", audit.c.broker, audit.c.target, audit.c.id)
+
+CONTROL = Schema(control_metadata, CONTROL_VERSION, "umbel.store:control_migrations")

@@ -5,6 +5,8 @@
 
 import sqlalchemy as sa
 
+from umbel.store.migrate import Schema
+
 #: The newest migration in `migrations/versions`.
 SCHEMA_VERSION = "0004"
 
@@ -215,6 +217,13 @@ meta = sa.Table(
     sqlite_with_rowid=False,
 )
 
+
+@sa.event.listens_for(meta, "after_create")
+def _give_identity(_: object, connection: sa.Connection, **__: object) -> None:
+    """Which history this is: a search index of another one is known by it."""
+    connection.exec_driver_sql("INSERT INTO meta VALUES ('history', lower(hex(randomblob(16))))")
+
+
 #: Queues that were seen once: they are shown while no worker runs, too.
 queues = sa.Table(
     "queues",
@@ -254,3 +263,5 @@ task_types = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sqlite_with_rowid=False,
 )
+
+HISTORY = Schema(metadata, SCHEMA_VERSION, "umbel.store:migrations")

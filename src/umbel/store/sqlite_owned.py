@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from umbel.errors import StoreError, StoreRefused, StoreUnavailable
 from umbel.store.migrate import migrate
+from umbel.store.schema import HISTORY
 from umbel.store.sqlite_file import (
     APPLICATION_ID,
     CHECKED_BYTES,
@@ -289,7 +290,7 @@ def _migrate(path: Path) -> None:
     # without it the driver would run each statement of a migration as a transaction of its own
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     with engine.begin() as connection:
-        migrate(connection, str(path))
+        migrate(connection, str(path), HISTORY)
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

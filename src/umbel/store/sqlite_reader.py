@@ -100,7 +100,7 @@ class SQLiteReader(SQLiteTallies):
             try:
                 with self._view(engine) as connection:
                     version = fetch_version(connection)
-                check_version(version, str(self._path))
+                check_version(version, str(self._path), schema.SCHEMA_VERSION)
                 if version != schema.SCHEMA_VERSION:
                     raise StoreUnavailable(f"The history {self._path} is not made or not upgraded yet")
             except BaseException:
