@@ -91,6 +91,22 @@ def test_a_complete_history_is_told_as_it_happened(life: Life) -> None:
     assert all(run.received is not None and run.started is not None for run in runs)
 
 
+def test_the_error_shown_is_the_latest_attempts_though_a_busy_worker_tells_of_its_own_last() -> None:
+    events = [
+        event("task-received", EPOCH, "celery@a", 1, name="n", retries=0),
+        event("task-started", EPOCH + 0.1, "celery@a", 1),
+        event("task-received", EPOCH + 0.2, "celery@b", 2, name="n", retries=1),
+        event("task-started", EPOCH + 0.3, "celery@b", 2),
+        event("task-retried", EPOCH + 0.4, "celery@b", 2, exception="E(1)"),
+        event("task-received", EPOCH + 0.5, "celery@b", 2, name="n", retries=2),
+        event("task-started", EPOCH + 0.6, "celery@b", 2),
+        event("task-succeeded", EPOCH + 0.7, "celery@b", 2, runtime=0.1),
+        event("task-retried", EPOCH + 0.8, "celery@a", 1, exception="E(0)"),
+    ]
+    task = project(fold(None, events))
+    assert (task.state, task.attempts, task.exception) == ("SUCCESS", 3, "E(1)")
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 10_000), min_size=65, max_size=120, unique=True), st.data())
 def test_a_task_with_endless_retries_keeps_its_first_and_last_marks(

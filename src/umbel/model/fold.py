@@ -301,7 +301,7 @@ def project(record: Record, runs: Sequence[Attempt] | None = None) -> Task:
     """
     runs = attempts(record.marks) if runs is None else runs
     last = runs[-1] if runs else None
-    error = record.errors[-1] if record.errors else None
+    error = own_error(record, runs)
     task = Task(
         uuid=record.uuid,
         state=STATES[SENT] if last is None else last.state,
@@ -329,6 +329,20 @@ def project(record: Record, runs: Sequence[Attempt] | None = None) -> Task:
     retries = max(mark.retries for mark in record.marks)
     task.retries = None if retries < 0 else retries
     return task
+
+
+def own_error(record: Record, runs: Sequence[Attempt] | None = None) -> TaskError | None:
+    """The error that the task shows: that of its latest attempt that has one, which need not be told last, for a busy
+    worker may say that its attempt ended after the next one has ended elsewhere."""
+    errors = record.errors
+    if len(errors) < 2:
+        return errors[0] if errors else None
+    told = {(error.time, error.rank): error for error in errors}
+    for run in reversed(attempts(record.marks) if runs is None else runs):
+        for mark in reversed(run.marks):
+            if error := told.get((mark.time, mark.rank)):
+                return error
+    return errors[-1]
 
 
 def _wait(attempt: Attempt) -> float | None:

@@ -98,7 +98,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     marks: tuple[Mark, ...]
     #: Field name -> (time, rank, value): the greatest wins.
     fields: dict[str, tuple[float, int, str | int | float]]
-    #: Sorted, distinct, bounded like `marks`; the last is the task's own exception and traceback.
+    #: Sorted, distinct, bounded like `marks`; `fold.own_error` is the one that the task shows.
     errors: tuple[TaskError, ...] = ()
     #: Earliest receipt by this monitor, epoch seconds UTC.
     first_seen: float = 0.0

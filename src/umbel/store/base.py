@@ -182,8 +182,7 @@ class HistoryWriter(ABC):
 
     @abstractmethod
     def fetch_lives(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
-        """The rows of these tasks as stored; unknown ids are left out. `Record.errors` holds only the
-        error that the row itself carries (earlier ones stay in their side table)."""
+        """The rows of these tasks as stored; unknown ids are left out."""
 
     @abstractmethod
     def fetch_workers(self) -> dict[str, Worker]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from umbel.model.fold import FIELDS
+from umbel.model.fold import FIELDS, own_error
 from umbel.model.plain import Life, Plain
 from umbel.model.task import RANKS, Mark, Record, Task, TaskError
 
@@ -57,7 +57,8 @@ def _pack_record(task: Task, record: Record) -> bytes:
             known = _ELSEWHERE
             loose.append(stamped[:2])
         stamps.append(known)
-    error = (record.errors[-1].time, record.errors[-1].rank) if record.errors else None
+    own = own_error(record)
+    error = None if own is None else (own.time, own.rank)
     return _encode((marks, bytes(stamps), error, loose, extra_hosts))
 
 

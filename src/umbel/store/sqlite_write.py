@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from umbel.model.fold import KEEP_FIRST, KEEP_LAST
+from umbel.model.fold import KEEP_FIRST, KEEP_LAST, own_error
 from umbel.model.task import Record, Task, TaskError
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, TaskChange
@@ -156,7 +156,8 @@ def _write_errors(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None
     for change in changes:
         record = change.life
         if isinstance(record, Record) and len(record.errors) > 1:
-            rows += [_error_row(record.uuid, error) for error in record.errors[:-1]]
+            own = own_error(record)
+            rows += [_error_row(record.uuid, error) for error in record.errors if error is not own]
             if len(record.marks) >= KEEP_FIRST + KEEP_LAST:
                 crowded.append((record.uuid, KEEP_FIRST, KEEP_LAST - 1))
     if rows:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from umbel.model.fold import join
 from umbel.model.plain import Life
 from umbel.model.queue import QueueSample
-from umbel.model.task import Task
+from umbel.model.task import Record, Task, TaskError
 from umbel.model.worker import Worker
 from umbel.store import sqlite_prune
 from umbel.store.base import Changes, Gap, HistoryWriter, Pruned, TaskChange
@@ -86,7 +87,18 @@ class SQLiteWriter(HistoryWriter):
             for row in self._file.glance(sql, batch):
                 task = task_of(row)
                 found[task.uuid] = (task, unpack(task, row[-1]))
+        # which of its errors a task shows may become another one by an event that comes late
+        self._add_earlier_errors(found)
         return found
+
+    def _add_earlier_errors(self, found: dict[str, tuple[Task, Life]]) -> None:
+        failed = [uuid for uuid, (_, life) in found.items() if isinstance(life, Record) and life.errors]
+        for batch in _batches(failed):
+            sql = f"SELECT uuid, time, rank, exception, traceback FROM task_errors WHERE uuid IN ({_marks(batch)})"
+            for uuid, *values in self._file.glance(sql, batch):
+                task, life = found[uuid]
+                assert isinstance(life, Record)
+                found[uuid] = task, join(life, Record(uuid, (), {}, (TaskError(*values),)))
 
     def fetch_workers(self) -> dict[str, Worker]:
         decode = msgspec.msgpack.Decoder(Worker).decode
