@@ -66,7 +66,8 @@ def insist(self: Task, order: int, times: int) -> str:
     if self.request.retries < times:
         error = ConnectionError(f"order {order}, try {self.request.retries}")
         note(self, "RETRY", repr(error))
-        raise self.retry(exc=error, countdown=0.2)
+        # long enough for its worker to tell of this run first: events don't say which run of a task they are of
+        raise self.retry(exc=error, countdown=1.0)
     if order % 2:
         failure = OutOfStock(f"order {order} in the end")
         note(self, "FAILURE", repr(failure))
