@@ -39,6 +39,7 @@ LONGEST_FIRST = (
     "integration/test_inspect_cache.py",
     "integration/test_control.py",
     "integration/test_calls.py",
+    "integration/test_stalled_workers.py",
     "integration/test_switchboard.py",
     "integration/test_footprint.py",
     "acceptance/test_second_server.py",

@@ -173,8 +173,13 @@ def sampler_of(
     config: Config, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector, queues: Queues
 ) -> Sampler:
     """What keeps the queues' figures, and finds workers that are stalled."""
-    stalls = StallWatch(reader, inspector.get_workers, after=config.stalled_after)
-    return Sampler(queues, stalls, get_status=collector.status, send=collector.send_samples)
+    stalls = StallWatch(
+        reader, inspector.get_workers, after=config.stalled_after, ask=inspector.request_brief
+    )
+    return Sampler(
+        queues, stalls, get_status=collector.status, send=collector.send_samples,
+        send_stalls=collector.send_stalls,
+    )  # fmt: skip
 
 
 def control_of(place: Place) -> ControlFile:

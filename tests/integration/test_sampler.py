@@ -13,7 +13,7 @@ from umbel.brokers.registry import make_inspector
 from umbel.control import sampler as module
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
-from umbel.control.sampler import FASTEST, LONGEST, SHARE, SLOWEST, Pace, Sampler, samples_of
+from umbel.control.sampler import DEAR, FASTEST, LONGEST, SHARE, SLOWEST, Pace, Sampler, samples_of
 from umbel.control.stalls import StallWatch
 from umbel.control.switchboard import Switchboard
 from umbel.model.queue import QueueSample
@@ -155,10 +155,20 @@ def test_queues_at_rest_are_read_ever_more_rarely_and_stored_together(bench: Ben
     ],
 )
 def test_the_pace_follows_movement_eyes_and_cost(notes: Sequence[dict[str, float]], pause: float) -> None:
-    pace = Pace()
+    pace = Pace(60.0)
     for note in notes:
         pace.note(**{"moves": False, "is_watched": False, "cost": 0.0, **note})  # type: ignore[arg-type]
     assert pace.pause == pytest.approx(pause)
+
+
+def test_the_pace_leaves_time_to_find_stalled_workers() -> None:
+    pace = Pace(4.0)
+    assert pace.pause == 4.0
+    for _ in range(20):
+        pace.note(moves=False, is_watched=False, cost=0.0)
+    assert pace.pause == 4.0
+    pace.note(moves=False, is_watched=False, cost=9.0)
+    assert pace.pause == pytest.approx(4.0 * DEAR)
 
 
 def test_the_longest_queues_are_kept_where_there_are_many(
@@ -185,7 +195,7 @@ def test_the_thread_samples_by_itself_and_ends(bench: Bench) -> None:
 
 def test_somebody_who_comes_to_look_shortens_the_pause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "START_AFTER", 600.0)
-    monkeypatch.setattr(module, "FASTEST", 0.6)
+    monkeypatch.setattr(bench.sampler._pace, "fastest", 0.6)
     bench.sampler.start()
     try:
         board = bench.queues.request().result(10)

@@ -83,6 +83,27 @@ def test_redis_keeps_nothing_of_ours(
         assert client.keys() == []
 
 
+@pytest.mark.parametrize("prefix", ["shop*:", "shop?:", "shop[1]:", "[^a-c]shop\\:"])
+def test_pattern_letters_in_a_key_prefix_mean_themselves(redis_url: str, prefix: str) -> None:
+    conf = {"broker_transport_options": {"global_keyprefix": prefix}}
+    neighbour = RunningSource(redis_url, {"broker_transport_options": {"global_keyprefix": "shop1:"}})
+    with RunningSource(redis_url, conf) as running:
+        running.wait_until_connected()
+        neighbour.send("worker-offline")
+        running.send("worker-online")
+        running.wait_for_types({"worker-online"})
+        assert len(running.events()) == 1
+
+
+def test_an_event_exchange_with_pattern_letters_and_no_patterns_at_all(redis_url: str) -> None:
+    conf = {"event_exchange": "ev[1]*", "broker_transport_options": {"fanout_patterns": False}}
+    for settings in (conf, {"event_exchange": "ev[1]*"}):
+        with RunningSource(redis_url, settings) as running:
+            running.wait_until_connected()
+            running.send("worker-online")
+            running.wait_for_types({"worker-online"})
+
+
 @pytest.mark.parametrize("options", [{"tls": True}, {"unixsocket": True}, {"password": "p@ss/word"}])
 def test_redis_by_tls_socket_file_and_password(options: dict[str, object]) -> None:
     with RedisServer(**options) as server, RunningSource(server.url) as running:  # type: ignore[arg-type]

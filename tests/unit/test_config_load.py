@@ -129,6 +129,7 @@ def test_what_is_wrong_in_a_config_file_is_one_line(text: str, told: str, tmp_pa
         ("--max_tasks=0", "from 1 up"),
         ("--retention=soon", "12h or 30d"),
         ("--worker_grace=none", "worker_grace: 'none'"),
+        ("--stalled_after=0.5", "at least 1 s"),
         ("--max_bytes=3XB", "powers of 1000"),
         ("--logging=loud", "allowed: debug, info, warning, error, none"),
         ("--accept_content=json,xml", "allowed: json, pickle, yaml"),

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from umbel.control.doctor import Facts, Finding, examine, report
-from umbel.control.stalls import Stall
 from umbel.model.event import Event
 from umbel.model.liveness import hear
+from umbel.model.stall import Stall
 from umbel.model.worker import Worker, WorkerStatus
 
 NOW = 1_780_000_000.0

@@ -7,9 +7,9 @@ import pytest
 from umbel.brokers.base import Capabilities, QueueFigures
 from umbel.control.queue_age import Age
 from umbel.control.queues import Board, QueueState
-from umbel.control.stalls import Stall
 from umbel.metrics import queues
 from umbel.metrics.queues import queue_families, stall_families
+from umbel.model.stall import Stall
 from umbel.model.worker import Worker, WorkerStatus
 
 

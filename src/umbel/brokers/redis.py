@@ -18,6 +18,7 @@ from umbel.brokers.message import decode_message
 from umbel.brokers.names import is_internal
 from umbel.brokers.redis_unacked import Routes, Unacked, binding_members
 from umbel.errors import BrokerUnavailable
+from umbel.ingest.redis_line import escaped
 
 #: Seconds; a user's own transport options win.
 _TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 2}
@@ -128,7 +129,7 @@ class RedisInspector(BrokerInspector):
 
     def _scan(self, keys: "_Keyspace") -> None:
         until = time.monotonic() + _SCAN_TIME
-        pattern = _escaped(keys.binding_key("")) + "*"
+        pattern = escaped(keys.binding_key("")) + "*"
         while True:
             self._scanned, tables = keys.client.scan(self._scanned, match=pattern, count=_SCAN_TURN)
             for name in keys.fetch_bound(
@@ -291,11 +292,6 @@ def _sum(steps: dict[int, int | None]) -> int | None:
 def _is_control(exchange: str, app: Celery) -> bool:
     """Exchanges for events, remote control and its replies."""
     return exchange == app.conf.event_exchange or exchange.endswith(".pidbox")
-
-
-def _escaped(text: str) -> str:
-    """`text` as a pattern of SCAN that means itself."""
-    return "".join(f"\\{letter}" if letter in "*?[]\\^-" else letter for letter in text)
 
 
 def _one_line(exc: BaseException) -> str:

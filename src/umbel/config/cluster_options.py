@@ -279,12 +279,12 @@ HISTORY = (
     ),
     Option(
         name="stalled_after",
-        kind=kind.duration(),
+        kind=kind.duration(least=1),
         default=60.0,
         group=Group.HISTORY,
         default_text="1m",
-        help="A worker is called stalled when its queue held messages for so long, and it started none though it "
-        "could run more.",
+        help="A worker is called stalled within this time after messages began to wait in its queue, when it starts "
+        "none though it could run more. Half of the time or more is watched before it is called so.",
     ),
     Option(
         name="purge_offline_workers",

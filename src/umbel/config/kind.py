@@ -137,14 +137,18 @@ def _duration_object(value: object) -> float | None:
     return _checked(seconds, 0, 1e12) or None
 
 
-def duration(*, unlimited: bool = False) -> Kind:
-    """A span of time, in seconds; None for unlimited where that is allowed."""
-    extra = ", or 'none' for no limit" if unlimited else ""
+def duration(*, unlimited: bool = False, least: float = 0.0) -> Kind:
+    """A span of time, in seconds and at least so many; None for unlimited where that is allowed."""
+    extra = ", or 'none' for no limit" if unlimited else f"; at least {least:g} s" if least else ""
+
+    def bounded(seconds: float | None) -> float | None:
+        return None if seconds is None else _checked(seconds, least, math.inf)
+
     return _amount(
         "DURATION",
         f"seconds, or a number with ms, s, m, h, d or w, such as 90, 12h or 30d{extra}",
-        lambda text: _quantity(text, _SECONDS),
-        _duration_object,
+        lambda text: bounded(_quantity(text, _SECONDS)),
+        lambda value: bounded(_duration_object(value)),
         unlimited,
     )
 

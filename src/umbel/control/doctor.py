@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from umbel.control.roster import is_alive
-from umbel.control.stalls import Stall
+from umbel.model.stall import Stall
 from umbel.model.worker import Worker
 
 #: Seconds that tasks may be ahead of their events: a worker gathers events for a moment.

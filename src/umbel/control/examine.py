@@ -16,13 +16,15 @@ from kombu import Connection
 from umbel.control.doctor import Facts
 from umbel.control.mask import mask_url
 from umbel.control.roster import is_alive
-from umbel.control.stalls import Stall
 from umbel.errors import StoreError
+from umbel.model.stall import Stall
 from umbel.store.base import HistoryReader
 from umbel.store.status import CollectorStatus
 
 #: Seconds given to the broker.
 PATIENCE = 5.0
+#: Seconds for which the word of another process's collector counts.
+_FRESH = 10.0
 #: Keys of one database that are looked at, and databases.
 _MOST_KEYS, _MOST_DATABASES = 20_000, 16
 #: A key of kombu's that every worker makes.
@@ -42,7 +44,8 @@ def gather(
     reader: HistoryReader | None,
     status: CollectorStatus | None,
     confs: Mapping[str, Mapping[str, Any]],
-    stalls: Collection[Stall] = (),
+    stalls: Collection[Stall] | None = None,
+    is_standby: bool = False,
 ) -> Facts:
     """The facts of this moment.
 
@@ -50,13 +53,16 @@ def gather(
         reader: The history; None where there is none.
         status: The collector's word; None where none runs.
         confs: Worker -> its answer to `inspect conf`.
-        stalls: What a sampler of the queues found; none where none runs.
+        stalls: What our own sampler of the queues found; None where none runs, and the collector's word counts.
+        is_standby: Our own collector waits for another one to end.
     """
+    if stalls is None:
+        stalls = status.stalls if status is not None and _is_fresh(status, now) else ()
     facts = Facts(
         now=now,
         broker=mask_url(str(app.connection_for_read().as_uri())),
         event_exchange=str(app.conf.event_exchange),
-        is_standby=status is not None and status.state == "standby",
+        is_standby=is_standby,
         confs=confs,
         stalls=stalls,
         has_backend=bool(app.conf.result_backend) if _is_users(app) else None,
@@ -66,6 +72,10 @@ def gather(
         facts = _with_history(facts, reader)
     is_empty = not confs and not any(is_alive(worker) for worker in facts.workers)
     return msgspec.structs.replace(facts, **_ask_broker(app, look_around=is_empty))
+
+
+def _is_fresh(status: CollectorStatus, now: float) -> bool:
+    return status.state != "stopped" and now - status.time < _FRESH
 
 
 def _is_users(app: Celery) -> bool:

@@ -173,6 +173,10 @@ class Inspector:
         """Ask all workers from which queues they consume, and nothing else, without waiting."""
         return self._begin((), ("active_queues",))
 
+    def request_brief(self, hostnames: Collection[str]) -> Run:
+        """Ask these workers what a refresh of all asks, without waiting."""
+        return self._begin(tuple(sorted(hostnames)), BRIEF)
+
     def _begin(self, hostnames: tuple[str, ...], methods: tuple[str, ...]) -> Run:
         key = (*hostnames, *methods)
         with self._lock:

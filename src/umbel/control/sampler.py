@@ -6,14 +6,16 @@ at all while another monitor writes the history.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
 
 from umbel.control.queues import Board, Queues, QueueState
-from umbel.control.stalls import Stall, StallWatch
+from umbel.control.stalls import StallWatch
 from umbel.errors import BrokerError, StoreError
 from umbel.model.queue import QueueSample
+from umbel.model.stall import Stall
 from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger(__name__)
@@ -22,8 +24,11 @@ _log = logging.getLogger(__name__)
 FASTEST, SLOWEST = 5.0, 15.0
 #: Seconds before the first one: the first pages come first.
 START_AFTER = 2.0
-#: Of the CPU of one core, what readings may take while nobody looks, as long as they come once in LONGEST seconds.
-SHARE, LONGEST = 0.0005, 55.0
+#: Of the CPU of one core, what readings may take while nobody looks, as long as they come once in LONGEST seconds, and
+#: in DEAR times the step in which stalled workers are found in time.
+SHARE, LONGEST, DEAR = 0.0005, 55.0, 4 / 3
+#: Seconds between two readings at least.
+_BRIEFEST = 0.5
 #: Seconds for which somebody who looked counts as looking.
 WATCHED = 15.0
 #: Seconds that samples of unchanged figures may wait, so that several are stored at once.
@@ -39,16 +44,19 @@ _PATIENCE = 60.0
 class Pace:
     """How long to wait until the next reading."""
 
-    def __init__(self) -> None:
-        self.pause = FASTEST
+    def __init__(self, longest_step: float) -> None:
+        """At most so many seconds; a third more where readings are dear."""
+        self.fastest, self._slowest = min(FASTEST, longest_step), min(SLOWEST, longest_step)
+        self._longest = min(LONGEST, longest_step * DEAR)
+        self.pause = self.fastest
 
     def note(self, *, moves: bool, is_watched: bool, cost: float) -> None:
         """A reading cost so much CPU, and this is what it was like."""
         if is_watched:
-            self.pause = FASTEST
+            self.pause = self.fastest
             return
-        slower = FASTEST if moves else min(self.pause * 1.5, SLOWEST)
-        self.pause = min(max(slower, cost / SHARE), LONGEST)
+        slower = self.fastest if moves else min(self.pause * 1.5, self._slowest)
+        self.pause = min(max(slower, cost / SHARE), self._longest)
 
 
 class Sampler:
@@ -61,13 +69,20 @@ class Sampler:
         *,
         get_status: Callable[[], CollectorStatus | None],
         send: Callable[[Sequence[QueueSample]], None],
+        send_stalls: Callable[[Sequence[Stall]], None] = lambda _: None,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """`get_status` is the word of our own collector, to which `send` gives samples."""
+        """`get_status` is the word of our own collector, to which `send` gives samples, and `send_stalls` the workers
+        that are stalled."""
         self._queues = queues
         self._stalls = stalls
         self._get_status = get_status
         self._send = send
-        self._pace = Pace()
+        self._send_stalls = send_stalls
+        self._now = now
+        self._pace = Pace(stalls.longest_step)
+        #: When a suspect has to be judged, in epoch seconds UTC.
+        self._due: float | None = None
         #: The latest reading, while it is true.
         self._board: Board | None = None
         self._figures: object = None
@@ -100,8 +115,8 @@ class Sampler:
 
     def _run(self) -> None:
         left = START_AFTER
-        while not self._stopping.wait(min(left, FASTEST)):
-            left -= FASTEST
+        while not self._stopping.wait(min(left, self._pace.fastest)):
+            left -= self._pace.fastest
             if left > 0 and self._queues.unwatched >= WATCHED:
                 continue  # nobody came to look meanwhile
             try:
@@ -109,27 +124,40 @@ class Sampler:
             except (BrokerError, StoreError, FutureTimeout, CancelledError, RuntimeError) as exc:
                 # too much is asked already, the history is in trouble, or the server stops
                 _log.debug("The queues could not be sampled: %r", exc)
-                self._board = None
-            left = self._pace.pause
+                self._board = self._due = None
+            left = self.pause
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next reading: sooner where a suspect has to be judged."""
+        due = self._pace.pause if self._due is None else self._due - self._now()
+        return max(min(due, self._pace.pause), _BRIEFEST)
 
     def sample(self) -> None:
         """Take one reading, where it is ours to take."""
         status = self._get_status()
         if status is None or status.state == "standby":
-            self._board, self._unsent = None, []
+            self._board, self._due, self._unsent = None, None, []
             self._stalls.forget()
             return
         is_watched = self._queues.unwatched < WATCHED
         # of the pages' readings none is missed, and none is made beside them
-        board = self._queues.request_unwatched(max_age=FASTEST - 0.5).result(_PATIENCE)
+        board = self._queues.request_unwatched(max_age=self._pace.fastest - 0.5).result(_PATIENCE)
         before, self._board = self._board, board
+        self._judge(board)
         if before is not None and before.time == board.time:
             return
         figures = {name: _figures(state) for name, state in board.queues.items()}
         moves, self._figures = figures != self._figures, figures
-        suspects = self._stalls.note(board)
-        self._pace.note(moves=moves or suspects, is_watched=is_watched, cost=board.cost)
+        self._pace.note(moves=moves or self._stalls.suspects, is_watched=is_watched, cost=board.cost)
         self._keep(board, before, at_once=moves or is_watched)
+
+    def _judge(self, board: Board) -> None:
+        before = self._stalls.get()
+        self._due = self._stalls.note(board, self._now())
+        stalls = self._stalls.get()
+        if stalls or before:
+            self._send_stalls(stalls)
 
     def _keep(self, board: Board, before: Board | None, *, at_once: bool) -> None:
         elapsed = FASTEST if before is None else board.time - before.time

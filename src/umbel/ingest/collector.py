@@ -118,7 +118,7 @@ class Collector:
         """From the thread that reads stdin."""
         if self._parts is not None:
             self._parts.judge.take_evidence(command.evidence)
-        self._queues.take(command.queues, command.samples)
+        self._queues.take(command.queues, command.samples, command.stalls)
         if not command.samples:  # figures can wait for the next round
             self._buffer.wake()
 
@@ -305,6 +305,7 @@ class Collector:
             dropped=self._buffer.dropped,
             buffered_bytes=self._buffer.size,
             store_error=self._store_error,
+            stalls=self._queues.stalls,
         )
         if parts is None:
             return common

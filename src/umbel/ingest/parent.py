@@ -15,6 +15,7 @@ import msgspec
 from umbel.ingest.bell import Bell
 from umbel.ingest.source import SourceHealth
 from umbel.model.queue import QueueSample
+from umbel.model.stall import Stall
 from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.collector")
@@ -34,6 +35,8 @@ class Command(msgspec.Struct, frozen=True):
     queues: list[str] = msgspec.field(default_factory=list)
     #: Figures of queues, oldest first.
     samples: list[QueueSample] = msgspec.field(default_factory=list)
+    #: All workers that are stalled now; None where that is not what this is about.
+    stalls: list[Stall] | None = None
 
 
 def obey(stdin: io.FileIO, take: Callable[[Command], None]) -> None:

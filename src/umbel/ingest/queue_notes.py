@@ -1,4 +1,5 @@
-"""Names and figures of queues that the parent tells, on their way into the history. Owned by `ingest.collector`."""
+"""Names and figures of queues that the parent tells, on their way into the history, and the workers that leave them
+waiting. Owned by `ingest.collector`."""
 
 import threading
 from collections import deque
@@ -6,6 +7,7 @@ from collections.abc import Collection
 
 from umbel.errors import StoreError
 from umbel.model.queue import QueueSample
+from umbel.model.stall import Stall
 from umbel.store.base import HistoryWriter
 
 #: Samples that wait while the history takes no writes; the oldest go.
@@ -20,10 +22,18 @@ class QueueNotes:
         self._lock = threading.Lock()
         self._names: set[str] = set()
         self._samples: deque[QueueSample] = deque(maxlen=MOST_SAMPLES)
+        #: As last told.
+        self.stalls: list[Stall] = []
 
-    def take(self, names: Collection[str], samples: Collection[QueueSample] = ()) -> None:
-        """These queues are there now, and these are figures of some."""
+    def take(
+        self,
+        names: Collection[str],
+        samples: Collection[QueueSample] = (),
+        stalls: list[Stall] | None = None,
+    ) -> None:
+        """These queues are there now, these are figures of some, and these workers are stalled; None: as before."""
         with self._lock:
+            self.stalls = self.stalls if stalls is None else stalls
             self._names.update(names)
             self._samples.extend(samples)
 

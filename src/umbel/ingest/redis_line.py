@@ -122,9 +122,12 @@ class RedisLine(Line):
     def open(self) -> None:
         self._connection = connect(self._app, self._settings)
         channel: Any = self._connection.channel()
-        topic = channel._get_publish_topic(self._app.conf.event_exchange, "*")
+        topic = escaped(channel._get_publish_topic(self._app.conf.event_exchange, ""))
         subscription = channel.subclient
-        subscription.psubscribe(topic)
+        if getattr(subscription, "global_keyprefix", ""):
+            # kombu puts it in front of the pattern
+            subscription.global_keyprefix = escaped(subscription.global_keyprefix)
+        subscription.psubscribe(f"{topic}/*" if channel.fanout_patterns else topic)
         self._wire = subscription.connection
         try:
             self._replies = HiredisReplies(self._wire)
@@ -189,3 +192,8 @@ class RedisLine(Line):
         self.sever()
         if self._connection is not None:
             self._connection.release()
+
+
+def escaped(text: str) -> str:
+    """`text` as a pattern of Redis that means itself."""
+    return "".join(f"\\{letter}" if letter in "*?[]\\^-" else letter for letter in text)

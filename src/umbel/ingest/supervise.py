@@ -18,6 +18,7 @@ import msgspec
 
 from umbel.ingest.settings import STOP_SIGNALS, CollectorSettings
 from umbel.model.queue import QueueSample
+from umbel.model.stall import Stall
 from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.supervise")
@@ -81,19 +82,24 @@ class CollectorProcess:
 
     def send_evidence(self, hostnames: Collection[str]) -> None:
         """Tell the collector that these workers answered an inspect; forgotten when it is not running."""
-        self._send("evidence", sorted(hostnames))
+        if hostnames:
+            self._send("evidence", sorted(hostnames))
 
     def send_queues(self, names: Collection[str]) -> None:
         """Tell the collector that these queues are there; forgotten when it is not running."""
-        self._send("queues", sorted(names))
+        if names:
+            self._send("queues", sorted(names))
 
     def send_samples(self, samples: Sequence[QueueSample]) -> None:
         """Give the collector figures of queues to store; forgotten when it is not running."""
-        self._send("samples", samples)
+        if samples:
+            self._send("samples", samples)
+
+    def send_stalls(self, stalls: Sequence[Stall]) -> None:
+        """Tell the collector which workers are stalled now, so that others can read it in its status."""
+        self._send("stalls", stalls)
 
     def _send(self, what: str, items: Sequence[Any]) -> None:
-        if not items:
-            return
         line = msgspec.json.encode({what: items}) + b"\n"
         with self._lock:
             process = self._process

@@ -20,10 +20,10 @@ from prometheus_client.registry import Collector
 
 from umbel.control.queues import Board
 from umbel.control.roster import is_alive
-from umbel.control.stalls import Stall
 from umbel.metrics.flower import FlowerFamilies
 from umbel.metrics.own import own_families
 from umbel.metrics.queues import queue_families, stall_families, wait_family
+from umbel.model.stall import Stall
 from umbel.model.worker import Worker, WorkerStatus
 from umbel.store.base import HistoryReader
 from umbel.store.status import CollectorStatus

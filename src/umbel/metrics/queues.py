@@ -9,8 +9,8 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 from umbel.control.queues import Board, QueueState
 from umbel.control.roster import is_alive
 from umbel.control.sampler import length_of, oldest_of
-from umbel.control.stalls import Stall
 from umbel.metrics.section import number
+from umbel.model.stall import Stall
 from umbel.model.wait import WAIT_BOUNDS
 from umbel.model.worker import Worker
 from umbel.store.base import Runtimes

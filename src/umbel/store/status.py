@@ -2,6 +2,8 @@
 
 import msgspec
 
+from umbel.model.stall import Stall
+
 
 class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the collector says of itself, once a second; the base of readiness. Epoch seconds UTC."""
@@ -35,3 +37,5 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     store_error: str = ""
     #: Warnings to show, each a sentence that says what to do.
     notices: list[str] = msgspec.field(default_factory=list)
+    #: Workers that take no tasks though they could, as the server that runs this collector found them.
+    stalls: list[Stall] = msgspec.field(default_factory=list)

@@ -133,13 +133,17 @@ class V1:
         deps = self._deps
         if deps.app is None:
             return schema.FindingList(items=[])
+        own = deps.status()
+        is_standby = own is not None and own.state == "standby"
         facts = gather(
             deps.app,
             now=deps.now(),
             reader=deps.reader,
             status=self._present.fetch_collector(),
             confs=deps.inspector.get_confs(),
-            stalls=deps.sampler.stalls,
+            # of two monitors only the one that writes samples the queues
+            stalls=None if is_standby else deps.sampler.stalls,
+            is_standby=is_standby,
         )
         return schema.FindingList(items=examine(facts))
 
