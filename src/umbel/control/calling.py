@@ -22,6 +22,8 @@ from umbel.errors import BackendUnavailable, CallError, NoBackend
 #: Questions to the result backend, and calls, under way at once.
 BACKEND_THREADS = 5
 BROKER_THREADS = 8
+#: Seconds that a look-up waits for the result backend, whose own limits may be minutes.
+LOOK_PATIENCE = 4.0
 
 _T = TypeVar("_T")
 #: What Celery, kombu and their drivers raise for arguments and options that they can't use.
@@ -81,6 +83,24 @@ class Calling:
         """
         return await self._run(self._backend_threads, lambda: self._fetch(uuid))
 
+    async def look_up(self, uuid: str) -> dict[str, Any]:
+        """What the backend keeps of a task, as Celery reads it; within a few seconds.
+
+        Raises:
+            NoBackend: There is none that others can ask: RPC's hands results to whoever called.
+            BackendUnavailable: It gives no answer in time, or one that can't be read.
+        """
+        if self._is_rpc:
+            raise NoBackend("the RPC result backend hands results to whoever called, and keeps none")
+        question = self._run(
+            self._backend_threads, lambda: self._ask(lambda it: it.get_task_meta(uuid, cache=False))
+        )
+        try:
+            meta: dict[str, Any] = await asyncio.wait_for(question, LOOK_PATIENCE)
+        except TimeoutError as exc:
+            raise BackendUnavailable(f"it gave no answer within {LOOK_PATIENCE:g} s") from exc
+        return meta
+
     async def abort(self, uuid: str) -> None:
         """Mark a task as to be aborted; only tasks that look for the mark stop. Raises as `fetch_state`."""
         await self._run(self._backend_threads, lambda: self._abort(uuid))
@@ -113,7 +133,7 @@ class Calling:
         state = str(meta.get("status"))
         answer: dict[str, Any] = {"task-id": uuid, "state": state}
         if state in states.EXCEPTION_STATES & states.READY_STATES:
-            answer["result"] = _text_of(meta.get("result"))
+            answer["result"] = text_of(meta.get("result"))
             if state == states.FAILURE:
                 answer["traceback"] = jsonable(meta.get("traceback"))
         elif state in states.READY_STATES:
@@ -153,11 +173,11 @@ def jsonable(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        return _text_of(value)
+        return text_of(value)
     return value
 
 
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """The printed form, whatever the value's class makes of that."""
     try:
         return repr(value)

@@ -19,6 +19,7 @@ from umbel.store.search import parse_search
 from umbel.web import openapi, query, schema, wire
 from umbel.web.deps import Deps
 from umbel.web.endpoint import Handler, identity_of
+from umbel.web.lookup import find_task
 from umbel.web.present import Present
 from umbel.web.problem import Refused
 
@@ -73,10 +74,8 @@ class V1:
     async def get_task(self, request: Request) -> Response:
         _no_query(request)
         uuid = request.path_params["uuid"]
-        detail = await run_sync(self._deps.reader.fetch_task, uuid)
-        if detail is None:
-            raise Refused(404, f"Unknown task '{uuid}'")
-        return await _answer(lambda: wire.task_detail_out(detail))
+        found = await find_task(self._deps, uuid)
+        return await _answer(lambda: wire.task_detail_out(found.detail, found.note))
 
     async def get_facets(self, request: Request) -> Response:
         asked = query.decode(request.query_params, query.FacetQuery)

@@ -63,9 +63,14 @@ export interface Attempt {
 /** What was done to a task's texts before they were stored. */
 export type TaskNote = "repaired" | "redacted" | "truncated";
 
-export interface TaskDetail extends Task {
+export interface TaskDetail extends Omit<Task, "updated"> {
+  /** Where it is known from. */
+  source: "events" | "result_backend";
+  /** One sentence about that; "" for events. */
+  sourceNote: string;
+  updated: number | null;
   traceback: string | null;
-  firstSeen: number;
+  firstSeen: number | null;
   notes: TaskNote[];
   sentMarks: Mark[];
   timeline: Attempt[];

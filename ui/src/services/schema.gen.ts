@@ -1147,11 +1147,14 @@ export interface components {
             runtime: number | null;
             wait: number | null;
             clock: number;
-            updated: number;
+            updated: number | null;
             attempts: number;
             redelivered: boolean;
+            /** @enum {unknown} */
+            source: "events" | "result_backend";
+            source_note: string;
             traceback: string | null;
-            first_seen: number;
+            first_seen: number | null;
             notes: ("redacted" | "repaired" | "truncated")[];
             sent_marks: components["schemas"]["MarkOut"][];
             timeline: components["schemas"]["AttemptOut"][];

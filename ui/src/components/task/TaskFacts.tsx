@@ -55,9 +55,9 @@ export function TaskPlaces(props: { task: TaskDetail }) {
           Exchange: task.exchange === "" ? "(default)" : words(task.exchange),
           "Routing key": words(task.routingKey),
           Retries: task.retries === null ? <Unknown /> : formatCount(task.retries),
-          Attempts: formatCount(task.attempts),
+          Attempts: task.source === "events" ? formatCount(task.attempts) : undefined,
           Client: words(task.client),
-          Clock: formatCount(task.clock),
+          Clock: task.source === "events" ? formatCount(task.clock) : undefined,
         }}
       />
     </Section>

@@ -69,6 +69,8 @@ export function makeAttempt(change: Partial<Attempt> = {}): Attempt {
 export function makeDetail(change: Partial<TaskDetail> = {}): TaskDetail {
   return {
     ...makeTask(),
+    source: "events",
+    sourceNote: "",
     traceback: null,
     firstSeen: NOON,
     notes: [],
