@@ -6,16 +6,17 @@ and the keys of unacknowledged messages exactly as the workers use them. A queue
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from umbel.brokers.base import BrokerInspector, Capabilities, Message, Peek, QueueFigures, Reading
+from umbel.brokers.base import BrokerInspector, Capabilities, Message, Peek, QueueFigures, Reading, Search
 from umbel.brokers.message import decode_message
 from umbel.brokers.names import is_internal
+from umbel.brokers.redis_find import Finder
 from umbel.brokers.redis_unacked import Routes, Unacked, binding_members
 from umbel.errors import BrokerUnavailable
 
@@ -157,6 +158,18 @@ class RedisInspector(BrokerInspector):
                     keys.client, keys.unacked, name, offset=offset, limit=limit
                 )
             return Peek(messages=held, total=0 if counts is None else counts[name], cut=counts is None)
+
+    def find(self, task_id: str, names: Sequence[str]) -> Search:
+        with self._keyspace() as keys:
+            lists = {
+                (name, keys.key(name, step)): n or 0
+                for name, steps in keys.fetch_lengths(names).items()
+                for step, n in steps.items()
+            }
+            finder = Finder(keys.client, task_id)
+            held = keys.unacked if keys.channel.ack_emulation else None
+            # the queues in the order in which they were named
+            return finder.find(sorted(lists.items(), key=lambda it: names.index(it[0][0])), held, keys.routes)
 
     def purge(self, name: str) -> int:
         with self._keyspace() as keys:

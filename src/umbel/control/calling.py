@@ -13,6 +13,7 @@ from celery import Celery, states
 from celery.backends.base import DisabledBackend
 from celery.contrib.abortable import AbortableAsyncResult
 from celery.exceptions import BackendError, CeleryError, ImproperlyConfigured
+from kombu import Connection, Queue
 from kombu.exceptions import KombuError, OperationalError
 
 from umbel.control.call_options import TaskCall, celery_options
@@ -74,6 +75,19 @@ class Calling:
         options = {**celery_options(call.options), "task_id": task_id}
         await self._run(self._broker_threads, lambda: self._publish(name, call, options, registered))
 
+    async def resend(self, name: str, call: TaskCall, options: dict[str, Any], queue: str) -> None:
+        """Publish a task into a queue as it is, by name: nothing is declared, and no exchange asked.
+
+        Raises:
+            CallError: There is no such queue, or Celery can't use these arguments or options.
+            BackendUnavailable: The broker can't take it now.
+        """
+        # the default exchange leads to the queue named as the routing key
+        target = {"queue": Queue(queue), "exchange": "", "routing_key": queue, "declare": []}
+        await self._run(
+            self._broker_threads, lambda: self._publish(name, call, {**options, **target}, False, check=queue)
+        )
+
     async def fetch_state(self, uuid: str) -> dict[str, Any]:
         """Flower's answer for one task: `task-id`, `state`, and `result` and `traceback` once it has ended.
 
@@ -108,11 +122,15 @@ class Calling:
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
-    def _publish(self, name: str, call: TaskCall, options: dict[str, Any], registered: bool) -> None:
+    def _publish(
+        self, name: str, call: TaskCall, options: dict[str, Any], registered: bool, check: str | None = None
+    ) -> None:
         with connect(self._app) as connection:
             errors = (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors)
             options = {"retry": False, **options, "connection": connection}
             try:
+                if check is not None:
+                    _check_queue(connection, check)
                 backend = self._app.backend
                 if not self._is_rpc:
                     # Redis' would subscribe to the result's channel, which nobody reads, as long as this thread lives
@@ -156,6 +174,20 @@ class Calling:
             raise BackendUnavailable(one_line(exc)) from exc
         except _BAD_RESULT as exc:
             raise BackendUnavailable(f"the result can't be read: {one_line(exc)}") from exc
+
+
+def _check_queue(connection: Connection, queue: str) -> None:
+    """Raises CallError where AMQP has no such queue: what is published to it would be thrown away. Redis keeps no
+    queue that is empty, and makes one of any name."""
+    if connection.transport.driver_type != "amqp":
+        return
+    from amqp.exceptions import NotFound
+
+    with connection.channel() as channel:
+        try:
+            channel.queue_declare(queue=queue, passive=True)
+        except NotFound as exc:
+            raise CallError(f"There is no queue '{queue}' at the broker.") from exc
 
 
 def _is_callers_fault(exc: BaseException) -> bool:

@@ -22,6 +22,7 @@ from umbel.web.endpoint import Handler, identity_of
 from umbel.web.lookup import find_task
 from umbel.web.present import Present
 from umbel.web.problem import Refused
+from umbel.web.retry_links import fetch_links
 
 #: Counting the matches of a filter stops here; beyond it a page shows "more than".
 COUNT_LIMIT = 10_000
@@ -75,7 +76,11 @@ class V1:
         _no_query(request)
         uuid = request.path_params["uuid"]
         found = await find_task(self._deps, uuid)
-        return await _answer(lambda: wire.task_detail_out(found.detail, found.note))
+        return await _answer(
+            lambda: wire.task_detail_out(
+                found.detail, found.note, *fetch_links(self._deps.audit, found.detail.task)
+            )
+        )
 
     async def get_facets(self, request: Request) -> Response:
         asked = query.decode(request.query_params, query.FacetQuery)

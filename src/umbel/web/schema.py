@@ -165,6 +165,9 @@ class TaskDetailOut(TaskOut, kw_only=True):
     notes: list[Literal["repaired", "redacted", "truncated"]]
     #: task-sent marks, which belong to no attempt.
     sent_marks: list[MarkOut]
+    #: The task that this one repeats, and those that repeat it, as the audit tells, oldest first.
+    retry_of: str | None
+    retried_as: list[str]
     timeline: list[AttemptOut]
     children: list[str]
 
