@@ -264,7 +264,7 @@ def test_a_printed_form_that_is_not_whole_is_refused(stage: Stage, args: str, kw
     told = stage.look("old")
     assert (told["possible"], told["edit"]["basis"], told["edit"]["args"]) == (False, None, None)
     assert why in told["edit"]["reason"]
-    assert "not at the broker any more" in told["reason"]
+    assert "in no known queue any more" in told["reason"]
     assert "keeps no result" in told["reason"]
     assert stage.post("old").status == 409
 

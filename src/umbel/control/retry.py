@@ -175,7 +175,7 @@ def _refused(task: Task, reason: str) -> Plan:
 
 def _not_found(search: Search) -> str:
     if search.complete:
-        return "Its message is not at the broker any more."
+        return "Its message is in no known queue any more, and no worker holds it."
     return f"Its message is not among the first {search.looked_at:,} at the broker."
 
 

@@ -73,6 +73,9 @@ export interface TaskDetail extends Omit<Task, "updated"> {
   firstSeen: number | null;
   notes: TaskNote[];
   sentMarks: Mark[];
+  /** The task that this one repeats, and those that repeat it. */
+  retryOf: string | null;
+  retriedAs: string[];
   timeline: Attempt[];
   children: string[];
 }

@@ -75,6 +75,8 @@ export function makeDetail(change: Partial<TaskDetail> = {}): TaskDetail {
     firstSeen: NOON,
     notes: [],
     sentMarks: [],
+    retryOf: null,
+    retriedAs: [],
     timeline: [makeAttempt()],
     children: [],
     ...change,
