@@ -18,7 +18,7 @@ from tests.apps.recording import FOLDER, SETTINGS, make_app
 from tests.conftest import WorkerFactory
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
-from tests.servers import Answer, RedisServer, wait_for
+from tests.servers import Answer, RedisServer, free_port, wait_for
 from umbel.web.deps import Deps
 
 # redis-py tells Celery's own code
@@ -350,3 +350,32 @@ def test_a_bare_app_sends_by_name_and_says_what_it_cannot_know(
         assert stage.retry("lost", {**edited, "queue": "orders"})["queue"] == "orders"
     deps.calling.stop()
     deps.queues.stop()
+
+
+def test_a_queue_that_rabbitmq_does_not_have_is_told(
+    rabbitmq_url: str, history: ToldHistory, tmp_path: Path
+) -> None:
+    with staged(history, tmp_path, rabbitmq_url, None) as stage:
+        stage.tell("old", args="(1,)")
+        reason = stage.look("old")["reason"]
+        assert "can't show its messages without taking them out" in reason
+        refused = stage.post("old", {"args": [1], "kwargs": {}, "queue": "nosuch"})
+        assert (refused.status, refused.json()["detail"]) == (
+            409, "Not sent: There is no queue 'nosuch' at the broker.",
+        )  # fmt: skip
+        row = stage.deps.audit.fetch(limit=1)[0][0]
+        assert (row.outcome, row.parameters["queue"]) == ("failed", "nosuch")
+        assert stage.server.get("/api/v1/tasks/old").json()["retried_as"] == []
+
+
+def test_a_broker_and_a_backend_that_are_down_are_named_soon(history: ToldHistory, tmp_path: Path) -> None:
+    down = f"redis://127.0.0.1:{free_port()}/0"
+    with staged(history, tmp_path, down, down) as stage:
+        stage.tell("old", args="(1,)")
+        began = time.monotonic()
+        reason = stage.look("old")["reason"]
+        assert "Its message can't be looked for" in reason
+        assert "The result backend can't be asked" in reason
+        assert stage.post("old", {"args": [1], "kwargs": {}}).status == 503
+        assert time.monotonic() - began < 20
+        assert stage.deps.audit.fetch(limit=1)[0][0].outcome == "failed"

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from celery import Celery
 from kombu.exceptions import OperationalError
 
@@ -161,15 +162,15 @@ class RedisInspector(BrokerInspector):
 
     def find(self, task_id: str, names: Sequence[str]) -> Search:
         with self._keyspace() as keys:
-            lists = {
-                (name, keys.key(name, step)): n or 0
-                for name, steps in keys.fetch_lengths(names).items()
-                for step, n in steps.items()
-            }
-            finder = Finder(keys.client, task_id)
+            lengths = keys.fetch_lengths(names)
+            # in the order in which they were named
+            steps = [(name, step, n) for name in names for step, n in lengths[name].items()]
+            lists = [((name, keys.key(name, step)), n) for name, step, n in steps if n]
             held = keys.unacked if keys.channel.ack_emulation else None
-            # the queues in the order in which they were named
-            return finder.find(sorted(lists.items(), key=lambda it: names.index(it[0][0])), held, keys.routes)
+            search = Finder(keys.client, task_id).find(lists, held, keys.routes)
+        if any(n is None for _, _, n in steps):  # some of the lists may not be looked at
+            return msgspec.structs.replace(search, complete=False)
+        return search
 
     def purge(self, name: str) -> int:
         with self._keyspace() as keys:

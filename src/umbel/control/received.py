@@ -84,7 +84,7 @@ def from_result(
     if stored is None:
         raise Unusable("The result backend keeps no result of it.")
     if stored.args is None and stored.kwargs is None:
-        raise Unusable("Its result holds no arguments: result_extended is off.")
+        raise Unusable(_no_arguments(backend))
     if not isinstance(stored.args, list | tuple) or not isinstance(stored.kwargs, dict):
         raise Unusable("Its result holds its arguments in printed form only.")
     if not _keeps_types(backend):
@@ -144,6 +144,17 @@ def _message_cautions(message: WholeMessage, followers: list[str]) -> Iterable[s
 
 def _pair(limits: Any) -> tuple[Any, Any]:
     return (limits[0], limits[1]) if isinstance(limits, list | tuple) and len(limits) == 2 else (None, None)
+
+
+def _no_arguments(backend: Backend) -> str:
+    from celery.backends.database import DatabaseBackend
+
+    if isinstance(backend, DatabaseBackend) and not backend.app.conf.result_extended:
+        return (
+            "Its result tells no arguments: from a database they are read only with an app (-A) that has"
+            " result_extended on."
+        )
+    return "Its result holds no arguments: result_extended is off."
 
 
 def _keeps_types(backend: Backend) -> bool:

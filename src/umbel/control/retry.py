@@ -104,6 +104,13 @@ class Retrier:
                 raise Unusable(f"Its result can't be asked for: {exc}.") from exc
             except BackendUnavailable as exc:
                 raise Unusable(f"The result backend can't be asked: {exc}.") from exc
+        name = task.name or (stored.name if stored else None)
+        worker = task.worker or (stored.worker if stored else None)
+        if not (name and self._calling.has_task(name)) and worker not in self._inspector.get_confs():
+            raise Unusable(
+                "Its result is not good enough: the app does not know the task, and its worker has not told what"
+                " kinds of messages it takes, so nobody knows whether the result keeps all that its message held."
+            )
         # in a thread, since Celery makes a backend for each
         return await asyncio.to_thread(lambda: from_result(stored, task, self._app.backend, self.accepted))
 

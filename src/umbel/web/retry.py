@@ -128,7 +128,9 @@ class Retries:
         """What the form is filled with: what the task received where JSON has it all, else its printed form."""
         received = plan.received
         if received is not None and comes_back([received.args, received.kwargs], "json"):
-            args, kwargs = kombu_json.dumps(received.args), kombu_json.dumps(received.kwargs)
+            args, kwargs = (
+                kombu_json.dumps(it, ensure_ascii=False) for it in (received.args, received.kwargs)
+            )
             if self._has_secrets(args, kwargs, repr(received.args), repr(received.kwargs)):
                 return wire.RetryEdit(basis=None, args=None, kwargs=None, reason=_SECRET)
             return wire.RetryEdit(basis=plan.source, args=args, kwargs=kwargs, reason="")
@@ -144,7 +146,7 @@ class Retries:
 
 
 _SECRET = "Its arguments hold secrets, which are not shown."
-_NO_PRINT = "The printed form of its arguments is not filled in"
+_NO_PRINT = "The printed form of its arguments is not used"
 
 
 def _why_not(plan: Plan, task: Task, edited: TaskCall | None, queue: str | None) -> str:

@@ -53,6 +53,7 @@ export function queueWords(from: RetryPlan["queueFrom"]): string {
 
 /** What is wrong with a JSON text; "" where nothing is. */
 export function jsonProblem(text: string, kind: "array" | "object"): string {
+  if (!text.trim()) return kind === "array" ? "An array is needed" : "An object is needed";
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -107,7 +107,7 @@ export function commandAnswerFrom(wire: Wire["CommandOut"]): CommandAnswer {
 
 /** A retry as the answer of a command: nobody but the broker had to confirm it. */
 export function retriedFrom(wire: Wire["RetriedOut"]): CommandAnswer {
-  const note = `It waits in the queue ${wire.queue}.`;
+  const note = `The broker has it, for the queue ${wire.queue}.`;
   const { id, time, task_id: task } = wire;
   return { id, time, outcome: "confirmed", confirmed: [], refused: [], silent: [], note, task };
 }

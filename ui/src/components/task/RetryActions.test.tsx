@@ -72,6 +72,7 @@ it("says why nothing is filled in", async () => {
   const edit = { basis: null, args: null, kwargs: null, reason: "They were cut off." } as const;
   await renderInPage(<RetryWithEdits plan={makePlan({ edit })} onClose={vi.fn()} onConfirm={vi.fn()} />);
   expect(screen.getByText(/They were cut off/)).toBeInTheDocument();
+  expect(screen.getByRole("button", { name: "Send" })).toBeDisabled();
 });
 
 it("lays JSON out without changing what it says", () => {

@@ -32,10 +32,10 @@ export function RetryAsItWas(props: {
         {props.state === "SUCCESS" ? " It has succeeded: its work is done once more." : ""}
       </p>
       <div className={classes.facts}>
+        <Value title="Arguments" text={plan.args ?? ""} />
+        <Value title="Keyword arguments" text={plan.kwargs ?? ""} />
         <Facts
           rows={{
-            Arguments: <Printed text={plan.args ?? ""} foldLines={8} />,
-            Keywords: <Printed text={plan.kwargs ?? ""} foldLines={8} />,
             Queue: plan.queue === null ? undefined : `${plan.queue} (${queueWords(plan.queueFrom)})`,
             Priority: plan.priority === null ? undefined : String(plan.priority),
             Headers: plan.headers.length === 0 ? undefined : plan.headers.join(", "),
@@ -61,6 +61,15 @@ export function RetryAsItWas(props: {
         </Button>
       </div>
     </form>
+  );
+}
+
+function Value(props: { title: string; text: string }) {
+  return (
+    <section className={classes.value}>
+      <h3>{props.title}</h3>
+      <Printed text={props.text} foldLines={8} />
+    </section>
   );
 }
 

@@ -14,8 +14,9 @@ export function RetryWithEdits(props: {
 }) {
   const { plan } = props;
   const { edit } = plan;
-  const [args, setArgs] = useState(layOutJson(edit.args ?? "[]"));
-  const [kwargs, setKwargs] = useState(layOutJson(edit.kwargs ?? "{}"));
+  // what is not known stays empty, and can't be sent: no arguments are arguments too
+  const [args, setArgs] = useState(layOutJson(edit.args ?? ""));
+  const [kwargs, setKwargs] = useState(layOutJson(edit.kwargs ?? ""));
   const [queue, setQueue] = useState(plan.queue ?? "");
   const problems = {
     args: jsonProblem(args, "array"),
@@ -38,7 +39,8 @@ export function RetryWithEdits(props: {
         rows={5}
         resize="vertical"
         value={args}
-        error={problems.args || undefined}
+        placeholder='[1, "two"]'
+        error={args && problems.args}
         onChange={(event) => setArgs(event.currentTarget.value)}
         spellCheck={false}
       />
@@ -49,7 +51,8 @@ export function RetryWithEdits(props: {
         rows={5}
         resize="vertical"
         value={kwargs}
-        error={problems.kwargs || undefined}
+        placeholder='{"name": 1}'
+        error={kwargs && problems.kwargs}
         onChange={(event) => setKwargs(event.currentTarget.value)}
         spellCheck={false}
       />

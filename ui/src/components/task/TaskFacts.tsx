@@ -74,15 +74,19 @@ export function TaskFamily(props: { task: TaskDetail }) {
     </>
   );
   const children = task.children.filter((uuid) => !task.retriedAs.includes(uuid));
+  // a result backend need not keep whose child a task is, nor its root
+  const isWhole = task.source === "events";
+  const unknown = <Unknown title="the result does not tell" />;
+  const none = isWhole ? "none" : unknown;
   const isRoot = task.rootId === null || task.rootId === task.uuid;
   return (
     <Section title="Workflow" flush>
       <Facts
         rows={{
-          Root: isRoot ? "this task" : link(task.rootId ?? ""),
+          Root: isRoot ? (isWhole ? "this task" : unknown) : link(task.rootId ?? ""),
           "Retry of": task.retryOf === null ? undefined : link(task.retryOf),
-          Parent: task.retryOf !== null ? undefined : task.parentId === null ? "none" : link(task.parentId),
-          Children: children.length === 0 ? "none" : <Ids uuids={children} link={link} />,
+          Parent: task.retryOf !== null ? undefined : task.parentId === null ? none : link(task.parentId),
+          Children: children.length === 0 ? none : <Ids uuids={children} link={link} />,
           "Retried as": task.retriedAs.length === 0 ? undefined : <Ids uuids={task.retriedAs} link={link} />,
         }}
       />
