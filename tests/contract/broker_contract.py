@@ -121,6 +121,8 @@ class BrokerContract:
         if not shop.inspector.capabilities.peek:
             with pytest.raises(NotSupported):
                 shop.inspector.peek("orders")
+            with pytest.raises(NotSupported):
+                shop.inspector.find("some-id", ["orders"])
             return
         ids = shop.send("orders", 12)
         for _ in range(20):

@@ -1,5 +1,6 @@
 """The contract of a broker inspector on Redis, in every way that kombu can be told to use it."""
 
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -78,6 +79,24 @@ class TestRedis(BrokerContract):
             assert message.delivered is not None
             assert shop.inspector.peek("mails", unacked=True).messages == []
 
+    def test_the_message_of_a_task_is_found_wherever_it_is(self, shop: BrokerShop) -> None:
+        (held,) = shop.send("orders", priority=9)
+        with shop.holding("orders", 1):
+            waiting = shop.send("orders", 600, priority=3)[-1]
+            (elsewhere,) = shop.send("mails", headers={"tenant": "花"}, compression="gzip")
+            for task_id, queue, is_held in (
+                (held, "orders", True), (waiting, "orders", False), (elsewhere, "mails", False),
+            ):  # fmt: skip
+                message = shop.inspector.find(task_id, ["orders", "mails"]).message
+                assert message is not None
+                assert (message.queue, message.held) == (queue, is_held)
+                assert message.headers["id"] == task_id
+            assert message is not None
+            assert message.headers["tenant"] == "花"
+            assert zlib.decompress(message.body).startswith(b"[[0]")
+            none = shop.inspector.find("nobody", ["orders", "mails"])
+            assert (none.message, none.looked_at, none.complete) == (None, 602, True)
+
     def test_not_a_byte_in_redis_changes(self, shop: BrokerShop, redis_url: str) -> None:
         shop.send("orders", 30)
         with redis.Redis.from_url(redis_url) as client, shop.holding("orders", 2):
@@ -85,6 +104,7 @@ class TestRedis(BrokerContract):
             for _ in range(50):
                 shop.inspector.peek("orders", limit=10)
                 shop.inspector.peek("orders", unacked=True)
+                shop.inspector.find("nobody", ["orders", "absent"])
             shop.inspector.fetch_queues(["orders", "absent"])
             shop.inspector.fetch_names()
             assert {key: client.dump(key) for key in client.scan_iter()} == before

@@ -3,6 +3,7 @@ login, kept from other sites' pages, and else one row in the audit."""
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ BODIES = {
     "cancellation": {"queue": "q1"},
     "time-limits": {"task": "tests.add", "soft": 5},
     "tasks": {"name": "tests.add", "args": [1, 2]},
+    "retry": {"args": [1, 2], "kwargs": {}},
     "rate-limits": {"task": "tests.add", "rate": "10/m"},
 }
 #: What Flower's need in their query strings.
@@ -147,6 +149,7 @@ def test_every_command_leaves_one_row_in_the_audit(
 ) -> None:
     worker = celery_worker(redis_url, backend=redis_url, concurrency=2).wait_until_answering().hostname
     history.tell_worker(worker)
+    history.tell_task("some-id", at=time.time() - 5)  # only what has ended is sent again
     app = make_app(redis_url, redis_url)
     deps = make_deps(history.reader, tmp_path, app=app, environ=OPEN, inspect_timeout=3.0)
     with serving(deps) as server:

@@ -143,3 +143,28 @@ def test_read_only_shows_no_buttons_and_says_why(
         expect(why).to_be_visible()
         named = page.locator("main").get_by_role("button").all_inner_texts()
         assert named == ["Ask again"], tab
+
+
+@pytest.mark.timeout(120)
+def test_a_task_that_has_ended_is_retried_with_edits_and_both_tell_of_it(
+    page: Page, shop: Shop, steered: CeleryWorker
+) -> None:
+    old = shop.post("add", 1, 2, queue=QUEUE)
+    page.goto(f"{shop.url}/tasks")
+    wait_for(lambda: shop.umbel.get(f"/api/v1/tasks/{old}").json().get("state") == "SUCCESS", 20.0)
+    page.goto(f"{shop.url}/task/{old}")
+    page.get_by_role("button", name="Retry…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The arguments that it received are not known")
+    dialog.get_by_role("button", name="Retry with edits…").click()
+    expect(dialog).to_contain_text("From the printed form: check it.")
+    expect(dialog.get_by_label("Arguments", exact=True)).to_have_value("[1, 2]")
+    dialog.get_by_label("Arguments", exact=True).fill("[40, 2]")
+    dialog.get_by_label("Queue").fill(QUEUE)
+    dialog.get_by_role("button", name="Send").click()
+    expect(latest(page)).to_contain_text("Retry with editsconfirmed")
+    expect(fact(page, "Retried as")).to_be_visible()
+    latest(page).get_by_role("link").click()
+    expect(fact(page, "Retry of")).to_contain_text(old)
+    expect(state(page)).to_contain_text("SUCCESS")
+    expect(page.get_by_text("42", exact=True)).to_be_visible()

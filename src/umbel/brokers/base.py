@@ -5,7 +5,7 @@ Made by `registry`, read through `control.queues`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -112,6 +112,30 @@ class Peek(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool = False
 
 
+class WholeMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message with its body as it was published: still encoded, and perhaps compressed."""
+
+    content_type: str
+    content_encoding: str
+    headers: dict[str, Any]
+    properties: dict[str, Any]
+    body: bytes
+    #: "" where nobody knows to which queue it belongs.
+    queue: str
+    #: A worker holds it; else it waits in the queue.
+    held: bool
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a search for one task's message."""
+
+    #: None: not among those that were looked at.
+    message: WholeMessage | None
+    looked_at: int
+    #: All messages of the queues named, and all that workers hold, were looked at.
+    complete: bool
+
+
 class BrokerInspector(ABC):
     """Reads the queues of one broker."""
 
@@ -145,6 +169,18 @@ class BrokerInspector(ABC):
 
     def peek(self, name: str, *, offset: int = 0, limit: int = 50, unacked: bool = False) -> Peek:
         """Look at messages that wait in the queue, or that workers hold, without changing anything.
+
+        Raises:
+            BrokerUnavailable: No usable answer within a few seconds.
+            NotSupported: This kind of broker can't show messages without taking them.
+        """
+        raise NotSupported(
+            "This kind of broker can't show its messages without taking them out of the queue."
+        )
+
+    def find(self, task_id: str, names: Sequence[str]) -> Search:
+        """Look for the message of a task in these queues and among those that workers hold, changing nothing. Ends
+        after so many messages, bytes and seconds.
 
         Raises:
             BrokerUnavailable: No usable answer within a few seconds.

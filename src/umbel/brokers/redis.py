@@ -6,16 +6,18 @@ and the keys of unacknowledged messages exactly as the workers use them. A queue
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from umbel.brokers.base import BrokerInspector, Capabilities, Message, Peek, QueueFigures, Reading
+from umbel.brokers.base import BrokerInspector, Capabilities, Message, Peek, QueueFigures, Reading, Search
 from umbel.brokers.message import decode_message
 from umbel.brokers.names import is_internal
+from umbel.brokers.redis_find import Finder
 from umbel.brokers.redis_unacked import Routes, Unacked, binding_members
 from umbel.errors import BrokerUnavailable
 from umbel.ingest.redis_line import escaped
@@ -158,6 +160,18 @@ class RedisInspector(BrokerInspector):
                     keys.client, keys.unacked, name, offset=offset, limit=limit
                 )
             return Peek(messages=held, total=0 if counts is None else counts[name], cut=counts is None)
+
+    def find(self, task_id: str, names: Sequence[str]) -> Search:
+        with self._keyspace() as keys:
+            lengths = keys.fetch_lengths(names)
+            # in the order in which they were named
+            steps = [(name, step, n) for name in names for step, n in lengths[name].items()]
+            lists = [((name, keys.key(name, step)), n) for name, step, n in steps if n]
+            held = keys.unacked if keys.channel.ack_emulation else None
+            search = Finder(keys.client, task_id).find(lists, held, keys.routes)
+        if any(n is None for _, _, n in steps):  # some of the lists may not be looked at
+            return msgspec.structs.replace(search, complete=False)
+        return search
 
     def purge(self, name: str) -> int:
         with self._keyspace() as keys:

@@ -13,6 +13,7 @@ from celery import Celery, states
 from celery.backends.base import DisabledBackend
 from celery.contrib.abortable import AbortableAsyncResult
 from celery.exceptions import BackendError, CeleryError, ImproperlyConfigured
+from kombu import Connection, Queue
 from kombu.exceptions import KombuError, OperationalError
 
 from umbel.control.call_options import TaskCall, celery_options
@@ -22,6 +23,8 @@ from umbel.errors import BackendUnavailable, CallError, NoBackend
 #: Questions to the result backend, and calls, under way at once.
 BACKEND_THREADS = 5
 BROKER_THREADS = 8
+#: Seconds that a look-up waits for the result backend, whose own limits may be minutes.
+LOOK_PATIENCE = 4.0
 
 _T = TypeVar("_T")
 #: What Celery, kombu and their drivers raise for arguments and options that they can't use.
@@ -72,6 +75,19 @@ class Calling:
         options = {**celery_options(call.options), "task_id": task_id}
         await self._run(self._broker_threads, lambda: self._publish(name, call, options, registered))
 
+    async def resend(self, name: str, call: TaskCall, options: dict[str, Any], queue: str) -> None:
+        """Publish a task into a queue as it is, by name: nothing is declared, and no exchange asked.
+
+        Raises:
+            CallError: There is no such queue, or Celery can't use these arguments or options.
+            BackendUnavailable: The broker can't take it now.
+        """
+        # the default exchange leads to the queue named as the routing key
+        target = {"queue": Queue(queue), "exchange": "", "routing_key": queue, "declare": []}
+        await self._run(
+            self._broker_threads, lambda: self._publish(name, call, {**options, **target}, False, check=queue)
+        )
+
     async def fetch_state(self, uuid: str) -> dict[str, Any]:
         """Flower's answer for one task: `task-id`, `state`, and `result` and `traceback` once it has ended.
 
@@ -81,6 +97,24 @@ class Calling:
         """
         return await self._run(self._backend_threads, lambda: self._fetch(uuid))
 
+    async def look_up(self, uuid: str) -> dict[str, Any]:
+        """What the backend keeps of a task, as Celery reads it; within a few seconds.
+
+        Raises:
+            NoBackend: There is none that others can ask: RPC's hands results to whoever called.
+            BackendUnavailable: It gives no answer in time, or one that can't be read.
+        """
+        if self._is_rpc:
+            raise NoBackend("the RPC result backend hands results to whoever called, and keeps none")
+        question = self._run(
+            self._backend_threads, lambda: self._ask(lambda it: it.get_task_meta(uuid, cache=False))
+        )
+        try:
+            meta: dict[str, Any] = await asyncio.wait_for(question, LOOK_PATIENCE)
+        except TimeoutError as exc:
+            raise BackendUnavailable(f"it gave no answer within {LOOK_PATIENCE:g} s") from exc
+        return meta
+
     async def abort(self, uuid: str) -> None:
         """Mark a task as to be aborted; only tasks that look for the mark stop. Raises as `fetch_state`."""
         await self._run(self._backend_threads, lambda: self._abort(uuid))
@@ -88,11 +122,15 @@ class Calling:
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
-    def _publish(self, name: str, call: TaskCall, options: dict[str, Any], registered: bool) -> None:
+    def _publish(
+        self, name: str, call: TaskCall, options: dict[str, Any], registered: bool, check: str | None = None
+    ) -> None:
         with connect(self._app) as connection:
             errors = (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors)
             options = {"retry": False, **options, "connection": connection}
             try:
+                if check is not None:
+                    _check_queue(connection, check)
                 backend = self._app.backend
                 if not self._is_rpc:
                     # Redis' would subscribe to the result's channel, which nobody reads, as long as this thread lives
@@ -113,7 +151,7 @@ class Calling:
         state = str(meta.get("status"))
         answer: dict[str, Any] = {"task-id": uuid, "state": state}
         if state in states.EXCEPTION_STATES & states.READY_STATES:
-            answer["result"] = _text_of(meta.get("result"))
+            answer["result"] = text_of(meta.get("result"))
             if state == states.FAILURE:
                 answer["traceback"] = jsonable(meta.get("traceback"))
         elif state in states.READY_STATES:
@@ -138,6 +176,20 @@ class Calling:
             raise BackendUnavailable(f"the result can't be read: {one_line(exc)}") from exc
 
 
+def _check_queue(connection: Connection, queue: str) -> None:
+    """Raises CallError where AMQP has no such queue: what is published to it would be thrown away. Redis keeps no
+    queue that is empty, and makes one of any name."""
+    if connection.transport.driver_type != "amqp":
+        return
+    from amqp.exceptions import NotFound
+
+    with connection.channel() as channel:
+        try:
+            channel.queue_declare(queue=queue, passive=True)
+        except NotFound as exc:
+            raise CallError(f"There is no queue '{queue}' at the broker.") from exc
+
+
 def _is_callers_fault(exc: BaseException) -> bool:
     """Whether it is the arguments that can't be used, or the broker: kombu makes an operational error of whatever
     happens while it publishes, and counts KeyError among the broker's errors."""
@@ -153,11 +205,11 @@ def jsonable(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        return _text_of(value)
+        return text_of(value)
     return value
 
 
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """The printed form, whatever the value's class makes of that."""
     try:
         return repr(value)

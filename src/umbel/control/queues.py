@@ -22,6 +22,7 @@ from umbel.brokers.base import (
     Message,
     QueueFigures,
     Reading,
+    Search,
     mark_of,
 )
 from umbel.brokers.names import fold_delayed
@@ -155,6 +156,11 @@ class Queues:
         with self._lock:
             return self._submit(lambda: self._look(name, offset=offset, limit=limit, unacked=unacked))
 
+    def request_search(self, task_id: str, first: Collection[str]) -> Future[Search]:
+        """The message of a task, in the queues `first`, then in all others; the future raises BrokerError."""
+        with self._lock:
+            return self._submit(lambda: self._search(task_id, first))
+
     def request_lengths(self, names: Collection[str]) -> Future[list[dict[str, Any]]]:
         """Flower's figures of these queues; the future raises BrokerError."""
         with self._lock:
@@ -270,6 +276,11 @@ class Queues:
             cut=peek.cut,
             time=now,
         )
+
+    def _search(self, task_id: str, first: Collection[str]) -> Search:
+        if not self._brokers.capabilities.peek:
+            return self._brokers.find(task_id, list(first))  # which says why not
+        return self._brokers.find(task_id, list(dict.fromkeys([*first, *self._names.fetch()])))
 
     def _cleaned(self, message: Message) -> Message:
         """With its arguments cut and redacted, as events are."""

@@ -19,8 +19,10 @@ from umbel.store.search import parse_search
 from umbel.web import openapi, query, schema, wire
 from umbel.web.deps import Deps
 from umbel.web.endpoint import Handler, identity_of
+from umbel.web.lookup import find_task
 from umbel.web.present import Present
 from umbel.web.problem import Refused
+from umbel.web.retry_links import fetch_links
 
 #: Counting the matches of a filter stops here; beyond it a page shows "more than".
 COUNT_LIMIT = 10_000
@@ -73,10 +75,12 @@ class V1:
     async def get_task(self, request: Request) -> Response:
         _no_query(request)
         uuid = request.path_params["uuid"]
-        detail = await run_sync(self._deps.reader.fetch_task, uuid)
-        if detail is None:
-            raise Refused(404, f"Unknown task '{uuid}'")
-        return await _answer(lambda: wire.task_detail_out(detail))
+        found = await find_task(self._deps, uuid)
+        return await _answer(
+            lambda: wire.task_detail_out(
+                found.detail, found.note, *fetch_links(self._deps.audit, found.detail.task)
+            )
+        )
 
     async def get_facets(self, request: Request) -> Response:
         asked = query.decode(request.query_params, query.FacetQuery)

@@ -18,6 +18,7 @@ from umbel.web.deps import Deps
 from umbel.web.flower_json import JSON_TYPE, answer, dumps, dumps_plain, json_answer
 from umbel.web.flower_task import are_plain, as_item, listed_text
 from umbel.web.format_hook import apply_hook
+from umbel.web.lookup import find_task
 from umbel.web.problem import Refused
 
 #: Tasks read, rendered and sent at a time.
@@ -74,10 +75,15 @@ class FlowerTasks:
 
     async def info(self, request: Request) -> Response:
         uuid = request.path_params["uuid"]
-        detail = await run_sync(self._deps.reader.fetch_task, uuid)
-        if detail is None:
-            raise Refused(404, f"Unknown task '{uuid}'")
-        return json_answer(request, as_item(detail.task, detail.children))
+        try:
+            found = await find_task(self._deps, uuid)
+        except Refused as exc:  # Flower asks no result backend, and never answers 503 here
+            raise Refused(404, f"Unknown task '{uuid}'") from exc
+        item = as_item(found.detail.task, found.detail.children)
+        if found.stored is not None:
+            item["timestamp"] = found.stored.date_done
+            item["source"] = "result-backend"
+        return json_answer(request, item)
 
     async def types(self, request: Request) -> Response:
         return json_answer(request, {"task-types": await run_sync(self._deps.reader.fetch_task_types)})

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from umbel.web import control_schema, inspection_schema, query, queue_schema, schema
+from umbel.web import control_schema, inspection_schema, query, queue_schema, retry_schema, schema
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +52,16 @@ OPERATIONS = (
     ),
     _command("/tasks/{uuid}/revocation", "revokeTask", "Revoke a task", control_schema.Revocation, uuid=_UUID),
     _command("/tasks/{uuid}/abortion", "abortTask", "Mark a task as to be aborted", control_schema.Plain, uuid=_UUID),
+    Operation(
+        path="/tasks/{uuid}/retry", name="getRetry",
+        summary="Whether a task can be sent once more with the arguments that it received, and from where they are",
+        answers=(retry_schema.RetryOut,), path_parameters={"uuid": _UUID},
+    ),
+    Operation(
+        path="/tasks/{uuid}/retry", method="POST", name="retryTask",
+        summary="Send a task that has ended once more, with what it received or with edited arguments",
+        answers=(retry_schema.RetriedOut,), body=retry_schema.RetryIn, path_parameters={"uuid": _UUID},
+    ),
     Operation(
         path="/tasks", method="POST", name="callTask", summary="Call a task, and wait for its result if asked to",
         answers=(control_schema.CalledOut,), body=control_schema.TaskCallIn,

@@ -15,6 +15,7 @@ from umbel.web.arguments import Arguments
 from umbel.web.deps import Deps
 from umbel.web.endpoint import NONCE
 from umbel.web.flower_workers import FlowerWorkers
+from umbel.web.lookup import find_task
 from umbel.web.present import Present
 from umbel.web.problem import Refused
 from umbel.web.static_files import HTML_TYPE
@@ -61,8 +62,12 @@ class Pages:
 
     async def task(self, request: Request) -> Response:
         uuid = request.path_params["uuid"]
-        if await run_sync(self._deps.reader.fetch_task, uuid) is None:
-            raise Refused(404, f"Unknown task '{uuid}'")
+        try:
+            await find_task(self._deps, uuid)
+        except Refused as exc:
+            if exc.status == 404:
+                raise
+            return await self.shell(request, exc.status, exc.message)
         return await self.shell(request)
 
     async def shell(self, request: Request, status: int = 200, message: str = "") -> Response:

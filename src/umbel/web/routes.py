@@ -21,6 +21,7 @@ from umbel.web.pages import Pages
 from umbel.web.present import Present
 from umbel.web.problem import Family
 from umbel.web.queues import QueuesV1
+from umbel.web.retry import Retries
 from umbel.web.static_files import StaticFiles
 from umbel.web.stream import Stream
 from umbel.web.v1_calls import Calls
@@ -41,6 +42,7 @@ class Table:
         self._static = StaticFiles(deps.ui_folder)
         own = V1(deps, present, guard).handlers | QueuesV1(deps).handlers
         own |= Commands(deps).handlers | Calls(deps).handlers | Inspection(deps).handlers
+        own |= Retries(deps).handlers
         self._v1 = own | {"stream": stream.handle}
 
     def routes(self) -> list[BaseRoute]:

@@ -152,12 +152,22 @@ class AttemptOut(msgspec.Struct, kw_only=True):
 class TaskDetailOut(TaskOut, kw_only=True):
     """Everything kept of one task."""
 
+    #: "events", or "result_backend" where no event of it is stored: then most of its life is not known.
+    source: Literal["events", "result_backend"]
+    #: One sentence about the source; "" for events.
+    source_note: str
+    #: null where nobody knows when something last happened.
+    updated: float | None  # type: ignore[assignment]  # lists hold tasks with events only
     traceback: str | None
-    first_seen: float
+    #: null where no event was seen.
+    first_seen: float | None
     #: "repaired", "redacted", "truncated": what was done to its texts before they were stored.
     notes: list[Literal["repaired", "redacted", "truncated"]]
     #: task-sent marks, which belong to no attempt.
     sent_marks: list[MarkOut]
+    #: The task that this one repeats, and those that repeat it, as the audit tells, oldest first.
+    retry_of: str | None
+    retried_as: list[str]
     timeline: list[AttemptOut]
     children: list[str]
 

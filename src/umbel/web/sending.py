@@ -53,7 +53,7 @@ async def send_call(
         raise Refused(400, str(exc)) from exc
     task_id = str(options.get("task_id") or uuid.uuid4())
     told = {"args": call.args, "kwargs": call.kwargs, **call.options, "task_id": task_id}
-    number = await _record(deps, request, action, name, told)
+    number = await record(deps, request, action, name, told)
     try:
         await deps.calling.send(name, call, task_id=task_id, registered=registered)
     except (CallError, BackendUnavailable) as exc:
@@ -67,7 +67,7 @@ async def send_call(
 
 async def abort(deps: Deps, request: Request, task_id: str) -> int:
     """Write down and mark a task as to be aborted; return the row's id. Raises Refused (503)."""
-    number = await _record(deps, request, "abort", task_id, {})
+    number = await record(deps, request, "abort", task_id, {})
     try:
         await deps.calling.abort(task_id)
     except (NoBackend, BackendUnavailable) as exc:
@@ -77,7 +77,8 @@ async def abort(deps: Deps, request: Request, task_id: str) -> int:
     return number
 
 
-async def _record(deps: Deps, request: Request, action: str, target: str, parameters: dict[str, Any]) -> int:
+async def record(deps: Deps, request: Request, action: str, target: str, parameters: dict[str, Any]) -> int:
+    """Write down what is about to be done; return the row's id. Raises Refused (503)."""
     try:
         return await deps.commander.record(action, target, parameters, asker_of(request))
     except StoreError as exc:

@@ -1,7 +1,7 @@
 """Records to the wire types of `/api/v1`: pure functions, called by `api` and `stream`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -29,17 +29,24 @@ def task_out(task: Task) -> schema.TaskOut:
     return msgspec.convert(task, schema.TaskOut, from_attributes=True)
 
 
-def task_detail_out(detail: TaskDetail) -> schema.TaskDetailOut:
-    """Everything kept of one task, with its attempts."""
+def task_detail_out(
+    detail: TaskDetail, source_note: str = "", retry_of: str | None = None, retried_as: Sequence[str] = ()
+) -> schema.TaskDetailOut:
+    """Everything kept of one task, with its attempts; with a note it is not from events."""
     record = detail.record
     raised = {(error.time, error.rank): error for error in record.errors}
     base = msgspec.structs.asdict(task_out(detail.task))
+    base["updated"] = base["updated"] or None
     return schema.TaskDetailOut(
         **base,
+        source="result_backend" if source_note else "events",
+        source_note=source_note,
         traceback=detail.task.traceback,
-        first_seen=detail.task.first_seen,
+        first_seen=detail.task.first_seen or None,
         notes=[note for flag, note in _NOTES if detail.task.origin & flag],
         sent_marks=[_mark(mark) for mark in record.marks if mark.rank == SENT],
+        retry_of=retry_of,
+        retried_as=list(retried_as),
         timeline=[_attempt(attempt, raised) for attempt in attempts(record.marks)],
         children=detail.children,
     )

@@ -9,7 +9,14 @@ export type Command =
   | { kind: "time_limit"; worker: string; task: string; soft: number | null; hard: number | null }
   | { kind: "rate_limit"; worker: string; task: string; rate: string }
   | { kind: "revoke"; uuid: string; terminate: boolean; signal: string }
-  | { kind: "abort"; uuid: string };
+  | { kind: "abort"; uuid: string }
+  | { kind: "retry"; uuid: string; queue: string | null; edited: EditedArguments | null };
+
+/** JSON texts of an array and an object: parsed by the server only, so that no large number is rounded here. */
+export interface EditedArguments {
+  args: string;
+  kwargs: string;
+}
 
 export type OutcomeState = "requested" | "confirmed" | "partly" | "refused" | "silent" | "failed";
 
@@ -33,6 +40,8 @@ export interface CommandAnswer extends Answers {
   time: number;
   /** What a confirmation does not mean. */
   note: string;
+  /** The task that the command made. */
+  task?: string;
 }
 
 /** A command of this page with what has come of it so far. */
@@ -86,6 +95,8 @@ export function describe(command: Command): string {
       return command.terminate ? `Terminate with ${command.signal}` : "Revoke";
     case "abort":
       return "Abort";
+    case "retry":
+      return command.edited ? "Retry with edits" : "Retry";
   }
 }
 
@@ -200,6 +211,7 @@ const ACTIONS: Record<string, string> = {
   rate_limit: "Rate limit",
   revoke: "Revoke",
   abort: "Abort",
+  retry: "Retry",
   apply: "Call and wait",
   async_apply: "Call",
   send_task: "Send",
@@ -211,7 +223,7 @@ export function actionLabel(action: string): string {
   return ACTIONS[action] ?? action;
 }
 
-const ABOUT_TASKS = new Set(["revoke", "abort"]);
+const ABOUT_TASKS = new Set(["revoke", "abort", "retry"]);
 const ABOUT_NAMES = new Set(["apply", "async_apply", "send_task", "time_limit", "rate_limit"]);
 
 /** What a command is about: a task, a task's name or a worker. */

@@ -63,11 +63,19 @@ export interface Attempt {
 /** What was done to a task's texts before they were stored. */
 export type TaskNote = "repaired" | "redacted" | "truncated";
 
-export interface TaskDetail extends Task {
+export interface TaskDetail extends Omit<Task, "updated"> {
+  /** Where it is known from. */
+  source: "events" | "result_backend";
+  /** One sentence about that; "" for events. */
+  sourceNote: string;
+  updated: number | null;
   traceback: string | null;
-  firstSeen: number;
+  firstSeen: number | null;
   notes: TaskNote[];
   sentMarks: Mark[];
+  /** The task that this one repeats, and those that repeat it. */
+  retryOf: string | null;
+  retriedAs: string[];
   timeline: Attempt[];
   children: string[];
 }

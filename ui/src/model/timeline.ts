@@ -19,7 +19,10 @@ export interface Axis {
 /** From the first thing known of the task to its last; to `now` while it is unfinished. */
 export function axisOf(task: TaskDetail, now: number): Axis {
   const times = [...task.sentMarks, ...task.timeline.flatMap(({ marks }) => marks)].map(({ time }) => time);
-  if (times.length === 0) return { start: task.updated, end: task.updated };
+  if (times.length === 0) {
+    const moment = task.updated ?? now;
+    return { start: moment, end: moment };
+  }
   const isRunning = !task.finished && task.timeline.at(-1)?.ended === null;
   const end = Math.max(...times);
   return { start: Math.min(...times), end: isRunning ? Math.max(end, now) : end };

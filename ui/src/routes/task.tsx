@@ -5,6 +5,7 @@ import { CommandLog } from "../components/command/CommandLog";
 import { NoCommands } from "../components/command/NoCommands";
 import { Failure } from "../components/feedback/Failure";
 import { Message } from "../components/feedback/Message";
+import { RetryActions } from "../components/task/RetryActions";
 import { RevocationSection } from "../components/task/RevocationSection";
 import { Section } from "../components/task/Section";
 import { TaskActions } from "../components/task/TaskActions";
@@ -65,7 +66,7 @@ function TaskPage() {
   );
 }
 
-/** The buttons of a task that has not ended, and what came of those that were pressed. */
+/** The buttons of a task, and what came of those that were pressed. */
 function Steering(props: { task: TaskDetail }) {
   const { task } = props;
   const cache = useQueryClient();
@@ -82,15 +83,17 @@ function Steering(props: { task: TaskDetail }) {
   if (!settings) return null;
   return (
     <>
-      {task.finished ? null : settings.commands === "open" ? (
+      {settings.commands !== "open" ? (
+        <NoCommands stance={settings.commands} />
+      ) : task.finished ? (
+        <RetryActions task={task} send={send} />
+      ) : (
         <TaskActions
           task={task}
           whyNotTerminate={isRunning ? whyNot(control.data, "terminate") : ""}
           canAbort={settings.canAbort}
           send={send}
         />
-      ) : (
-        <NoCommands stance={settings.commands} />
       )}
       <CommandLog runs={runs} onDismiss={dismiss} />
     </>
@@ -101,8 +104,8 @@ function UnknownTask(props: { uuid: string }) {
   return (
     <Message title="This task is not known" heading="h1" icon={<IconMapSearch size={32} />}>
       <p>
-        No event of <code>{props.uuid}</code> is stored. It may have aged out of the history, its events may
-        have been missed, or no worker has received it yet.
+        No event of <code>{props.uuid}</code> is stored, and no result backend knows it. It may have aged out
+        of the history, its events may have been missed, or no worker has received it yet.
       </p>
       <p>
         <Link to="/tasks">Search the tasks</Link>

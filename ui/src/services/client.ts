@@ -45,10 +45,11 @@ export async function fetchJson<T>(path: string, params: Params = {}, signal?: A
   return askFor<T>(apiUrl(path, params), { signal, headers: { Accept: "application/json" } });
 }
 
-/** POST of a command. Throws `ApiError`. */
-export async function postJson<T>(path: string, body: object): Promise<T> {
+/** POST of a command, whose body may be JSON already. Throws `ApiError`. */
+export async function postJson<T>(path: string, body: object | string): Promise<T> {
   const headers = { Accept: "application/json", "Content-Type": "application/json" };
-  return askFor<T>(apiUrl(path), { method: "POST", headers, body: JSON.stringify(body) });
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return askFor<T>(apiUrl(path), { method: "POST", headers, body: text });
 }
 
 async function askFor<T>(url: string, options: RequestInit): Promise<T> {

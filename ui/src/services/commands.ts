@@ -1,12 +1,12 @@
 import type { Command, CommandAnswer } from "../model/command";
 import { postJson } from "./client";
-import { commandAnswerFrom, type Wire } from "./wire";
+import { commandAnswerFrom, retriedFrom, type Wire } from "./wire";
 
 /** Seconds that a worker is given to finish its tasks and say goodbye, before the page calls it not known yet. */
 const FAREWELL = 20;
 
 /** Where a command goes and what it carries. */
-export function requestOf(command: Command): { path: string; body: Record<string, unknown> } {
+export function requestOf(command: Command): { path: string; body: Record<string, unknown> | string } {
   switch (command.kind) {
     case "shutdown":
       return { path: workerPath(command.worker, "shutdown"), body: { timeout: FAREWELL } };
@@ -42,13 +42,24 @@ export function requestOf(command: Command): { path: string; body: Record<string
       };
     case "abort":
       return { path: taskPath(command.uuid, "abortion"), body: {} };
+    case "retry":
+      return { path: taskPath(command.uuid, "retry"), body: retryBody(command) };
   }
 }
 
 /** Sends a command and waits for what comes of it. Throws `ApiError`. */
 export async function sendCommand(command: Command): Promise<CommandAnswer> {
   const { path, body } = requestOf(command);
+  if (command.kind === "retry") return retriedFrom(await postJson<Wire["RetriedOut"]>(path, body));
   return commandAnswerFrom(await postJson<Wire["CommandOut"]>(path, body));
+}
+
+/** Edited arguments go as they were written: parsing them here would round large numbers. */
+function retryBody(command: Extract<Command, { kind: "retry" }>): string {
+  const { edited, queue } = command;
+  const parts = edited ? [`"args":${edited.args}`, `"kwargs":${edited.kwargs}`] : [];
+  if (queue !== null) parts.push(`"queue":${JSON.stringify(queue)}`);
+  return `{${parts.join(",")}}`;
 }
 
 const workerPath = (hostname: string, what: string) => `workers/${encodeURIComponent(hostname)}/${what}`;

@@ -3,6 +3,7 @@ import type { AuditPage, AuditQuery, Revocation } from "../model/command";
 import type { Inspection, WorkerControl } from "../model/inspection";
 import type { Bucket, QueueBucket } from "../model/monitor";
 import type { MessagePage, QueueDetail, QueueList } from "../model/queue";
+import type { RetryPlan } from "../model/retry";
 import type { Gap, Settings, Status } from "../model/status";
 import type { StateCount, TaskDetail, TaskPage, TaskQuery } from "../model/task";
 import type { WorkerList } from "../model/worker";
@@ -16,6 +17,7 @@ import {
   queueBucketFrom,
   queueDetailFrom,
   queueListFrom,
+  retryPlanFrom,
   revocationFrom,
   settingsFrom,
   stateCountsFrom,
@@ -42,6 +44,7 @@ export const KEYS = {
   control: ["control"],
   revocation: ["revocation"],
   audit: ["audit"],
+  retry: ["retry"],
 } as const;
 
 export const settingsQuery = queryOptions<Settings>({
@@ -243,6 +246,20 @@ export function revocationQuery(uuid: string, taskState: string | undefined) {
       return revocationFrom(await fetchJson<Wire["RevocationOut"]>(path, {}, signal));
     },
     refetchInterval: ({ state }) => (state.data?.state === "requested" ? REVOCATION_PACE : false),
+  });
+}
+
+/** Whether and with what a task can be sent once more: asked for each time, since messages and results go. */
+export function retryQuery(uuid: string) {
+  return queryOptions<RetryPlan>({
+    queryKey: [...KEYS.retry, uuid],
+    queryFn: async ({ signal }) => {
+      const path = `tasks/${encodeURIComponent(uuid)}/retry`;
+      return retryPlanFrom(await fetchJson<Wire["RetryOut"]>(path, {}, signal));
+    },
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
   });
 }
 

@@ -39,6 +39,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{uuid}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a task can be sent once more with the arguments that it received, and from where they are */
+        get: operations["getRetry"];
+        put?: never;
+        /** Send a task that has ended once more, with what it received or with edited arguments */
+        post: operations["retryTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -604,7 +622,7 @@ export interface components {
         CommandOut: {
             id: number;
             /** @enum {unknown} */
-            action: "abort" | "add_consumer" | "apply" | "async_apply" | "autoscale" | "cancel_consumer" | "pool_grow" | "pool_restart" | "pool_shrink" | "rate_limit" | "revoke" | "send_task" | "shutdown" | "time_limit";
+            action: "abort" | "add_consumer" | "apply" | "async_apply" | "autoscale" | "cancel_consumer" | "pool_grow" | "pool_restart" | "pool_shrink" | "rate_limit" | "retry" | "revoke" | "send_task" | "shutdown" | "time_limit";
             target: string;
             /** @enum {unknown} */
             outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent";
@@ -970,6 +988,66 @@ export interface components {
             timeout: number | null;
         };
         /**
+         * RetriedOut
+         * @description A task that was sent once more.
+         */
+        RetriedOut: {
+            id: number;
+            task_id: string;
+            retry_of: string;
+            /** @enum {unknown} */
+            source: "edited" | "message" | "result";
+            queue: string;
+            time: number;
+            cautions: string[];
+        };
+        /**
+         * RetryEdit
+         * @description What fills the form of a retry with edited arguments.
+         */
+        RetryEdit: {
+            basis: ("message" | "printed" | "result") | null;
+            args: string | null;
+            kwargs: string | null;
+            reason: string;
+        };
+        /**
+         * RetryIn
+         * @description Without arguments: those that the task received. With both: these in their place.
+         */
+        RetryIn: {
+            /** @default null */
+            args: unknown[] | null;
+            /** @default null */
+            kwargs: Record<string, never> | null;
+            /**
+             * @description Another queue than the one that it came from.
+             * @default null
+             */
+            queue: string | null;
+        };
+        /**
+         * RetryOut
+         * @description Whether a task can be sent once more.
+         */
+        RetryOut: {
+            uuid: string;
+            name: string | null;
+            ended: boolean;
+            possible: boolean;
+            source: ("message" | "result") | null;
+            reason: string;
+            args: string | null;
+            kwargs: string | null;
+            serializer: string | null;
+            queue: string | null;
+            queue_from: ("event" | "message" | "result" | "routes") | null;
+            priority: number | null;
+            headers: string[];
+            cautions: string[];
+            edit: components["schemas"]["RetryEdit"];
+        };
+        /**
          * Revocation
          * @description No worker starts the task any more.
          */
@@ -1147,13 +1225,18 @@ export interface components {
             runtime: number | null;
             wait: number | null;
             clock: number;
-            updated: number;
+            updated: number | null;
             attempts: number;
             redelivered: boolean;
+            /** @enum {unknown} */
+            source: "events" | "result_backend";
+            source_note: string;
             traceback: string | null;
-            first_seen: number;
+            first_seen: number | null;
             notes: ("redacted" | "repaired" | "truncated")[];
             sent_marks: components["schemas"]["MarkOut"][];
+            retry_of: string | null;
+            retried_as: string[];
             timeline: components["schemas"]["AttemptOut"][];
             children: string[];
         };
@@ -1492,6 +1575,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    getRetry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Task id. */
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether a task can be sent once more with the arguments that it received, and from where they are */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetryOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    retryTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Task id. */
+                uuid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryIn"];
+            };
+        };
+        responses: {
+            /** @description Send a task that has ended once more, with what it received or with edited arguments */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetriedOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetriedOut"];
                 };
             };
             400: components["responses"]["Refused400"];

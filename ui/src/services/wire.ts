@@ -2,6 +2,7 @@ import type { AuditPage, AuditRow, CommandAnswer, Revocation } from "../model/co
 import type { Inspection, WorkerControl } from "../model/inspection";
 import type { Bucket, QueueBucket } from "../model/monitor";
 import type { MessagePage, Queue, QueueDetail, QueueList, QueueMessage } from "../model/queue";
+import type { RetryPlan } from "../model/retry";
 import type { Gap, Settings, Status } from "../model/status";
 import type { Attempt, StateCount, Task, TaskDetail, TaskPage } from "../model/task";
 import type { Worker, WorkerList, WorkerTotals } from "../model/worker";
@@ -101,6 +102,17 @@ export function settingsFrom(wire: Wire["Settings"]): Settings {
 }
 
 export function commandAnswerFrom(wire: Wire["CommandOut"]): CommandAnswer {
+  return camelKeys(wire);
+}
+
+/** A retry as the answer of a command: nobody but the broker had to confirm it. */
+export function retriedFrom(wire: Wire["RetriedOut"]): CommandAnswer {
+  const note = `The broker has it, for the queue ${wire.queue}.`;
+  const { id, time, task_id: task } = wire;
+  return { id, time, outcome: "confirmed", confirmed: [], refused: [], silent: [], note, task };
+}
+
+export function retryPlanFrom(wire: Wire["RetryOut"]): RetryPlan {
   return camelKeys(wire);
 }
 

@@ -1,5 +1,6 @@
 import { CloseButton, Loader } from "@mantine/core";
 import { describe, type Run, verdictOf } from "../../model/command";
+import { TaskLink } from "../Links";
 import { Badge } from "../state/Badge";
 import classes from "./Command.module.css";
 import { Said } from "./Said";
@@ -30,6 +31,11 @@ function Entry(props: { run: Run; onDismiss: () => void }) {
         )}
       </div>
       {text ? <p className={classes.text}>{text}</p> : null}
+      {run.answer?.task ? (
+        <p className={classes.text}>
+          New task: <TaskLink uuid={run.answer.task} className={classes.made} />
+        </p>
+      ) : null}
       {run.answer ? <Said answers={run.answer} /> : null}
     </div>
   );

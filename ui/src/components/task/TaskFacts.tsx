@@ -55,9 +55,9 @@ export function TaskPlaces(props: { task: TaskDetail }) {
           Exchange: task.exchange === "" ? "(default)" : words(task.exchange),
           "Routing key": words(task.routingKey),
           Retries: task.retries === null ? <Unknown /> : formatCount(task.retries),
-          Attempts: formatCount(task.attempts),
+          Attempts: task.source === "events" ? formatCount(task.attempts) : undefined,
           Client: words(task.client),
-          Clock: formatCount(task.clock),
+          Clock: task.source === "events" ? formatCount(task.clock) : undefined,
         }}
       />
     </Section>
@@ -73,28 +73,38 @@ export function TaskFamily(props: { task: TaskDetail }) {
       <CopyButton value={uuid} what="this id" />
     </>
   );
+  const children = task.children.filter((uuid) => !task.retriedAs.includes(uuid));
+  // a result backend need not keep whose child a task is, nor its root
+  const isWhole = task.source === "events";
+  const unknown = <Unknown title="the result does not tell" />;
+  const none = isWhole ? "none" : unknown;
   const isRoot = task.rootId === null || task.rootId === task.uuid;
   return (
     <Section title="Workflow" flush>
       <Facts
         rows={{
-          Root: isRoot ? "this task" : link(task.rootId ?? ""),
-          Parent: task.parentId === null ? "none" : link(task.parentId),
-          Children:
-            task.children.length === 0 ? (
-              "none"
-            ) : (
-              <ul className={classes.children}>
-                {task.children.slice(0, 50).map((uuid) => (
-                  <li key={uuid}>{link(uuid)}</li>
-                ))}
-                {task.children.length > 50 ? (
-                  <li>and {formatCount(task.children.length - 50)} more</li>
-                ) : null}
-              </ul>
-            ),
+          Root: isRoot ? (isWhole ? "this task" : unknown) : link(task.rootId ?? ""),
+          "Retry of": task.retryOf === null ? undefined : link(task.retryOf),
+          Parent: task.retryOf !== null ? undefined : task.parentId === null ? none : link(task.parentId),
+          Children: children.length === 0 ? none : <Ids uuids={children} link={link} />,
+          "Retried as": task.retriedAs.length === 0 ? undefined : <Ids uuids={task.retriedAs} link={link} />,
         }}
       />
     </Section>
+  );
+}
+
+/** Ids that are listed; of more, how many they are. */
+const LISTED = 50;
+
+function Ids(props: { uuids: string[]; link: (uuid: string) => ReactNode }) {
+  const { uuids, link } = props;
+  return (
+    <ul className={classes.children}>
+      {uuids.slice(0, LISTED).map((uuid) => (
+        <li key={uuid}>{link(uuid)}</li>
+      ))}
+      {uuids.length > LISTED ? <li>and {formatCount(uuids.length - LISTED)} more</li> : null}
+    </ul>
   );
 }

@@ -37,6 +37,7 @@ export function TaskHeader(props: { task: TaskDetail }) {
       <p className={classes.uuid}>
         {task.uuid} <CopyButton value={task.uuid} what="the task id" />
       </p>
+      {task.sourceNote ? <p className={classes.source}>{task.sourceNote}</p> : null}
     </header>
   );
 }

@@ -29,6 +29,7 @@ function Text(props: {
 /** What went in and what came out, in the printed form that workers send. */
 export function TaskTexts(props: { task: TaskDetail }) {
   const { task } = props;
+  const teller = task.source === "events" ? "no event told them" : "its result does not hold them";
   const failed = task.exception !== null || task.traceback !== null;
   return (
     <>
@@ -36,8 +37,8 @@ export function TaskTexts(props: { task: TaskDetail }) {
       {task.traceback === null ? null : (
         <Text title="Traceback" text={task.traceback} unknown="" raw foldLines={32} />
       )}
-      <Text title="Arguments" text={task.args} unknown="Not known: no event told them." />
-      <Text title="Keyword arguments" text={task.kwargs} unknown="Not known: no event told them." />
+      <Text title="Arguments" text={task.args} unknown={`Not known: ${teller}.`} />
+      <Text title="Keyword arguments" text={task.kwargs} unknown={`Not known: ${teller}.`} />
       {failed && task.result === null ? null : (
         <Text
           title="Result"

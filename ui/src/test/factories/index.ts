@@ -69,10 +69,14 @@ export function makeAttempt(change: Partial<Attempt> = {}): Attempt {
 export function makeDetail(change: Partial<TaskDetail> = {}): TaskDetail {
   return {
     ...makeTask(),
+    source: "events",
+    sourceNote: "",
     traceback: null,
     firstSeen: NOON,
     notes: [],
     sentMarks: [],
+    retryOf: null,
+    retriedAs: [],
     timeline: [makeAttempt()],
     children: [],
     ...change,
