@@ -10,7 +10,7 @@ from msgspec import Meta
 
 Action = Literal[
     "shutdown", "pool_restart", "pool_grow", "pool_shrink", "autoscale", "add_consumer", "cancel_consumer",
-    "time_limit", "rate_limit", "revoke", "apply", "async_apply", "send_task", "abort",
+    "time_limit", "rate_limit", "revoke", "apply", "async_apply", "send_task", "abort", "purge",
 ]  # fmt: skip
 OutcomeState = Literal["requested", "confirmed", "partly", "refused", "silent", "failed"]
 Seconds = Annotated[

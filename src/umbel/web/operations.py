@@ -143,6 +143,10 @@ OPERATIONS = (
         answers=(queue_schema.MessageList,), query=query.MessageQuery, path_parameters={"name": "Queue name."},
     ),
     Operation(
+        path="/queues/{name}/purge", method="POST", name="purgeQueue", summary="Throw away what waits in a queue",
+        answers=(queue_schema.PurgeOut,), body=queue_schema.Purge, path_parameters={"name": "Queue name."},
+    ),
+    Operation(
         path="/queues/{name}", name="getQueue", summary="One queue with its figures",
         answers=(queue_schema.QueueDetail,), path_parameters={"name": "Queue name."},
     ),

@@ -9,7 +9,8 @@ export type Command =
   | { kind: "time_limit"; worker: string; task: string; soft: number | null; hard: number | null }
   | { kind: "rate_limit"; worker: string; task: string; rate: string }
   | { kind: "revoke"; uuid: string; terminate: boolean; signal: string }
-  | { kind: "abort"; uuid: string };
+  | { kind: "abort"; uuid: string }
+  | { kind: "purge"; queue: string };
 
 export type OutcomeState = "requested" | "confirmed" | "partly" | "refused" | "silent" | "failed";
 
@@ -86,6 +87,8 @@ export function describe(command: Command): string {
       return command.terminate ? `Terminate with ${command.signal}` : "Revoke";
     case "abort":
       return "Abort";
+    case "purge":
+      return `Purge ${command.queue}`;
   }
 }
 
@@ -203,6 +206,7 @@ const ACTIONS: Record<string, string> = {
   apply: "Call and wait",
   async_apply: "Call",
   send_task: "Send",
+  purge: "Purge queue",
 };
 
 export const ACTION_NAMES = Object.keys(ACTIONS);
@@ -214,8 +218,9 @@ export function actionLabel(action: string): string {
 const ABOUT_TASKS = new Set(["revoke", "abort"]);
 const ABOUT_NAMES = new Set(["apply", "async_apply", "send_task", "time_limit", "rate_limit"]);
 
-/** What a command is about: a task, a task's name or a worker. */
-export function targetKind(action: string): "task" | "name" | "worker" {
+/** What a command is about: a task, a task's name, a queue or a worker. */
+export function targetKind(action: string): "task" | "name" | "queue" | "worker" {
+  if (action === "purge") return "queue";
   return ABOUT_TASKS.has(action) ? "task" : ABOUT_NAMES.has(action) ? "name" : "worker";
 }
 

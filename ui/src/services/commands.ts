@@ -1,6 +1,6 @@
 import type { Command, CommandAnswer } from "../model/command";
 import { postJson } from "./client";
-import { commandAnswerFrom, type Wire } from "./wire";
+import { commandAnswerFrom, purgeAnswerFrom, type Wire } from "./wire";
 
 /** Seconds that a worker is given to finish its tasks and say goodbye, before the page calls it not known yet. */
 const FAREWELL = 20;
@@ -42,12 +42,15 @@ export function requestOf(command: Command): { path: string; body: Record<string
       };
     case "abort":
       return { path: taskPath(command.uuid, "abortion"), body: {} };
+    case "purge":
+      return { path: `queues/${encodeURIComponent(command.queue)}/purge`, body: { confirm: command.queue } };
   }
 }
 
 /** Sends a command and waits for what comes of it. Throws `ApiError`. */
 export async function sendCommand(command: Command): Promise<CommandAnswer> {
   const { path, body } = requestOf(command);
+  if (command.kind === "purge") return purgeAnswerFrom(await postJson<Wire["PurgeOut"]>(path, body));
   return commandAnswerFrom(await postJson<Wire["CommandOut"]>(path, body));
 }
 

@@ -414,6 +414,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/queues/{name}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Throw away what waits in a queue */
+        post: operations["purgeQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues/{name}": {
         parameters: {
             query?: never;
@@ -604,7 +621,7 @@ export interface components {
         CommandOut: {
             id: number;
             /** @enum {unknown} */
-            action: "abort" | "add_consumer" | "apply" | "async_apply" | "autoscale" | "cancel_consumer" | "pool_grow" | "pool_restart" | "pool_shrink" | "rate_limit" | "revoke" | "send_task" | "shutdown" | "time_limit";
+            action: "abort" | "add_consumer" | "apply" | "async_apply" | "autoscale" | "cancel_consumer" | "pool_grow" | "pool_restart" | "pool_shrink" | "purge" | "rate_limit" | "revoke" | "send_task" | "shutdown" | "time_limit";
             target: string;
             /** @enum {unknown} */
             outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent";
@@ -857,6 +874,24 @@ export interface components {
             parameter: string | null;
         };
         /**
+         * Purge
+         * @description What waits in a queue is to be thrown away, for ever.
+         */
+        Purge: {
+            /** @description The queue's name once more, so that it is no accident. */
+            confirm: string;
+        };
+        /**
+         * PurgeOut
+         * @description A queue was purged. What workers hold (running, prefetched, or waiting there for an ETA) is not touched.
+         */
+        PurgeOut: {
+            id: number;
+            queue: string;
+            removed: number;
+            time: number;
+        };
+        /**
          * QueueCapabilities
          * @description What can be known and done on this kind of broker.
          */
@@ -868,6 +903,7 @@ export interface components {
             idle_since: boolean;
             oldest: boolean;
             peek: boolean;
+            purge: boolean;
         };
         /**
          * QueueColumns
@@ -2331,6 +2367,50 @@ export interface operations {
             400: components["responses"]["Refused400"];
             401: components["responses"]["Refused401"];
             404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    purgeQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Queue name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Purge"];
+            };
+        };
+        responses: {
+            /** @description Throw away what waits in a queue */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurgeOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurgeOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
             503: components["responses"]["Refused503"];
         };
     };

@@ -1,6 +1,7 @@
 import type { AuditPage, AuditRow, CommandAnswer, Revocation } from "../model/command";
 import type { Inspection, WorkerControl } from "../model/inspection";
 import type { Bucket, QueueBucket } from "../model/monitor";
+import { formatCount } from "../model/number";
 import type { MessagePage, Queue, QueueDetail, QueueList, QueueMessage } from "../model/queue";
 import type { Gap, Settings, Status } from "../model/status";
 import type { Attempt, StateCount, Task, TaskDetail, TaskPage } from "../model/task";
@@ -102,6 +103,12 @@ export function settingsFrom(wire: Wire["Settings"]): Settings {
 
 export function commandAnswerFrom(wire: Wire["CommandOut"]): CommandAnswer {
   return camelKeys(wire);
+}
+
+export function purgeAnswerFrom(wire: Wire["PurgeOut"]): CommandAnswer {
+  const count = wire.removed === 1 ? "1 message was" : `${formatCount(wire.removed)} messages were`;
+  const note = `${count} thrown away`;
+  return { id: wire.id, time: wire.time, outcome: "confirmed", confirmed: [], refused: [], silent: [], note };
 }
 
 function auditRowFrom(wire: Wire["AuditOut"]): AuditRow {
