@@ -74,10 +74,11 @@ def serve(config: Config, app: Celery) -> int:
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
         control_file = control_of(place)
-        switchboard = Switchboard(app, name=stack.enter_context(reply_name(control_file)))
+        number = stack.enter_context(server_number(control_file))
+        switchboard = Switchboard(app, name=reply_name(control_file, number))
         inspector = inspector_of(config, switchboard, reader, collector)
         collector.on_rows = inspector.note_change
-        audit = AuditLog(control_file, broker_identity(broker_url(app)))
+        audit = audit_of(app, control_file, number)
         commander = commander_of(config, switchboard, audit, inspector, reader)
         calling, queues = Calling(app), queues_of(config, app, reader, collector, inspector)
         for helper in (calling, queues):
@@ -189,15 +190,31 @@ def control_of(place: Place) -> ControlFile:
 
 
 @contextmanager
-def reply_name(file: ControlFile) -> Iterator[str | None]:
-    """A name for this server's replies that no other has now, and that it has again after a restart."""
+def server_number(file: ControlFile) -> Iterator[int | None]:
+    """A number that no other server with this file has now; None while the disk refuses."""
     with ExitStack() as stack:
         try:
             number = stack.enter_context(file.slot())
         except StoreUnavailable:
             yield None
         else:
-            yield f"{platform.node()}:{file.path}:{number}"
+            yield number
+
+
+def reply_name(file: ControlFile, number: int | None) -> str | None:
+    """A name for this server's replies that no other has now, and that it has again after a restart."""
+    return None if number is None else f"{platform.node()}:{file.path}:{number}"
+
+
+def audit_of(app: Celery, file: ControlFile, number: int | None) -> AuditLog:
+    """The audit, in which no command of an ended server is left without a word of what came of it."""
+    audit = AuditLog(file, broker_identity(broker_url(app)), server=number)
+    try:
+        if orphans := audit.give_up_orphans():
+            logger.warning("What came of %d commands is not known: their server ended too early.", orphans)
+    except StoreError as exc:
+        logger.warning("The commands of earlier servers can't be looked through: %s", exc)
+    return audit
 
 
 def commander_of(

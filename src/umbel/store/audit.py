@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from umbel.errors import CursorError
 from umbel.store.control_file import ControlFile
-from umbel.store.control_schema import audit
+from umbel.store.control_schema import NOBODY, audit, under_way
 
 #: Rows are kept for 400 days, and no more than a million of them.
 KEEP_SECONDS = 400 * 86400.0
@@ -47,23 +47,37 @@ class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     target: str
     parameters: dict[str, Any]
-    #: "requested" until it is known.
+    #: "requested" until it is known; "unknown" where the server ended before that.
     outcome: str
     #: As `AuditLog.complete` was told; empty until then.
     answers: dict[str, Any]
 
 
 REQUESTED = "requested"
+#: Nobody is left to learn what came of it.
+UNKNOWN = "unknown"
+ENDED_EARLY = "the server ended before the answers came"
+#: Seconds after which a command of a server without a number is taken for one that nobody waits for any more.
+LONGEST_WAIT = 3600.0
 
 
 class AuditLog:
     """The audit of one broker's commands. Methods block, and may be called from any thread."""
 
-    def __init__(self, file: ControlFile, broker: str, now: Callable[[], float] = time.time) -> None:
-        """`broker` is what tells it from others (`store.place.broker_identity`)."""
+    def __init__(
+        self,
+        file: ControlFile,
+        broker: str,
+        now: Callable[[], float] = time.time,
+        *,
+        server: int | None = None,
+    ) -> None:
+        """`broker` is what tells it from others (`store.place.broker_identity`); `server` is this process's number, by
+        `ControlFile.slot`."""
         self._file = file
         self._broker = broker
         self._now = now
+        self._server = NOBODY if server is None else server
 
     def begin(self, asker: Asker, *, action: str, target: str, parameters: Mapping[str, Any]) -> int:
         """Write a command down before it is sent; return its id. Raises StoreError: then it must not be sent."""
@@ -74,9 +88,13 @@ class AuditLog:
         }  # fmt: skip
         with self._file.transaction() as connection:
             number: int = connection.execute(audit.insert().values(row).returning(audit.c.id)).scalar_one()
+            connection.execute(under_way.insert().values(command=number, server=self._server))
             if number % PRUNE_EVERY == 0:
                 old = audit.c.time < self._now() - KEEP_SECONDS
                 connection.execute(audit.delete().where(old | (audit.c.id <= number - KEEP_ROWS)))
+                connection.execute(
+                    under_way.delete().where(under_way.c.command.not_in(sa.select(audit.c.id)))
+                )
         return number
 
     def complete(self, number: int, *, outcome: str, answers: Mapping[str, Any]) -> None:
@@ -84,6 +102,33 @@ class AuditLog:
         values = {"outcome": outcome, "answers": _json(answers), "ended": self._now()}
         with self._file.transaction() as connection:
             connection.execute(audit.update().where(audit.c.id == number).values(values))
+            connection.execute(under_way.delete().where(under_way.c.command == number))
+
+    def give_up_orphans(self) -> int:
+        """Say of the commands of servers that ended without completing them that nobody knows what came of them; return
+        how many those were. To be called at the start, before the first command. Raises StoreError."""
+        with self._file.transaction() as connection:
+            rows = connection.execute(
+                sa.select(under_way.c.command, under_way.c.server, audit.c.time).join_from(
+                    under_way, audit, audit.c.id == under_way.c.command
+                )
+            ).all()
+            dead = {server for server in {row.server for row in rows} if self._is_dead(server)}
+            early = self._now() - LONGEST_WAIT
+            orphans = [
+                row.command
+                for row in rows
+                if (row.time < early if row.server == NOBODY else row.server in dead)
+            ]
+            for number in orphans:
+                values = {"outcome": UNKNOWN, "answers": _json({"detail": ENDED_EARLY})}
+                connection.execute(audit.update().where(audit.c.id == number).values(values))
+                connection.execute(under_way.delete().where(under_way.c.command == number))
+        return len(orphans)
+
+    def _is_dead(self, server: int) -> bool:
+        """Whether no other living process has this number."""
+        return server != NOBODY and (server == self._server or not self._file.is_slot_held(server))
 
     def fetch(
         self,

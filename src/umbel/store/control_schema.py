@@ -6,7 +6,7 @@
 import sqlalchemy as sa
 
 #: The newest migration in `control_migrations/versions`.
-CONTROL_VERSION = "0001"
+CONTROL_VERSION = "0002"
 
 control_metadata = sa.MetaData()
 
@@ -36,3 +36,17 @@ audit = sa.Table(
 )
 
 sa.Index("audit_target", audit.c.broker, audit.c.target, audit.c.id)
+
+#: One row a command whose outcome is not known yet: which server waits for it. What a killed server leaves here is
+#: told from what a living one waits for by the server's lock (`control_file.ControlFile.slot`).
+under_way = sa.Table(
+    "under_way",
+    control_metadata,
+    #: `audit.id`.
+    sa.Column("command", sa.Integer, primary_key=True),
+    #: The server's number, NOBODY where it has none.
+    sa.Column("server", sa.Integer, nullable=False),
+)
+
+#: The number of a server that could not take one.
+NOBODY = -1

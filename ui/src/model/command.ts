@@ -12,7 +12,7 @@ export type Command =
   | { kind: "abort"; uuid: string }
   | { kind: "purge"; queue: string };
 
-export type OutcomeState = "requested" | "confirmed" | "partly" | "refused" | "silent" | "failed";
+export type OutcomeState = "requested" | "confirmed" | "partly" | "refused" | "silent" | "failed" | "unknown";
 
 /** What one worker answered. */
 export interface WorkerSaid {
@@ -107,6 +107,11 @@ const OUTCOMES: Record<OutcomeState, Verdict> = {
   silent: { tone: "retry", word: "no answer", text: "Nobody knows whether it was done." },
   requested: { tone: "pending", word: "requested", text: "Sent. Whether it was done is not known yet." },
   failed: { tone: "failure", word: "not sent", text: "The broker did not take it." },
+  unknown: {
+    tone: "retry",
+    word: "unknown",
+    text: "The server ended before the answers came: nobody knows whether it was done.",
+  },
 };
 
 /** An outcome in words. Silence never reads as success. */

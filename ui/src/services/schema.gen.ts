@@ -587,7 +587,7 @@ export interface components {
             target: string;
             parameters: Record<string, never>;
             /** @enum {unknown} */
-            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent";
+            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent" | "unknown";
             confirmed: components["schemas"]["WorkerSaid"][];
             refused: components["schemas"]["WorkerSaid"][];
             silent: string[];
@@ -624,7 +624,7 @@ export interface components {
             action: "abort" | "add_consumer" | "apply" | "async_apply" | "autoscale" | "cancel_consumer" | "pool_grow" | "pool_restart" | "pool_shrink" | "purge" | "rate_limit" | "revoke" | "send_task" | "shutdown" | "time_limit";
             target: string;
             /** @enum {unknown} */
-            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent";
+            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent" | "unknown";
             time: number;
             confirmed: components["schemas"]["WorkerSaid"][];
             refused: components["schemas"]["WorkerSaid"][];
