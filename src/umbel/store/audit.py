@@ -82,9 +82,9 @@ class AuditLog:
     def begin(self, asker: Asker, *, action: str, target: str, parameters: Mapping[str, Any]) -> int:
         """Write a command down before it is sent; return its id. Raises StoreError: then it must not be sent."""
         row = {
-            "time": self._now(), "broker": self._broker, "who": _text(asker.name), "login": asker.login,
-            "address": asker.address, "action": action, "target": _text(target)[:LONGEST_TARGET],
-            "parameters": _json(parameters), "outcome": REQUESTED,
+            "time": self._now(), "broker": self._broker, "who": clean_text(asker.name), "login": asker.login,
+            "address": asker.address, "action": action, "target": clean_text(target)[:LONGEST_TARGET],
+            "parameters": json_text(parameters), "outcome": REQUESTED,
         }  # fmt: skip
         with self._file.transaction() as connection:
             number: int = connection.execute(audit.insert().values(row).returning(audit.c.id)).scalar_one()
@@ -99,7 +99,7 @@ class AuditLog:
 
     def complete(self, number: int, *, outcome: str, answers: Mapping[str, Any]) -> None:
         """Write down what came of a command. Raises StoreError."""
-        values = {"outcome": outcome, "answers": _json(answers), "ended": self._now()}
+        values = {"outcome": outcome, "answers": json_text(answers), "ended": self._now()}
         with self._file.transaction() as connection:
             connection.execute(audit.update().where(audit.c.id == number).values(values))
             connection.execute(under_way.delete().where(under_way.c.command == number))
@@ -113,7 +113,8 @@ class AuditLog:
                     under_way, audit, audit.c.id == under_way.c.command
                 )
             ).all()
-            dead = {server for server in {row.server for row in rows} if self._is_dead(server)}
+            servers = {row.server for row in rows} - {NOBODY}
+            dead = {server for server in servers if self._file.has_ended(server, self._server)}
             early = self._now() - LONGEST_WAIT
             orphans = [
                 row.command
@@ -121,14 +122,10 @@ class AuditLog:
                 if (row.time < early if row.server == NOBODY else row.server in dead)
             ]
             for number in orphans:
-                values = {"outcome": UNKNOWN, "answers": _json({"detail": ENDED_EARLY})}
+                values = {"outcome": UNKNOWN, "answers": json_text({"detail": ENDED_EARLY})}
                 connection.execute(audit.update().where(audit.c.id == number).values(values))
                 connection.execute(under_way.delete().where(under_way.c.command == number))
         return len(orphans)
-
-    def _is_dead(self, server: int) -> bool:
-        """Whether no other living process has this number."""
-        return server != NOBODY and (server == self._server or not self._file.is_slot_held(server))
 
     def fetch(
         self,
@@ -148,7 +145,7 @@ class AuditLog:
         query = sa.select(audit).where(audit.c.broker == self._broker).order_by(audit.c.id.desc())
         for column, value in ((audit.c.action, action), (audit.c.target, target), (audit.c.who, who)):
             if value is not None:
-                query = query.where(column == _text(value))
+                query = query.where(column == clean_text(value))
         if cursor is not None:
             if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
                 raise CursorError(f"The cursor {cursor!r} is not one of this list")
@@ -167,22 +164,22 @@ def _row(row: sa.Row[Any]) -> AuditRow:
     return AuditRow(**values)
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def json_text(value: Any) -> str:
+    """A value as JSON that can be written whatever texts are in it."""
     return msgspec.json.encode(_clean(value)).decode()
 
 
 def _clean(value: Any) -> Any:
-    """A JSON value that can be written whatever texts are in it."""
     if isinstance(value, str):
-        return _text(value)
+        return clean_text(value)
     if isinstance(value, Mapping):
-        return {_text(str(key)): _clean(item) for key, item in value.items()}
+        return {clean_text(str(key)): _clean(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_clean(item) for item in value]
     # JSON's writer knows no whole numbers beyond 64 bits
     return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
 
 
-def _text(value: str | None) -> Any:
+def clean_text(value: str | None) -> Any:
     """A text without lone surrogates, which neither JSON nor SQLite take."""
     return value if value is None else value.encode("utf-8", "backslashreplace").decode()

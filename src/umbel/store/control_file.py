@@ -99,6 +99,10 @@ class ControlFile:
         lock.release()
         return False
 
+    def has_ended(self, server: int, own: int) -> bool:
+        """Whether the process that had this number is gone, as the process with the number `own` sees it."""
+        return server == own or not self.is_slot_held(server)
+
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """One transaction that writes: all of it is on disk when the block ends, or nothing.

@@ -11,6 +11,7 @@ from msgspec import Meta
 Action = Literal[
     "shutdown", "pool_restart", "pool_grow", "pool_shrink", "autoscale", "add_consumer", "cancel_consumer",
     "time_limit", "rate_limit", "revoke", "apply", "async_apply", "send_task", "abort", "purge",
+    "preview_revocation", "revoke_many", "stop_revocation",
 ]  # fmt: skip
 OutcomeState = Literal["requested", "confirmed", "partly", "refused", "silent", "failed", "unknown"]
 Seconds = Annotated[

@@ -22,6 +22,7 @@ from umbel.web.present import Present
 from umbel.web.problem import Family
 from umbel.web.purging import Purging
 from umbel.web.queues import QueuesV1
+from umbel.web.revocation_jobs import RevocationJobsV1
 from umbel.web.static_files import StaticFiles
 from umbel.web.stream import Stream
 from umbel.web.v1_calls import Calls
@@ -41,7 +42,7 @@ class Table:
         self._health = Health(deps, present)
         self._static = StaticFiles(deps.ui_folder)
         own = V1(deps, present, guard).handlers | QueuesV1(deps).handlers
-        own |= Purging(deps).handlers
+        own |= Purging(deps).handlers | RevocationJobsV1(deps).handlers
         own |= Commands(deps).handlers | Calls(deps).handlers | Inspection(deps).handlers
         self._v1 = own | {"stream": stream.handle}
 

@@ -1,0 +1,85 @@
+"""What came of a task that was to be revoked with others, by what its events and the workers said."""
+
+import pytest
+
+from umbel.control.revocation import Answer, Fate, judge, outcome_word, sum_up
+from umbel.model.task import Standing
+from umbel.store.revocation_jobs import JobItem
+
+CONFIRMED = Answer(is_confirmed=True)
+SILENT = Answer(is_confirmed=False, why_not="not confirmed by w2@h")
+SIGNALLED = Answer(is_confirmed=True, was_signalled=True)
+UNABLE = Answer(is_confirmed=True, why_not_signalled="w1@h can't end it")
+
+
+def item(state: str | None = "PENDING", began: float | None = None) -> JobItem:
+    return JobItem(
+        n=3, uuid="t", name="shop.order", state=state, began=began, outcome="sent", detail=""
+    )  # fmt: skip
+
+
+def standing(
+    state: str, *, started: float | None = None, finished: bool = False, eta: bool = False
+) -> Standing:
+    return Standing("shop.order", state, finished, "w1@h", started, eta)
+
+
+WAITS, RUNS = standing("PENDING"), standing("STARTED", started=9.0)
+REVOKED = standing("REVOKED", finished=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "answer", "fate"),
+    [
+        (item(), WAITS, CONFIRMED, Fate.REVOKED),
+        (item(), WAITS, SILENT, Fate.FAILED),
+        (item(), REVOKED, CONFIRMED, Fate.REVOKED),
+        # a worker has thrown it away: whoever was silent can't start it any more
+        (item(), REVOKED, SILENT, Fate.REVOKED),
+        (item(), RUNS, CONFIRMED, Fate.STARTED),
+        (item(), RUNS, SILENT, Fate.STARTED),
+        (item(), standing("SUCCESS", started=9.0, finished=True), CONFIRMED, Fate.STARTED),
+        (item("STARTED", 9.0), RUNS, CONFIRMED, Fate.STARTED),
+        (item("STARTED", 9.0), standing("REVOKED", started=9.0, finished=True), SIGNALLED, Fate.TERMINATED),
+        (item("STARTED", 9.0), RUNS, SIGNALLED, Fate.STARTED),
+        # it ended by itself before the signal came
+        (item("STARTED", 9.0), standing("SUCCESS", started=9.0, finished=True), SIGNALLED, Fate.STARTED),
+        (item("STARTED", 9.0), RUNS, UNABLE, Fate.STARTED),
+        # it waits for its next attempt, which has not begun; then it has
+        (item("RETRY", 9.0), standing("RETRY", started=9.0), CONFIRMED, Fate.REVOKED),
+        (item("RETRY", 9.0), standing("STARTED", started=12.0), CONFIRMED, Fate.STARTED),
+        (item(), standing("REJECTED", finished=True), CONFIRMED, Fate.ENDED),
+        (item(None), None, CONFIRMED, Fate.REVOKED),
+        (item(None), None, SILENT, Fate.FAILED),
+        (item(), standing("RECEIVED"), CONFIRMED, Fate.REVOKED),
+    ],
+)
+def test_a_tasks_fate(before: JobItem, now: Standing | None, answer: Answer, fate: Fate) -> None:
+    change = judge(before, now, answer, frozenset())
+    assert (change.n, change.outcome) == (3, fate)
+    if fate is Fate.FAILED:
+        assert change.detail == "not confirmed by w2@h"
+
+
+def test_what_a_pool_holds_that_does_not_look_again_is_not_called_revoked() -> None:
+    blind = frozenset({"w1@h"})
+    change = judge(item(), standing("RECEIVED"), CONFIRMED, blind)
+    assert (change.outcome, change.detail) == (
+        Fate.FAILED, "w1@h holds it and does not look again before it starts it",
+    )  # fmt: skip
+    # one with an ETA is looked at when its time comes, and one that waits in its queue when it is taken
+    assert judge(item(), standing("RECEIVED", eta=True), CONFIRMED, blind).outcome == Fate.REVOKED
+    assert judge(item(), WAITS, CONFIRMED, blind).outcome == Fate.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word", "line"),
+    [
+        ({"revoked": 9_990, "started": 10}, "confirmed", "9,990 revoked before start, 10 already started"),
+        ({"revoked": 1, "failed": 2}, "partly", "1 revoked before start, 2 failed"),
+        ({"failed": 2}, "silent", "2 failed"),
+        ({"not_sent": 2}, "refused", "2 not sent"),
+    ],
+)
+def test_the_whole_in_one_line(outcomes: dict[str, int], word: str, line: str) -> None:
+    assert (outcome_word(outcomes), sum_up(outcomes)) == (word, line)
