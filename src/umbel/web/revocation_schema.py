@@ -37,7 +37,9 @@ class RevocationPreview(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 class RevocationStart(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The tasks of a preview are to be revoked now."""
 
-    confirm: Annotated[int, Meta(description="`total` of the preview, so that it is no accident.", ge=0)]
+    confirm: Annotated[
+        int, Meta(description="`total` of the preview, so that it is no accident.", ge=0, le=20_000)
+    ]
     #: Also end those that run.
     terminate: bool = False
     signal: Annotated[str, Meta(description="With `terminate`: the signal, SIGTERM or SIGKILL, say.")] = (
