@@ -7,7 +7,7 @@ one row in the audit; what came of each task is kept with the job. Called by `we
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 from anyio.to_thread import run_sync
@@ -38,7 +38,7 @@ PREVIEW_LASTS = 900.0
 WATCH_TIME, WATCH_EVERY = 900.0, 5.0
 #: Ended tasks of one state are counted so far.
 MOST_COUNTED = 100_000
-_PAGE = 10_000
+_PAGE, MOST_PAGES = 10_000, 10
 _BATCH = 1_000
 
 
@@ -104,26 +104,29 @@ class RevocationJobs:
         """The tasks of a filter that have not ended. Blocking; raises StoreError."""
         asked = {state.upper() for state in query.states}
         known = {state for state in self._reader.fetch_state_totals() if not asked or state.upper() in asked}
-        items: list[Pinned] = []
-        left_out = dict.fromkeys(sorted(known & FINAL_STATES), 0)
-        for state in left_out:
+        found: dict[str, Pinned] = {}
+        for state in _in_life_order(known - FINAL_STATES | known & {"REJECTED"}):
+            self._find_in(msgspec.structs.replace(query, states=(state,)), found)
+        requeued = sum(1 for task in found.values() if task.state == "REJECTED")
+        left_out = {}
+        for state in sorted(known & FINAL_STATES):
             ended = msgspec.structs.replace(query, states=(state,))
             left_out[state] = self._reader.count_tasks(ended, limit=MOST_COUNTED).value
-        open_states = tuple(sorted(known - FINAL_STATES | known & {"REJECTED"}))
-        # in the order of their ids, which no event changes while pages are turned
-        wanted = msgspec.structs.replace(query, states=open_states, sort="uuid", descending=False)
+        left_out["REJECTED"] = left_out.get("REJECTED", 0) - requeued
+        return _preview(list(found.values()), left_out)
+
+    def _find_in(self, query: TaskQuery, found: dict[str, Pinned]) -> None:
+        """Add those of one state. In the order of their ids, which no event changes while pages are turned."""
+        wanted = msgspec.structs.replace(query, sort="uuid", descending=False)
         cursor: str | None = None
-        while open_states:
+        for _ in range(MOST_PAGES):
             page = self._reader.fetch_tasks(wanted, limit=_PAGE, cursor=cursor)
-            open_tasks = [task for task in page.tasks if not task.finished]
-            items += [Pinned(task.uuid, task.name, task.state, task.started) for task in open_tasks]
-            rejected = sum(1 for task in open_tasks if task.state == "REJECTED")
-            if rejected:
-                left_out["REJECTED"] -= rejected
+            for task in page.tasks:
+                if not task.finished:
+                    found.setdefault(task.uuid, Pinned(task.uuid, task.name, task.state, task.started))
             cursor = page.next
-            if cursor is None or len(items) > MOST_TASKS:
+            if cursor is None or len(found) > MOST_TASKS:
                 break
-        return _preview(items, left_out)
 
     def find_ids(self, uuids: Sequence[str]) -> Preview:
         """Of these tasks those that have not ended; unknown ones are told too. Blocking; raises StoreError."""
@@ -228,6 +231,14 @@ def _preview(items: list[Pinned], left_out: dict[str, int]) -> Preview:
         left_out={state: count for state, count in left_out.items() if count > 0},
         is_too_many=len(items) > MOST_TASKS,
     )
+
+
+def _in_life_order(states: Collection[str]) -> list[str]:
+    """A task moves on while one state after the other is read: in this order it is found in one of them. RETRY is read
+    twice, for from there a task goes on from the beginning."""
+    begin = [state for state in ("RETRY", "PENDING", "RECEIVED", "STARTED") if state in states]
+    rest = sorted(set(states) - set(begin))
+    return [*begin, *rest, *(["RETRY"] if "RETRY" in states else [])]
 
 
 def first_outcome() -> str:

@@ -61,6 +61,7 @@ class Table:
             self._page("/monitor", GET=pages.plain),
             self._page("/audit", GET=pages.plain),
             self._page("/queue/{name:path}", GET=pages.plain),
+            self._page("/revocation/{job}", GET=pages.plain),
             *self._v1_routes(),
             self._api("/api/workers", GET=workers.workers),
             self._api("/api/tasks", GET=tasks.tasks),

@@ -212,6 +212,9 @@ const ACTIONS: Record<string, string> = {
   async_apply: "Call",
   send_task: "Send",
   purge: "Purge queue",
+  preview_revocation: "Preview revocation",
+  revoke_many: "Revoke many",
+  stop_revocation: "Stop revoking",
 };
 
 export const ACTION_NAMES = Object.keys(ACTIONS);
@@ -223,9 +226,12 @@ export function actionLabel(action: string): string {
 const ABOUT_TASKS = new Set(["revoke", "abort"]);
 const ABOUT_NAMES = new Set(["apply", "async_apply", "send_task", "time_limit", "rate_limit"]);
 
-/** What a command is about: a task, a task's name, a queue or a worker. */
-export function targetKind(action: string): "task" | "name" | "queue" | "worker" {
+const ABOUT_JOBS = new Set(["preview_revocation", "revoke_many", "stop_revocation"]);
+
+/** What a command is about: a task, a task's name, a queue, many tasks or a worker. */
+export function targetKind(action: string): "task" | "name" | "queue" | "job" | "worker" {
   if (action === "purge") return "queue";
+  if (ABOUT_JOBS.has(action)) return "job";
   return ABOUT_TASKS.has(action) ? "task" : ABOUT_NAMES.has(action) ? "name" : "worker";
 }
 

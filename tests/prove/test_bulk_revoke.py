@@ -1,0 +1,58 @@
+"""Proof: 10,000 waiting tasks revoked by a filter while workers run end in exactly one outcome each, and it is true."""
+
+import math
+from contextlib import ExitStack
+
+import pytest
+
+from tests.prove.bulk_revoke import Depot, Revoked, revoke_many
+from tests.prove.figures import table
+from tests.prove.stage import Broker
+
+pytestmark = pytest.mark.prove
+
+#: Some of them start before the preview.
+TASKS = 10_500
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("newcomer", [False, True], ids=["two workers", "a third joins"])
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_ten_thousand_waiting_tasks_are_revoked_while_workers_run(broker: Broker, newcomer: bool) -> None:
+    with ExitStack() as stack:
+        revoked = revoke_many(Depot(stack, broker), TASKS, newcomer=newcomer)
+    show(broker, revoked)
+    judge(revoked)
+
+
+def show(broker: Broker, revoked: Revoked) -> None:
+    print(table(f"Bulk revocation on {broker}", {
+        "tasks sent": len(revoked.sent),
+        "previewed (ended by then)": f"{revoked.previewed} ({revoked.left_out})",
+        "states at the preview": revoked.preview_states,
+        "outcomes": revoked.outcomes,
+        "preview took, job took (s)": f"{revoked.preview_seconds:.2f}, {revoked.job_seconds:.1f}",
+        "ran, by the ledger": len(revoked.ran),
+    }))  # fmt: skip
+
+
+def judge(revoked: Revoked) -> None:
+    """The sums are right, the outcomes are those of the ledger, and nothing else was touched."""
+    assert (revoked.state, revoked.silent) == ("done", [])
+    # whatever had not started by then was previewed, and nothing else was
+    missed = set(revoked.sent) - revoked.fates.keys()
+    assert not [uuid for uuid in missed if revoked.ran.get(uuid, math.inf) > revoked.previewed_at]
+    assert not revoked.fates.keys() - set(revoked.sent)
+    # each in exactly one outcome; their sum is the preview
+    assert set(revoked.outcomes) <= {"revoked", "started"}
+    assert sum(revoked.outcomes.values()) == revoked.previewed == len(revoked.fates)
+    # none that is called revoked was ever started, then or later, and each that is called started was
+    assert not [uuid for uuid, fate in revoked.fates.items() if fate == "revoked" and uuid in revoked.ran]
+    assert not [uuid for uuid, fate in revoked.fates.items() if fate == "started" and uuid not in revoked.ran]
+    assert revoked.previewed >= 10_000
+    assert revoked.shown_revoked == revoked.outcomes["revoked"]
+    # other tasks ran, and so did those of the same name that came after the preview
+    assert not set(revoked.others) - revoked.ran.keys()
+    assert not set(revoked.late) - revoked.ran.keys()
+    assert revoked.audit["outcome"] == "confirmed"
+    assert f"{revoked.outcomes['revoked']:,} revoked before start" in revoked.audit["detail"]
