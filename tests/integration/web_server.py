@@ -63,9 +63,8 @@ def make_deps(
     inspector = inspector or Inspector(
         switchboard, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence
     )
-    control_file = ControlFile(ui_folder / FILE_NAME)
-    audit = AuditLog(control_file, "test")
-    job_store = JobStore(control_file, "test")
+    file = ControlFile(ui_folder / FILE_NAME)
+    audit, job_store = AuditLog(file, "test"), JobStore(file, "test")
     commander = Commander(
         switchboard, audit, inspector, reader.fetch_workers, timeout=config.inspect_timeout,
         grace=3600.0, redactor=Redactor(),

@@ -33,8 +33,6 @@ class Revoked(msgspec.Struct, kw_only=True):
     job_seconds: float
     #: uuid -> when it started, by the ledger at the very end.
     ran: dict[str, float]
-    #: When the job said that it was done.
-    done_at: float
     #: Other tasks in the same queue, and those of the same name that were sent after the preview.
     others: list[str]
     late: list[str]
@@ -48,7 +46,8 @@ class Depot:
 
     def __init__(self, stack: ExitStack, broker: Broker) -> None:
         self._stack = stack
-        server = stack.enter_context(make_broker(broker))
+        server = make_broker(broker)
+        stack.enter_context(server)
         self.url = server.url
         self.umbel = stack.enter_context(UmbelServer(self.url, environment=OPEN))
         self.umbel.wait_until_collecting(120.0)
@@ -133,7 +132,7 @@ def revoke_many(depot: Depot, count: int, *, newcomer: bool) -> Revoked:
     done = wait_for(
         lambda: (got := depot.get(f"revocation-jobs/{job['id']}"))["state"] != "running" and got, 180.0
     )
-    job_seconds, done_at = time.monotonic() - begun, time.time()
+    job_seconds = time.monotonic() - begun
     wait_for(lambda: depot.unfinished() == 0, 300.0, message=lambda: str(depot.get("facets")["states"]))
     # later events may have changed an outcome
     done = depot.get(f"revocation-jobs/{job['id']}")
@@ -150,7 +149,6 @@ def revoke_many(depot: Depot, count: int, *, newcomer: bool) -> Revoked:
         fates=depot.fates(job["id"]),
         job_seconds=job_seconds,
         ran=depot.read_ledger(),
-        done_at=done_at,
         others=others,
         late=late,
         shown_revoked=sum(

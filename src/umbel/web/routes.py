@@ -27,6 +27,9 @@ from umbel.web.static_files import StaticFiles
 from umbel.web.stream import Stream
 from umbel.web.v1_calls import Calls
 
+#: Pages that are there whatever is asked for; the page itself says what is not known.
+_PLAIN_PAGES = ("/tasks", "/broker", "/monitor", "/audit", "/queue/{name:path}", "/revocation/{job}")
+
 
 class Table:
     """The route table over one bundle of dependencies."""
@@ -54,14 +57,9 @@ class Table:
             self._page("/", GET=pages.workers),
             self._page("/workers", GET=pages.workers),
             self._page("/worker/{name:path}", GET=pages.worker),
-            self._page("/tasks", GET=pages.plain),
             self._reads_by_post("/tasks/datatable", tasks.datatable),
             self._page("/task/{uuid:path}", GET=pages.task),
-            self._page("/broker", GET=pages.plain),
-            self._page("/monitor", GET=pages.plain),
-            self._page("/audit", GET=pages.plain),
-            self._page("/queue/{name:path}", GET=pages.plain),
-            self._page("/revocation/{job}", GET=pages.plain),
+            *(self._page(path, GET=pages.plain) for path in _PLAIN_PAGES),
             *self._v1_routes(),
             self._api("/api/workers", GET=workers.workers),
             self._api("/api/tasks", GET=tasks.tasks),
