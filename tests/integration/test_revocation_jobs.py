@@ -1,9 +1,13 @@
 """What a bulk revocation finds, and when it may start, over a history in memory and a real control file."""
 
+import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from anyio.to_thread import run_sync
 
 from tests.integration.web_server import make_deps
 from tests.unit.memory_reader import MemoryReader, make_task
@@ -11,7 +15,9 @@ from umbel.control.revocation import MOST_TASKS
 from umbel.control.revocation_jobs import PREVIEW_LASTS, RevocationJobs
 from umbel.store.audit import Asker
 from umbel.store.base import Page, TaskQuery
+from umbel.store.control_file import FILE_NAME, ControlFile
 from umbel.store.revocation_jobs import Job, JobStore
+from umbel.store.status import CollectorStatus
 
 ANN = Asker("ann", "basic", "")
 
@@ -37,12 +43,11 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.time = 1000.0
         self.reader = Moving()
-        deps = make_deps(self.reader, folder)
-        self.store: JobStore = deps.job_store
+        self.deps = make_deps(self.reader, folder)
+        self.store = JobStore(ControlFile(folder / FILE_NAME), "test", now=lambda: self.time)
         self.jobs = RevocationJobs(
-            self.store, deps.audit, self.reader, deps.commander, now=lambda: self.time
-        )  # fmt: skip
-        self.store._now = lambda: self.time
+            self.store, self.deps.audit, self.reader, self.deps.commander, now=lambda: self.time
+        )
 
     def pin(self, *uuids: str) -> Job:
         found = self.jobs.find_ids(uuids)
@@ -109,3 +114,52 @@ def test_workers_are_not_told_of_more_than_they_remember(stage: Stage) -> None:
     assert "40,000 in the last 3 hours" in why
     stage.time += 3 * 3600.0 + 1
     assert stage.jobs.why_not_start(stage.pin("a")) == ""
+
+
+@pytest.mark.anyio
+async def test_nothing_is_called_revoked_where_no_worker_was_told(stage: Stage) -> None:
+    stage.time = time.time()
+    stage.reader.status = CollectorStatus(
+        pid=1, time=stage.time + 60, started=0.0, state="connected", proof_at=stage.time + 60
+    )
+    stage.reader.tasks = [make_task("runs", state="STARTED", finished=False)]
+    job = await run_sync(stage.pin, "waits", "runs")
+    assert await stage.jobs.begin(job, ANN, terminate=False, signal="")
+    # of two that start at once one is refused, and so is the same once more
+    assert not await stage.jobs.begin(job, ANN, terminate=False, signal="")
+    assert stage.jobs.running == job.id
+    with anyio.fail_after(20.0):
+        while stage.jobs.running is not None:
+            await anyio.sleep(0.05)
+    done = await run_sync(stage.store.fetch, job.id)
+    assert done is not None
+    assert (done.state, done.outcomes) == ("done", {"failed": 1, "started": 1})
+    items = await run_sync(stage.store.fetch_items, job.id)
+    assert items[0].detail == "no worker was online to be told"
+    with anyio.fail_after(10.0):
+        while (await run_sync(lambda: stage.deps.audit.fetch(limit=2)))[0][1].ended is None:
+            await anyio.sleep(0.05)
+    refused, row = (await run_sync(lambda: stage.deps.audit.fetch(limit=2)))[0]
+    assert (refused.outcome, row.outcome) == ("refused", "partly")
+    assert row.answers["detail"] == "1 already started, 1 failed"
+
+
+def test_a_job_that_a_stopping_server_leaves_is_interrupted(stage: Stage) -> None:
+    job = stage.pin(*(str(n) for n in range(2_000)))
+
+    async def serve() -> None:
+        assert await stage.jobs.begin(job, ANN, terminate=False, signal="")
+        with anyio.fail_after(20.0):
+            while not (await run_sync(lambda: stage.store.fetch_items(job.id, outcome="sent", limit=1))):
+                await anyio.sleep(0.02)
+
+    # ends as a server's loop does: what is under way is cancelled
+    asyncio.run(serve())
+    stage.jobs.stop()
+    left = stage.store.fetch(job.id)
+    assert left is not None
+    assert (left.state, sum(left.outcomes.values())) == ("interrupted", 2_000)
+    assert set(left.outcomes) == {"failed", "not_sent"}
+    (row,), _ = stage.deps.audit.fetch(limit=1)
+    assert row.outcome == "unknown"
+    assert "the server ended in the middle of it" in row.answers["detail"]

@@ -11,6 +11,7 @@ from celery import Celery
 
 from tests.prove.stage import Broker, QuietWorker, make_broker
 from tests.servers import UmbelServer, wait_for
+from tests.servers.cluster import Pool
 
 OPEN = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
@@ -44,8 +45,9 @@ class Revoked(msgspec.Struct, kw_only=True):
 class Depot:
     """A broker, workers, and a monitor that watches them."""
 
-    def __init__(self, stack: ExitStack, broker: Broker) -> None:
+    def __init__(self, stack: ExitStack, broker: Broker, *, pool: Pool = "prefork") -> None:
         self._stack = stack
+        self._pool = pool
         server = make_broker(broker)
         stack.enter_context(server)
         self.url = server.url
@@ -61,8 +63,8 @@ class Depot:
     def add_worker(self, hostname: str) -> None:
         environment = {"PROVE_BROKER": self.url, "PROVE_LEDGER": str(self.ledger)}
         worker = QuietWorker(
-            self.url, app="tests.prove.depot", concurrency=2, hostname=hostname, environment=environment,
-            arguments=("--loglevel=WARNING",),
+            self.url, app="tests.prove.depot", pool=self._pool, concurrency=2, hostname=hostname,
+            environment=environment, arguments=("--loglevel=WARNING",),
         )  # fmt: skip
         self._stack.enter_context(worker)
         wait_for(lambda: self.get(f"workers/{hostname}")["status"] == "online", 60.0, retry=(KeyError,))

@@ -19,7 +19,6 @@ from umbel.control.revocation import (
     MOST_REMEMBERED,
     MOST_TASKS,
     REMEMBERED_FOR,
-    Fate,
     outcome_word,
     sum_up,
 )
@@ -168,16 +167,19 @@ class RevocationJobs:
         """Write it down and start it; False where somebody else was quicker. Raises StoreError."""
         parameters = {"tasks": job.total, **job.asked, "terminate": terminate, "signal": signal}
         number = await self._commander.record("revoke_many", str(job.id), parameters, asker)
-        has_begun = self._run is None and await run_sync(
-            lambda: self._store.begin(job.id, command=number, terminate=terminate, signal=signal)
-        )
-        if not has_begun:
+        begun = msgspec.structs.replace(job, terminate=terminate, signal=signal, command=number)
+        run = RevocationRun(begun, self._store, self._reader, self._commander, self._now)
+        # taken before anything is awaited: of two that start at once one is refused
+        if self._run is None:
+            self._run = run
+            begin = self._store.begin
+            if not await run_sync(lambda: begin(job.id, command=number, terminate=terminate, signal=signal)):
+                self._run = None
+        if self._run is not run:
             outcome = Outcome(state="refused", detail="not sent: it was started already, or another job runs")
             await self._commander.complete(number, outcome)
             return False
-        begun = msgspec.structs.replace(job, terminate=terminate, signal=signal, command=number)
-        self._run = RevocationRun(begun, self._store, self._reader, self._commander, self._now)
-        task = asyncio.ensure_future(self._work(self._run, number))
+        task = asyncio.ensure_future(self._work(run, number))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
@@ -239,8 +241,3 @@ def _in_life_order(states: Collection[str]) -> list[str]:
     begin = [state for state in ("RETRY", "PENDING", "RECEIVED", "STARTED") if state in states]
     rest = sorted(set(states) - set(begin))
     return [*begin, *rest, *(["RETRY"] if "RETRY" in states else [])]
-
-
-def first_outcome() -> str:
-    """That of a task in a preview."""
-    return Fate.WAITING

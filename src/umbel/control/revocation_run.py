@@ -77,7 +77,9 @@ class RevocationRun:
         self._blind: frozenset[str] = frozenset()
         #: Workers that did not answer: they are not waited for again and again.
         self._deaf: set[str] = set()
+        #: Item -> its latest outcome; id -> how the task stood then.
         self._outcomes: dict[int, Change] = {}
+        self._standings: dict[str, Standing] = {}
 
     async def run(self) -> None:
         """Tell, settle, judge, and end with every task judged. Raises StoreError when that can't be written down."""

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from umbel.control.commands import SIGNALS, Outcome, signal_of
-from umbel.control.revocation import MOST_TASKS, OUTCOMES
-from umbel.control.revocation_jobs import Preview, first_outcome
+from umbel.control.revocation import MOST_TASKS, OUTCOMES, Fate
+from umbel.control.revocation_jobs import Preview
 from umbel.errors import StoreError
 from umbel.store.revocation_jobs import Job
 from umbel.web import query
@@ -54,7 +54,7 @@ class RevocationJobsV1:
         number = await self._record(request, "preview_revocation", "", told)
         try:
             job = await run_sync(
-                lambda: self._store.create(asker, told, found.items, found.left_out, first_outcome())
+                lambda: self._store.create(asker, told, found.items, found.left_out, Fate.WAITING)
             )
         except StoreError as exc:
             await self._deps.commander.complete(number, Outcome(state="failed", detail=str(exc)))
