@@ -153,8 +153,8 @@ class StoreRetentionContract:
             detail = reader.fetch_task(uuid)
             assert detail is not None
             task = detail.task
-            assert (one.name, one.worker, one.started, one.has_eta) == (
-                task.name, task.worker, task.started, task.eta is not None,
+            assert (one.name, one.worker, one.started, one.has_eta, one.updated) == (
+                task.name, task.worker, task.started, task.eta is not None, task.updated,
             )  # fmt: skip
         assert reader.fetch_standings([]) == {}
 

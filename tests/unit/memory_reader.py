@@ -132,7 +132,13 @@ class MemoryReader(HistoryReader):
     def fetch_standings(self, uuids: Collection[str]) -> dict[str, Standing]:
         return {
             task.uuid: Standing(
-                task.name, task.state, task.finished, task.worker, task.started, task.eta is not None
+                task.name,
+                task.state,
+                task.finished,
+                task.worker,
+                task.started,
+                task.eta is not None,
+                task.updated,
             )
             for task in self.tasks
             if task.uuid in uuids

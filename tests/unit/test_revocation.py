@@ -1,10 +1,13 @@
 """What came of a task that was to be revoked with others, by what its events and the workers said."""
 
+import math
+
 import pytest
 
-from umbel.control.revocation import Answer, Fate, judge, outcome_word, sum_up
+from umbel.control.revocation import MISSED, Answer, Fate, judge, missed_until, outcome_word, sum_up
 from umbel.model.task import Standing
-from umbel.store.revocation_jobs import JobItem
+from umbel.store.base import Gap
+from umbel.store.revocation_jobs import Change, JobItem
 
 CONFIRMED = Answer(is_confirmed=True)
 SILENT = Answer(is_confirmed=False, why_not="not confirmed by w2@h")
@@ -21,7 +24,7 @@ def item(state: str | None = "PENDING", began: float | None = None) -> JobItem:
 def standing(
     state: str, *, started: float | None = None, finished: bool = False, eta: bool = False
 ) -> Standing:
-    return Standing("shop.order", state, finished, "w1@h", started, eta)
+    return Standing("shop.order", state, finished, "w1@h", started, eta, 10.0)
 
 
 WAITS, RUNS = standing("PENDING"), standing("STARTED", started=9.0)
@@ -55,7 +58,7 @@ REVOKED = standing("REVOKED", finished=True)
     ],
 )
 def test_a_tasks_fate(before: JobItem, now: Standing | None, answer: Answer, fate: Fate) -> None:
-    change = judge(before, now, answer, frozenset())
+    change = judge(before, now, answer, missed=9.9)
     assert (change.n, change.outcome) == (3, fate)
     if fate is Fate.FAILED:
         assert change.detail == "not confirmed by w2@h"
@@ -63,13 +66,31 @@ def test_a_tasks_fate(before: JobItem, now: Standing | None, answer: Answer, fat
 
 def test_what_a_pool_holds_that_does_not_look_again_is_not_called_revoked() -> None:
     blind = frozenset({"w1@h"})
-    change = judge(item(), standing("RECEIVED"), CONFIRMED, blind)
+    change = judge(item(), standing("RECEIVED"), CONFIRMED, blind=blind)
     assert (change.outcome, change.detail) == (
         Fate.FAILED, "w1@h holds it and does not look again before it starts it",
     )  # fmt: skip
     # one with an ETA is looked at when its time comes, and one that waits in its queue when it is taken
-    assert judge(item(), standing("RECEIVED", eta=True), CONFIRMED, blind).outcome == Fate.REVOKED
-    assert judge(item(), WAITS, CONFIRMED, blind).outcome == Fate.REVOKED
+    assert judge(item(), standing("RECEIVED", eta=True), CONFIRMED, blind=blind).outcome == Fate.REVOKED
+    assert judge(item(), WAITS, CONFIRMED, blind=blind).outcome == Fate.REVOKED
+
+
+def test_a_task_that_may_have_run_while_events_were_missed_is_not_called_revoked() -> None:
+    gaps = [
+        Gap(start=1.0, end=5.0, cause="monitor-down"),
+        Gap(start=6.0, end=12.0, cause="broker-lost"),
+        Gap(start=15.0, end=16.0, cause="monitor-down", lossy=False),
+    ]
+    missed = missed_until(gaps)
+    assert missed == 12.0
+    assert judge(item(), WAITS, CONFIRMED, missed=missed) == Change(3, Fate.FAILED, MISSED)
+    # what a worker has told since is known
+    assert judge(item(), REVOKED, CONFIRMED, missed=missed).outcome == Fate.REVOKED
+    assert judge(item(), RUNS, CONFIRMED, missed=missed).outcome == Fate.STARTED
+    # the gap had ended before its last event
+    assert judge(item(), WAITS, CONFIRMED, missed=missed_until(gaps[:1])).outcome == Fate.REVOKED
+    assert missed_until([]) == 0.0
+    assert missed_until([Gap(start=1.0, end=None, cause="broker-lost")]) == math.inf
 
 
 @pytest.mark.parametrize(

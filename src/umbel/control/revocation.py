@@ -3,12 +3,14 @@
 Used by `control.revocation_jobs`, which sends and waits.
 """
 
-from collections.abc import Mapping, Set
+import math
+from collections.abc import Iterable, Mapping, Set
 from enum import StrEnum
 
 import msgspec
 
 from umbel.model.task import Standing
+from umbel.store.base import Gap
 from umbel.store.revocation_jobs import Change, JobItem
 
 #: Tasks of one job at most. Workers remember the 50,000 ids that they were told last, for 3 hours (Celery's
@@ -47,6 +49,10 @@ INTERRUPTED: Mapping[str, Change] = {
 }
 
 
+#: Of a task that all workers have on their lists, while nobody knows what it did before.
+MISSED = "no worker will start it now, but events were missed since its last one: it may have run then"
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What workers said to the batch in which a task was."""
 
@@ -58,9 +64,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     why_not_signalled: str = ""
 
 
-def judge(item: JobItem, standing: Standing | None, answer: Answer, blind: Set[str]) -> Change:
-    """The task's outcome as far as is known now. `blind` are workers that start what they hold without
-    looking again."""
+def judge(
+    item: JobItem,
+    standing: Standing | None,
+    answer: Answer,
+    *,
+    blind: Set[str] = frozenset(),
+    missed: float = 0.0,
+) -> Change:
+    """The task's outcome as far as is known now.
+
+    Args:
+        blind: Workers that start what they hold without looking again.
+        missed: Until when events may have been missed, epoch seconds UTC: `missed_until`.
+    """
     if standing is None:
         if answer.is_confirmed:
             return Change(item.n, Fate.REVOKED, "" if item.state else "no event of it was ever seen")
@@ -76,7 +93,14 @@ def judge(item: JobItem, standing: Standing | None, answer: Answer, blind: Set[s
     if is_out_of_reach(standing, blind):
         why = f"{standing.worker} holds it and does not look again before it starts it"
         return Change(item.n, Fate.FAILED, why)
+    if standing.updated < missed:
+        return Change(item.n, Fate.FAILED, MISSED)
     return Change(item.n, Fate.REVOKED)
+
+
+def missed_until(gaps: Iterable[Gap]) -> float:
+    """When events were last missed; infinite while they are, 0 where they never were."""
+    return max((math.inf if gap.end is None else gap.end for gap in gaps if gap.lossy), default=0.0)
 
 
 def has_started(item: JobItem, standing: Standing) -> bool:

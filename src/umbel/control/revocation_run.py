@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 
 from umbel.control.commander import Commander
 from umbel.control.commands import revoke_many
-from umbel.control.revocation import Answer, Fate, is_blind, is_out_of_reach, judge
+from umbel.control.revocation import Answer, Fate, is_blind, is_out_of_reach, judge, missed_until
 from umbel.errors import InspectError, StoreError
 from umbel.model.task import Standing
 from umbel.store.base import HistoryReader
@@ -75,6 +75,7 @@ class RevocationRun:
         self._batches: list[Batch] = []
         self._answers: dict[int, Answer] = {}
         self._blind: frozenset[str] = frozenset()
+        self._missed = 0.0
         #: Workers that did not answer: they are not waited for again and again.
         self._deaf: set[str] = set()
         #: Item -> its latest outcome; id -> how the task stood then.
@@ -88,6 +89,8 @@ class RevocationRun:
         await self._tell_again()
         is_settled = await self._settle()
         stopped, lost = await self._commander.find_absent()
+        # what is missed later is no matter: no worker starts any of them then
+        self._missed = missed_until(await self._do(self._reader.fetch_gaps))
         await self._weigh(stopped, is_settled)
         await self._judge_until(self._is_decided, SETTLE_TIME)
         if self.job.terminate:
@@ -203,7 +206,14 @@ class RevocationRun:
         sent = [item for batch in self._batches for item in batch.items]
         self._standings = await self._fetch_standings([item.uuid for item in sent])
         changes = [
-            judge(item, self._standings.get(item.uuid), self._answers[item.n], self._blind) for item in sent
+            judge(
+                item,
+                self._standings.get(item.uuid),
+                self._answers[item.n],
+                blind=self._blind,
+                missed=self._missed,
+            )
+            for item in sent
         ]
         return await self._keep(changes)
 

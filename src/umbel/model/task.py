@@ -168,3 +168,5 @@ class Standing(msgspec.Struct, frozen=True, gc=False, array_like=True):
     #: When its latest run began, epoch seconds UTC.
     started: float | None
     has_eta: bool
+    #: Time of its latest event, epoch seconds UTC.
+    updated: float

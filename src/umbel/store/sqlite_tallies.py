@@ -33,7 +33,9 @@ _CHANGED_SENDERS = "SELECT id, workers FROM feed WHERE id > :after ORDER BY id L
 _STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
 _QUEUES = "SELECT name, first_seen, last_seen FROM queues ORDER BY name"
 _SENT = "SELECT uuid, sent FROM tasks WHERE sent IS NOT NULL {}"
-_STANDINGS = "SELECT uuid, name, state, finished, worker, started, eta IS NOT NULL FROM tasks WHERE uuid {}"
+_STANDINGS = (
+    "SELECT uuid, name, state, finished, worker, started, eta IS NOT NULL, updated FROM tasks WHERE uuid {}"
+)
 _RUNNING_TOTALS = "SELECT worker, sum(n) FROM facets WHERE state = 'STARTED' GROUP BY worker"
 
 _decode_worker = msgspec.msgpack.Decoder(Worker).decode
@@ -103,8 +105,10 @@ class SQLiteTallies(HistoryReader):
         if not uuids:
             return {}
         return {
-            uuid: Standing(name, state, bool(finished), worker, started, bool(has_eta))
-            for uuid, name, state, finished, worker, started, has_eta in self._fetch_of(_STANDINGS, "", uuids)
+            uuid: Standing(name, state, bool(finished), worker, started, bool(has_eta), updated)
+            for uuid, name, state, finished, worker, started, has_eta, updated in self._fetch_of(
+                _STANDINGS, "", uuids
+            )
         }
 
     def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:

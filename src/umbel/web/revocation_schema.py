@@ -64,8 +64,8 @@ class OutcomeCount(msgspec.Struct, kw_only=True):
 
     #: "waiting" and "sent" are on the way to one of the others. "revoked": all workers confirmed before it started,
     #: none will start it. "started": it had started, and was let run. "terminated": it had started, and was ended.
-    #: "ended": it ended without having been started. "failed": not all workers confirmed, or it is not known what they
-    #: did. "not_sent": the job ended before.
+    #: "ended": it ended without having been started. "failed": not all workers confirmed, or it is not known
+    #: whether it had started: its detail says which. "not_sent": the job ended before.
     outcome: ItemOutcome
     count: int
 

@@ -87,7 +87,7 @@ export const OUTCOMES: Record<ItemOutcome, { tone: Tone; word: string; text: str
   failed: {
     tone: "failure",
     word: "failed",
-    text: "Not all workers confirmed, or it is not known what they did: it may still start.",
+    text: "Not all workers confirmed, or it is not known whether it had started: its note says which.",
   },
   not_sent: { tone: "unknown", word: "not sent", text: "The job ended before its turn came." },
 };
