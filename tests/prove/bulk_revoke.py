@@ -42,7 +42,37 @@ class Revoked(msgspec.Struct, kw_only=True):
     audit: dict[str, Any]
 
 
-class Depot:
+class Caller:
+    """Asks a monitor."""
+
+    def __init__(self, umbel: UmbelServer) -> None:
+        self.umbel = umbel
+
+    def get(self, path: str) -> Any:
+        return self.umbel.get(f"/api/v1/{path}", timeout=30.0).json()
+
+    def post(self, path: str, body: Any) -> Any:
+        answer = self.umbel.send(
+            "POST", f"/api/v1/revocation-jobs{path}", body=json.dumps(body), timeout=60.0,
+            headers={"content-type": "application/json"},
+        )  # fmt: skip
+        assert answer.status in (200, 202), answer.text
+        return answer.json()
+
+    def fates(self, job: int) -> dict[str, str]:
+        found: dict[str, str] = {}
+        cursor = ""
+        while True:
+            page = self.get(f"revocation-jobs/{job}/items?limit=1000{cursor}")
+            for item in page["items"]:
+                assert item["uuid"] not in found
+                found[item["uuid"]] = item["outcome"]
+            if page["next"] is None:
+                return found
+            cursor = f"&cursor={page['next']}"
+
+
+class Depot(Caller):
     """A broker, workers, and a monitor that watches them."""
 
     def __init__(self, stack: ExitStack, broker: Broker, *, pool: Pool = "prefork") -> None:
@@ -51,7 +81,7 @@ class Depot:
         server = make_broker(broker)
         stack.enter_context(server)
         self.url = server.url
-        self.umbel = stack.enter_context(UmbelServer(self.url, environment=OPEN))
+        super().__init__(stack.enter_context(UmbelServer(self.url, environment=OPEN)))
         self.umbel.wait_until_collecting(120.0)
         self.ledger = self.umbel.folder / "ledger"
         self.ledger.touch()
@@ -76,17 +106,6 @@ class Depot:
                 for number in range(count)
             ]
 
-    def get(self, path: str) -> Any:
-        return self.umbel.get(f"/api/v1/{path}", timeout=30.0).json()
-
-    def post(self, path: str, body: Any) -> Any:
-        answer = self.umbel.send(
-            "POST", f"/api/v1/revocation-jobs{path}", body=json.dumps(body), timeout=60.0,
-            headers={"content-type": "application/json"},
-        )  # fmt: skip
-        assert answer.status in (200, 202), answer.text
-        return answer.json()
-
     def known(self, name: str) -> int:
         """How many tasks of this name the history holds."""
         states = self.get(f"facets?name=depot.{name}")["states"]
@@ -100,18 +119,6 @@ class Depot:
     def read_ledger(self) -> dict[str, float]:
         lines = (line.split() for line in self.ledger.read_text().splitlines())
         return {uuid: float(at) for uuid, at in lines}
-
-    def fates(self, job: int) -> dict[str, str]:
-        found: dict[str, str] = {}
-        cursor = ""
-        while True:
-            page = self.get(f"revocation-jobs/{job}/items?limit=1000{cursor}")
-            for item in page["items"]:
-                assert item["uuid"] not in found
-                found[item["uuid"]] = item["outcome"]
-            if page["next"] is None:
-                return found
-            cursor = f"&cursor={page['next']}"
 
 
 def revoke_many(depot: Depot, count: int, *, newcomer: bool) -> Revoked:

@@ -5,9 +5,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.prove.bulk_revoke import Depot, Revoked, revoke_many
+from tests.apps.tasks import make_app
+from tests.prove.bulk_revoke import OPEN, Caller, Depot, Revoked, revoke_many
 from tests.prove.figures import table
 from tests.prove.stage import Broker
+from tests.servers import CeleryWorker, UmbelServer, wait_for
 from tests.servers.cluster import Pool
 
 pytestmark = pytest.mark.prove
@@ -34,6 +36,27 @@ def test_pools_that_do_not_look_again_are_not_believed(pool: Pool) -> None:
         revoked = revoke_many(Depot(stack, "redis", pool=pool), 400, newcomer=False)
     show(f"redis, {pool}", revoked)
     judge(revoked)
+
+
+@pytest.mark.timeout(300)
+def test_a_task_that_runs_without_events_is_not_called_revoked(redis_url: str) -> None:
+    with ExitStack() as stack:
+        umbel = stack.enter_context(
+            UmbelServer(redis_url, environment=OPEN, arguments=["--enable_events=false"])
+        )
+        worker = stack.enter_context(CeleryWorker(redis_url, events=False))
+        umbel.wait_until_collecting(60.0)
+        worker.wait_until_answering()
+        wait_for(lambda: umbel.get(f"/api/v1/workers/{worker.hostname}").status == 200, 30.0)
+        app = make_app(redis_url)
+        running, waiting = (str(app.send_task("tests.sleep", (600,)).id) for _ in range(2))
+        asked = app.control.inspect([worker.hostname], timeout=5.0)
+        wait_for(lambda: asked.active()[worker.hostname], 20.0)
+        depot = Caller(umbel)
+        job = depot.post("", {"ids": [running, waiting]})["id"]
+        depot.post(f"/{job}/start", {"confirm": 2})
+        wait_for(lambda: depot.get(f"revocation-jobs/{job}")["state"] == "done", 60.0)
+        assert depot.fates(job) == {running: "started", waiting: "revoked"}
 
 
 def show(where: str, revoked: Revoked) -> None:

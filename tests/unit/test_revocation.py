@@ -93,6 +93,17 @@ def test_a_task_that_may_have_run_while_events_were_missed_is_not_called_revoked
     assert missed_until([Gap(start=1.0, end=None, cause="broker-lost")]) == math.inf
 
 
+def test_what_a_worker_says_that_it_runs_has_started_whatever_events_say() -> None:
+    change = judge(item(), WAITS, CONFIRMED, runs=True)
+    assert (change.outcome, change.detail) == (Fate.STARTED, "its worker runs it, and sent no event of it")
+    assert judge(item(None), None, CONFIRMED, runs=True).outcome == Fate.STARTED
+    assert judge(item(), WAITS, UNABLE, runs=True).detail == "w1@h can't end it"
+    # it has been ended since, by the job's signal or by somebody else
+    assert judge(item(), REVOKED, SIGNALLED, runs=True).outcome == Fate.TERMINATED
+    assert judge(item(), REVOKED, CONFIRMED, runs=True).outcome == Fate.STARTED
+    assert judge(item("STARTED", 9.0), RUNS, CONFIRMED, runs=True).detail == ""
+
+
 @pytest.mark.parametrize(
     ("outcomes", "word", "line"),
     [

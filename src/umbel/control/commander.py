@@ -160,6 +160,21 @@ class Commander:
         await _until_sent(call)
         return await self._gather(call, expected)
 
+    async def fetch_running(self, hostnames: Collection[str], *, timeout: float) -> dict[str, str]:
+        """Task id -> worker of what these workers say that they run now; nothing of those that are silent."""
+        call = self._switchboard.call("active", None, hostnames, expected=hostnames, timeout=timeout)
+        try:
+            replies = await asyncio.wrap_future(call.replies)
+        except InspectError:
+            return {}
+        return {
+            str(task["id"]): hostname
+            for hostname, running in replies.items()
+            if isinstance(running, list)
+            for task in running
+            if isinstance(task, dict) and "id" in task
+        }
+
     async def refuse(self, command: Command, why: str, asker: Asker) -> None:
         """Write down a command that was asked for and is not sent, because it is known that it can't be done."""
         number = await self.record(command.action, command.target, _parameters(command), asker)

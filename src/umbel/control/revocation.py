@@ -52,6 +52,9 @@ INTERRUPTED: Mapping[str, Change] = {
 #: Of a task that all workers have on their lists, while nobody knows what it did before.
 MISSED = "no worker will start it now, but events were missed since its last one: it may have run then"
 
+#: Of a task that runs at a worker without task events.
+UNTOLD = "its worker runs it, and sent no event of it"
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What workers said to the batch in which a task was."""
@@ -71,18 +74,22 @@ def judge(
     *,
     blind: Set[str] = frozenset(),
     missed: float = 0.0,
+    runs: bool = False,
 ) -> Change:
     """The task's outcome as far as is known now.
 
     Args:
         blind: Workers that start what they hold without looking again.
         missed: Until when events may have been missed, epoch seconds UTC: `missed_until`.
+        runs: A worker said that it runs it, after all had been told.
     """
     if standing is None:
+        if runs:
+            return Change(item.n, Fate.STARTED, answer.why_not_signalled or UNTOLD)
         if answer.is_confirmed:
             return Change(item.n, Fate.REVOKED, "" if item.state else "no event of it was ever seen")
         return Change(item.n, Fate.FAILED, answer.why_not)
-    if has_started(item, standing):
+    if runs or has_started(item, standing):
         return _judge_started(item, standing, answer)
     if standing.finished:
         if standing.state == "REVOKED":
@@ -126,7 +133,7 @@ def _judge_started(item: JobItem, standing: Standing, answer: Answer) -> Change:
         return Change(item.n, Fate.STARTED, answer.why_not_signalled)
     if answer.was_signalled and not standing.finished:
         return Change(item.n, Fate.STARTED, "it got the signal, and no event says that it has ended")
-    return Change(item.n, Fate.STARTED)
+    return Change(item.n, Fate.STARTED, "" if has_started(item, standing) else UNTOLD)
 
 
 def sum_up(outcomes: Mapping[str, int]) -> str:

@@ -76,11 +76,18 @@ class RevocationRun:
         self._answers: dict[int, Answer] = {}
         self._blind: frozenset[str] = frozenset()
         self._missed = 0.0
+        #: Task id -> the worker that said, after all had been told, that it runs it.
+        self._running: dict[str, str] = {}
         #: Workers that did not answer: they are not waited for again and again.
         self._deaf: set[str] = set()
         #: Item -> its latest outcome; id -> how the task stood then.
         self._outcomes: dict[int, Change] = {}
         self._standings: dict[str, Standing] = {}
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for answers."""
+        return max(PATIENCE, self._commander.timeout)
 
     async def run(self) -> None:
         """Tell, settle, judge, and end with every task judged. Raises StoreError when that can't be written down."""
@@ -92,6 +99,9 @@ class RevocationRun:
         # what is missed later is no matter: no worker starts any of them then
         self._missed = missed_until(await self._do(self._reader.fetch_gaps))
         await self._weigh(stopped, is_settled)
+        told = set[str]().union(*(batch.confirmed for batch in self._batches))
+        if told:
+            self._running = await self._commander.fetch_running(told, timeout=self._patience)
         await self._judge_until(self._is_decided, SETTLE_TIME)
         if self.job.terminate:
             await self._terminate()
@@ -127,12 +137,10 @@ class RevocationRun:
         """Broadcast a batch to all, or to these only, and note who of these confirmed it."""
         batch.expected |= set(hostnames)
         command = revoke_many([item.uuid for item in batch.items], workers=hostnames if only else None)
-        wait = max(PATIENCE, self._commander.timeout)
+        heard = frozenset(hostnames) - self._deaf
         try:
             outcome = await self._commander.broadcast(
-                command,
-                frozenset(hostnames) - self._deaf,
-                timeout=wait if set(hostnames) - self._deaf else 0.1,
+                command, heard, timeout=self._patience if heard else 0.1
             )
         except InspectError as exc:
             batch.error = f"the broker did not take it: {exc}"
@@ -212,6 +220,7 @@ class RevocationRun:
                 self._answers[item.n],
                 blind=self._blind,
                 missed=self._missed,
+                runs=item.uuid in self._running,
             )
             for item in sent
         ]
@@ -236,9 +245,10 @@ class RevocationRun:
         for batch in self._batches:
             for item in batch.items:
                 standing = self._standings.get(item.uuid)
-                change = self._outcomes[item.n]
-                if standing is not None and change.outcome == Fate.STARTED and standing.state == "STARTED":
-                    running.setdefault(standing.worker or "", []).append(item)
+                runs = standing is not None and standing.state == "STARTED"
+                worker = standing.worker if standing is not None and runs else self._running.get(item.uuid)
+                if worker is not None and self._outcomes[item.n].outcome == Fate.STARTED:
+                    running.setdefault(worker, []).append(item)
         for hostname, items in running.items():
             for start in range(0, len(items), BATCH):
                 await self._signal(hostname, items[start : start + BATCH])
@@ -257,7 +267,7 @@ class RevocationRun:
             )
             try:
                 outcome = await self._commander.broadcast(
-                    command, frozenset({hostname}), timeout=max(PATIENCE, self._commander.timeout)
+                    command, frozenset({hostname}), timeout=self._patience
                 )
             except InspectError as exc:
                 why = f"the broker did not take the signal: {exc}"
