@@ -4,12 +4,9 @@
 a bare one for `umbel serve`); each returns the process's exit code. The collector's own root is `ingest.collector`.
 """
 
-import hashlib
 import logging
-import math
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -23,6 +20,7 @@ from umbel import banner
 from umbel.auth.basic import BasicAuthenticator
 from umbel.brokers.management import ApiTls
 from umbel.brokers.registry import driver_of, make_inspector
+from umbel.collecting import collector_settings, finite, limits
 from umbel.config import Config
 from umbel.control.calling import Calling
 from umbel.control.commander import Commander
@@ -31,19 +29,19 @@ from umbel.control.doctor import examine, report
 from umbel.control.examine import gather
 from umbel.control.inspect import RETRY_AFTER, Inspector
 from umbel.control.queues import Queues
+from umbel.control.revocation_jobs import RevocationJobs
 from umbel.control.roster import grace_of
 from umbel.control.sampler import Sampler
 from umbel.control.stalls import StallWatch
 from umbel.control.switchboard import Switchboard
 from umbel.errors import ConfigError, InspectError, StoreError, StoreLocked, StoreUnavailable
-from umbel.ingest.settings import CollectorSettings, celery_conf_of
 from umbel.ingest.supervise import CollectorProcess
 from umbel.model.redact import Redactor
 from umbel.store.audit import AuditLog
 from umbel.store.base import TaskQuery
 from umbel.store.control_file import FILE_NAME, ControlFile
 from umbel.store.place import Place, broker_identity, history_place, remove_place
-from umbel.store.retention import Limits
+from umbel.store.revocation_jobs import JobStore
 from umbel.store.sqlite_file import FileLock
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.status import CollectorStatus
@@ -74,18 +72,24 @@ def serve(config: Config, app: Celery) -> int:
         stack.callback(reader.close)
         refuse_another_broker(place, reader, broker_url(app))
         control_file = control_of(place)
-        switchboard = Switchboard(app, name=stack.enter_context(reply_name(control_file)))
+        number = stack.enter_context(server_number(control_file))
+        switchboard = Switchboard(app, name=reply_name(control_file, number))
         inspector = inspector_of(config, switchboard, reader, collector)
         collector.on_rows = inspector.note_change
-        audit = AuditLog(control_file, broker_identity(broker_url(app)))
+        audit = audit_of(app, control_file, number)
         commander = commander_of(config, switchboard, audit, inspector, reader)
+        job_store = JobStore(control_file, broker_identity(broker_url(app)), server=number)
+        revocation_jobs = RevocationJobs(job_store, audit, reader, commander)
         calling, queues = Calling(app), queues_of(config, app, reader, collector, inspector)
         for helper in (calling, queues):
             stack.callback(helper.stop)
         sampler = sampler_of(config, reader, collector, inspector, queues)
-        deps = deps_of(config, app, reader, collector, inspector, queues, sampler, commander, calling, audit)
+        deps = deps_of(
+            config, app, reader, collector, inspector, queues, sampler, commander, calling, audit,
+            job_store, revocation_jobs,
+        )  # fmt: skip
         web = build(deps)
-        for service in (collector, switchboard, inspector, sampler):
+        for service in (collector, switchboard, inspector, sampler, revocation_jobs):
             service.start()
             stack.callback(service.stop)
         for line in banner.lines(config, port_of(sockets), banner.masked(broker_url(app)), app.tasks):
@@ -194,15 +198,31 @@ def control_of(place: Place) -> ControlFile:
 
 
 @contextmanager
-def reply_name(file: ControlFile) -> Iterator[str | None]:
-    """A name for this server's replies that no other has now, and that it has again after a restart."""
+def server_number(file: ControlFile) -> Iterator[int | None]:
+    """A number that no other server with this file has now; None while the disk refuses."""
     with ExitStack() as stack:
         try:
             number = stack.enter_context(file.slot())
         except StoreUnavailable:
             yield None
         else:
-            yield f"{platform.node()}:{file.path}:{number}"
+            yield number
+
+
+def reply_name(file: ControlFile, number: int | None) -> str | None:
+    """A name for this server's replies that no other has now, and that it has again after a restart."""
+    return None if number is None else f"{platform.node()}:{file.path}:{number}"
+
+
+def audit_of(app: Celery, file: ControlFile, number: int | None) -> AuditLog:
+    """The audit, in which no command of an ended server is left without a word of what came of it."""
+    audit = AuditLog(file, broker_identity(broker_url(app)), server=number)
+    try:
+        if orphans := audit.give_up_orphans():
+            logger.warning("What came of %d commands is not known: their server ended too early.", orphans)
+    except StoreError as exc:
+        logger.warning("The commands of earlier servers can't be looked through: %s", exc)
+    return audit
 
 
 def commander_of(
@@ -218,6 +238,7 @@ def commander_of(
 def deps_of(
     config: Config, app: Celery, reader: SQLiteReader, collector: CollectorProcess, inspector: Inspector,
     queues: Queues, sampler: Sampler, commander: Commander, calling: Calling, audit: AuditLog,
+    job_store: JobStore, revocation_jobs: RevocationJobs,
 ) -> Deps:  # fmt: skip
     """What the web side is given."""
     return Deps(
@@ -230,6 +251,8 @@ def deps_of(
         commander=commander,
         calling=calling,
         audit=audit,
+        job_store=job_store,
+        revocation_jobs=revocation_jobs,
         redactor=Redactor(config.redact_patterns) if config.redact else None,
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,
@@ -346,51 +369,3 @@ def state_environ(config: Config) -> Mapping[str, str]:
     if config.data_dir is None or config.data_dir == os.environ.get("FLOWER_DATA_DIR"):
         return os.environ
     return {**os.environ, "STATE_DIRECTORY": "", "FLOWER_DATA_DIR": config.data_dir}
-
-
-def collector_settings(config: Config, app: Celery, place: Place) -> CollectorSettings:
-    """What the collector process is told."""
-    celery, stuck = celery_conf_of(app)
-    bounds = limits(config)
-    return CollectorSettings(
-        celery=celery,
-        app_path=_path_of(app) if stuck else None,
-        store_path=str(place.path),
-        store_id=hashlib.sha256(str(place.path).encode()).hexdigest()[:12],
-        max_tasks=bounds.tasks,
-        max_age=bounds.age,
-        max_bytes=bounds.bytes,
-        search_index=config.search_index,
-        buckets=finite(config.task_runtime_metric_buckets),
-        enable_events=config.enable_events,
-        accept_content=tuple(kind for kind in config.accept_content if kind != "json"),
-        max_text=config.max_text,
-        redact=config.redact,
-        redact_names=config.redact_patterns,
-        buffer_bytes=config.buffer_bytes,
-        spool_bytes=config.spool_bytes,
-        worker_grace=config.worker_grace,
-        max_workers=config.max_workers,
-        queue_expires=config.event_queue_expires,
-        queue_max_bytes=config.event_queue_bytes,
-        log_level="DEBUG" if config.debug or config.logging == "debug" else "INFO",
-    )
-
-
-def limits(config: Config) -> Limits:
-    """What the history may grow to."""
-    return Limits(age=config.retention, tasks=config.max_tasks, bytes=config.max_bytes)
-
-
-def finite(buckets: tuple[float, ...]) -> tuple[float, ...]:
-    """Histogram bounds without +Inf, which is always there."""
-    return tuple(bound for bound in buckets if bound != math.inf)
-
-
-def _path_of(app: Celery) -> str | None:
-    """`module:name` of an app that some imported module holds; the collector loads it from there."""
-    for name, module in list(sys.modules.items()):
-        for attribute, value in list(vars(module).items()) if name != "__main__" else ():
-            if value is app:
-                return f"{name}:{attribute}"
-    return None

@@ -143,6 +143,21 @@ class StoreRetentionContract:
         assert reader.fetch_sent(["a", "b", "absent"]) == {"a": EPOCH - 5}
         assert reader.fetch_sent([]) == {}
 
+    def test_how_tasks_stand_is_told_for_many(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+        Teller(writer).tell([sent("a", at=EPOCH - 5), *succeeded("b"), *received("c")])
+        standings = reader.fetch_standings(["a", "b", "c", "absent"])
+        assert {uuid: (one.state, one.finished) for uuid, one in standings.items()} == {
+            "a": ("PENDING", False), "b": ("SUCCESS", True), "c": ("RECEIVED", False),
+        }  # fmt: skip
+        for uuid, one in standings.items():
+            detail = reader.fetch_task(uuid)
+            assert detail is not None
+            task = detail.task
+            assert (one.name, one.worker, one.started, one.has_eta, one.updated) == (
+                task.name, task.worker, task.started, task.eta is not None, task.updated,
+            )  # fmt: skip
+        assert reader.fetch_standings([]) == {}
+
     @pytest.mark.parametrize("limits", [Limits(tasks=10, age=None, bytes=None)])
     def test_writes_go_in_while_retention_runs(self, writer: HistoryWriter, reader: HistoryReader) -> None:
         teller = Teller(writer)

@@ -6,13 +6,15 @@ import os
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from umbel.errors import CursorError, StoreRefused, StoreUnavailable
-from umbel.store.audit import KEEP_SECONDS, PRUNE_EVERY, Asker, AuditLog
+from umbel.store.audit import KEEP_SECONDS, LONGEST_WAIT, PRUNE_EVERY, Asker, AuditLog
 from umbel.store.control_file import FILE_NAME, ControlFile
+from umbel.store.control_schema import control_metadata
 
 ANN = Asker("ann", "basic", "10.0.0.7")
 
@@ -223,3 +225,51 @@ def test_a_foreign_file_is_refused_though_a_lock_lies_beside_it(path: Path) -> N
     with pytest.raises(StoreRefused):
         ControlFile(path).open()
     assert path.read_bytes() == before
+
+
+def test_commands_of_ended_servers_are_given_up_and_those_of_living_ones_kept(path: Path) -> None:
+    at = [1000.0]
+
+    def audit_of(server: int | None) -> AuditLog:
+        return AuditLog(ControlFile(path), "b", now=lambda: at[0], server=server)
+
+    with ControlFile(path).slot() as living, ExitStack() as stack:
+        killed = stack.enter_context(ControlFile(path).slot())
+        for server in (living, killed, None):
+            audit = audit_of(server)
+            audit.begin(ANN, action="revoke", target=f"of {server}", parameters={})
+            done = audit.begin(ANN, action="revoke", target="done", parameters={})
+            audit.complete(done, outcome="confirmed", answers={})
+        # while all live nobody is given up
+        with ControlFile(path).slot() as third:
+            assert audit_of(third).give_up_orphans() == 0
+        stack.close()
+        # a server that takes a number takes the orphans of its last owner too, and no other living server's
+        with ControlFile(path).slot() as again:
+            assert again == killed
+            assert audit_of(again).give_up_orphans() == 1
+            assert audit_of(again).give_up_orphans() == 0
+            rows = {row.target: row for row in audit_of(again).fetch(limit=9)[0] if row.target != "done"}
+        gone = rows[f"of {killed}"]
+        assert (gone.outcome, gone.ended) == ("unknown", None)
+        assert gone.answers == {"detail": "the server ended before the answers came"}
+        assert (rows[f"of {living}"].outcome, rows["of None"].outcome) == ("requested", "requested")
+        # a server without a number can't be asked whether it lives: no command takes so long
+        at[0] += LONGEST_WAIT + 1
+        assert audit_of(None).give_up_orphans() == 1
+        # who lives after all has the last word
+        late = audit_of(living)
+        late.complete(rows[f"of {living}"].id, outcome="partly", answers={})
+        assert audit_of(None).give_up_orphans() == 0
+
+
+def test_a_file_of_the_first_schema_has_its_open_commands_listed(path: Path) -> None:
+    make_audit(path).begin(ANN, action="revoke", target="t", parameters={})
+    with sqlite3.connect(path) as older:
+        for table in sorted(set(control_metadata.tables) - {"audit"}):
+            older.execute(f"DROP TABLE {table}")
+        older.execute("UPDATE alembic_version SET version_num = '0001'")
+    older.close()
+    audit = make_audit(path, at=[1000.0 + LONGEST_WAIT + 1])
+    assert audit.give_up_orphans() == 1
+    assert audit.fetch(limit=1)[0][0].outcome == "unknown"

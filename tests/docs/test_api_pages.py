@@ -23,6 +23,7 @@ PAGES = {
     "/broker",
     "/monitor",
     "/audit",
+    "/revocation/{job}",
     "/queue/{name:path}",
     "/worker/{name:path}",
     "/task/{uuid:path}",

@@ -11,10 +11,6 @@ from tests.apps.queues import make_app
 from tests.integration.web_server import WebServer, make_deps, serving
 from tests.servers import wait_for
 from tests.unit.memory_reader import MemoryReader, make_task
-from umbel.brokers.registry import make_inspector
-from umbel.control.inspect import Inspector
-from umbel.control.queues import Queues
-from umbel.control.switchboard import Switchboard
 from umbel.model.queue import KnownQueue
 
 
@@ -142,18 +138,3 @@ def test_a_broker_that_can_not_be_read_is_no_error(reader: MemoryReader, tmp_pat
         looked = server.get("/api/v1/queues/celery/messages").json()
         assert (looked["items"], looked["total"]) == ([], None)
         assert looked["reason"]
-
-
-def test_a_purge_tells_its_count_and_is_seen_at_once(app: Celery, reader: MemoryReader) -> None:
-    inspector = Inspector(Switchboard(app), timeout=0.1, fetch_workers=list, on_evidence=lambda _: None)
-    queues = Queues(app, make_inspector(app, None), inspector, reader, remember=lambda _: None, redactor=None)
-    try:
-        for priority in (0, 3, 9):
-            send(app, priority=priority)
-        assert queues.request().result(10).queues["orders"].figures.ready == 3
-        assert queues.purge("orders") == 3
-        assert queues.request().result(10).queues["orders"].figures.ready == 0
-        assert queues.purge("orders") == 0
-    finally:
-        queues.stop()
-        inspector.stop()

@@ -36,6 +36,9 @@ BODIES = {
     "tasks": {"name": "tests.add", "args": [1, 2]},
     "retry": {"args": [1, 2], "kwargs": {}},
     "rate-limits": {"task": "tests.add", "rate": "10/m"},
+    "revocation-jobs": {"ids": ["some-id"]},
+    "start": {"confirm": 1},
+    "purge": {"confirm": "celery"},
 }
 #: What Flower's need in their query strings.
 QUERIES = {
@@ -76,7 +79,14 @@ def list_commands(folder: Path) -> list[tuple[str, str]]:
 
 def send(server: WebServer, method: str, template: str, worker: str, **headers: str) -> Answer:
     """Send a command with all that it needs."""
-    names = {"worker": worker, "hostname": worker, "task": "tests.add", "uuid": "some-id"}
+    names = {
+        "worker": worker,
+        "hostname": worker,
+        "task": "tests.add",
+        "uuid": "some-id",
+        "name": "celery",
+        "job": "1",
+    }
     path = re.sub(r"\{(\w+):path\}", lambda found: names[str(found[1])], template)
     last = template.split("/{worker")[0].split("/{task")[0].rstrip("/").rpartition("/")[2]
     if path.startswith("/api/v1"):

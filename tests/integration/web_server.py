@@ -21,6 +21,7 @@ from umbel.control.calling import Calling
 from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
+from umbel.control.revocation_jobs import RevocationJobs
 from umbel.control.sampler import Sampler
 from umbel.control.stalls import StallWatch
 from umbel.control.switchboard import Switchboard
@@ -29,6 +30,7 @@ from umbel.model.redact import Redactor
 from umbel.store.audit import AuditLog
 from umbel.store.base import HistoryReader
 from umbel.store.control_file import FILE_NAME, ControlFile
+from umbel.store.revocation_jobs import JobStore
 from umbel.store.status import CollectorStatus
 from umbel.web.application import WebApplication, build
 from umbel.web.deps import Deps
@@ -61,7 +63,8 @@ def make_deps(
     inspector = inspector or Inspector(
         switchboard, timeout=1.0, fetch_workers=reader.fetch_workers, on_evidence=ignore_evidence
     )
-    audit = AuditLog(ControlFile(ui_folder / FILE_NAME), "test")
+    file = ControlFile(ui_folder / FILE_NAME)
+    audit, job_store = AuditLog(file, "test"), JobStore(file, "test")
     commander = Commander(
         switchboard, audit, inspector, reader.fetch_workers, timeout=config.inspect_timeout,
         grace=3600.0, redactor=Redactor(),
@@ -80,6 +83,8 @@ def make_deps(
         commander=commander,
         calling=Calling(app),
         audit=audit,
+        job_store=job_store,
+        revocation_jobs=RevocationJobs(job_store, audit, reader, commander),
         redactor=redactor,
         authenticator=BasicAuthenticator(config.basic_auth) if config.basic_auth else None,
         app=app,

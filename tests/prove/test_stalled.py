@@ -71,8 +71,7 @@ class Fleet:
         url = self.broker if through is None else self.broker.replace(f":{port}/", f":{through.port}/")
         worker = CeleryWorker(url, concurrency=concurrency, arguments=["-Q", queue])
         self.stack.enter_context(worker)
-        # some would not end by themselves
-        self.stack.callback(lambda: worker.is_running() and worker.kill9())
+        self.stack.callback(worker.stop, gently=False)  # some would not end by themselves
         return worker.wait_until_answering()
 
     def rows(self) -> dict[str, Any]:

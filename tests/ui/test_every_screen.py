@@ -46,6 +46,10 @@ def screens(shop: Shop) -> dict[str, str]:
         asked = shop.umbel.send("POST", f"/api/v1/tasks/{uuid}/revocation", body="{}", headers=JSON)
         assert asked.status in (200, 202), asked.text
     worker = f"{shop.url}/worker/{WORKER}"
+    jobs = "/api/v1/revocation-jobs"
+    job = shop.umbel.send("POST", jobs, body='{"ids": ["never-seen"]}', headers=JSON).json()["id"]
+    begun = shop.umbel.send("POST", f"{jobs}/{job}/start", body='{"confirm": 1}', headers=JSON)
+    assert begun.status == 202, begun.text
     return {
         f"{shop.url}/": WORKER,
         f"{shop.url}/tasks": "tests.add",
@@ -61,6 +65,7 @@ def screens(shop: Shop) -> dict[str, str]:
         f"{worker}#tab-system": "Resources used",
         f"{worker}#tab-other": "Uptime",
         f"{shop.url}/audit": "127.0.0.1",
+        f"{shop.url}/revocation/{job}": "never-seen",
         f"{shop.url}/broker": "Oldest waits",
         f"{shop.url}/queue/celery": "No message waits",
     }
@@ -108,6 +113,8 @@ def test_dialogs_pass_the_accessibility_rules(page: Page, screens: dict[str, str
         (worker, "Shut down…", "Type"),
         (f"{worker}#tab-limits", "Change the limits of tests.add", "Starts at most"),
         (waiting, "Terminate…", "Signal"),
+        (f"{waiting.partition('/task/')[0]}/tasks?name=tests.ignore", "Revoke matching…", "not ended"),
+        (f"{waiting.partition('/task/')[0]}/queue/celery", "Purge…", "What workers hold stays"),
     ):
         page.goto(address)
         page.get_by_role("button", name=button).click()

@@ -8,7 +8,7 @@ import msgspec
 
 from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.rollup import Rollup, RollupKey
-from umbel.model.task import Record, Task
+from umbel.model.task import Record, Standing, Task
 from umbel.model.worker import Worker
 from umbel.store.base import (
     Count,
@@ -128,6 +128,21 @@ class MemoryReader(HistoryReader):
 
     def fetch_sent(self, uuids: Collection[str]) -> dict[str, float]:
         return {task.uuid: task.sent for task in self.tasks if task.uuid in uuids and task.sent is not None}
+
+    def fetch_standings(self, uuids: Collection[str]) -> dict[str, Standing]:
+        return {
+            task.uuid: Standing(
+                task.name,
+                task.state,
+                task.finished,
+                task.worker,
+                task.started,
+                task.eta is not None,
+                task.updated,
+            )
+            for task in self.tasks
+            if task.uuid in uuids
+        }
 
     def fetch_rollups(
         self, *, kind: str, label: str | None, span: int, start: float, end: float

@@ -4,6 +4,7 @@ import { brokerRoute } from "./routes/broker";
 import { dashboardRoute, workersRoute } from "./routes/dashboard";
 import { monitorRoute } from "./routes/monitor";
 import { queueRoute } from "./routes/queue";
+import { revocationRoute } from "./routes/revocation";
 import { rootRoute } from "./routes/root";
 import { parseSearch, stringifySearch } from "./routes/searchParams";
 import { taskRoute } from "./routes/task";
@@ -22,6 +23,7 @@ const routeTree = rootRoute.addChildren([
   brokerRoute,
   queueRoute,
   auditRoute,
+  revocationRoute,
 ]);
 
 export function makeRouter() {

@@ -87,6 +87,12 @@ class Commander:
         alive = {worker.hostname for worker in workers} - silent
         return frozenset(alive | (self._inspector.get_hostnames() - silent))
 
+    async def find_absent(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Of the workers that lists hold: those that said goodbye, and those of which nothing is heard any more."""
+        workers = await self._workers()
+        stopped = frozenset(worker.hostname for worker in workers if worker.status is WorkerStatus.STOPPED)
+        return stopped, frozenset(w.hostname for w in workers if w.status is WorkerStatus.LOST)
+
     def nature_of(self, hostname: str) -> Nature:
         """What a worker told of itself, as far as it is known."""
         return nature_of(self._inspector.get_worker(hostname))
@@ -142,6 +148,33 @@ class Commander:
         outcome.add_done_callback(self._under_way.discard)
         return Dispatch(number, began, outcome)
 
+    async def broadcast(self, command: Command, expected: frozenset[str], *, timeout: float) -> Outcome:
+        """Send a part of what is written down already, and return what the workers of `expected` said to it.
+
+        Raises:
+            InspectError: The broker could not take it.
+        """
+        call = self._switchboard.call(
+            command.method, command.arguments, command.workers, expected=expected, timeout=timeout
+        )
+        await _until_sent(call)
+        return await self._gather(call, expected)
+
+    async def fetch_running(self, hostnames: Collection[str], *, timeout: float) -> dict[str, str]:
+        """Task id -> worker of what these workers say that they run now; nothing of those that are silent."""
+        call = self._switchboard.call("active", None, hostnames, expected=hostnames, timeout=timeout)
+        try:
+            replies = await asyncio.wrap_future(call.replies)
+        except InspectError:
+            return {}
+        return {
+            str(task["id"]): hostname
+            for hostname, running in replies.items()
+            if isinstance(running, list)
+            for task in running
+            if isinstance(task, dict) and "id" in task
+        }
+
     async def refuse(self, command: Command, why: str, asker: Asker) -> None:
         """Write down a command that was asked for and is not sent, because it is known that it can't be done."""
         number = await self.record(command.action, command.target, _parameters(command), asker)
@@ -167,6 +200,11 @@ class Commander:
             await self._write(lambda: self._audit.complete(number, outcome=state, answers=answers))
         except StoreError as exc:
             logger.error("What came of command %s could not be written down (%s): %s", number, state, exc)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that replies are waited for unless a call says otherwise."""
+        return self._timeout
 
     async def _write(self, write: Callable[[], _T]) -> _T:
         if self._writes is None:

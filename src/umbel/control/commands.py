@@ -1,7 +1,7 @@
 """Commands as records: what is broadcast, to whom, and how it is written down. Pure; `control.commander` sends them."""
 
 import signal
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -112,6 +112,21 @@ def revoke(uuid: str, *, terminate: bool, signal: str) -> Command:
     return Command(
         action="revoke", target=uuid, method="revoke",
         arguments={"task_id": uuid, "terminate": terminate, "signal": signal},
+    )  # fmt: skip
+
+
+def revoke_many(
+    uuids: Sequence[str],
+    *,
+    workers: Collection[str] | None = None,
+    terminate: bool = False,
+    signal: str = "SIGTERM",
+) -> Command:
+    """The same of several tasks in one message, for all workers or for these."""
+    return Command(
+        action="revoke_many", target="", method="revoke",
+        arguments={"task_id": list(uuids), "terminate": terminate, "signal": signal},
+        workers=None if workers is None else tuple(sorted(workers)),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 import msgspec
+from anyio.to_thread import run_sync
 from celery import Celery
 
 from umbel.brokers.base import (
@@ -166,13 +167,14 @@ class Queues:
         with self._lock:
             return self._submit(lambda: self._brokers.fetch_lengths(names))
 
-    def purge(self, name: str) -> int:
-        """Throw away what waits in a queue; return how many messages that were. Blocking.
+    async def purge(self, name: str) -> int:
+        """Throw away what waits in a queue; return how many messages that were. In a thread of its own, for it does not
+        wait behind questions.
 
         Raises:
-            BrokerError: It was not done, or nobody knows whether it was.
+            BrokerError: It was not done, or, by BrokerUnavailable, nobody knows whether it was.
         """
-        count = self._brokers.purge(name)
+        count = await run_sync(self._brokers.purge, name)
         with self._lock:
             self._fresh_until, self._read_at = 0.0, -math.inf
         return count

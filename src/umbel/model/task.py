@@ -156,3 +156,17 @@ class Task(msgspec.Struct, gc=False):
     origin: int = 0
     #: The last field: `store.rows` puts something else in its place.
     root_id: str | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """How a task stands, in few words."""
+
+    name: str | None
+    state: str
+    finished: bool
+    worker: str | None
+    #: When its latest run began, epoch seconds UTC.
+    started: float | None
+    has_eta: bool
+    #: Time of its latest event, epoch seconds UTC.
+    updated: float

@@ -13,7 +13,7 @@ import msgspec
 from umbel.model.plain import Life
 from umbel.model.queue import KnownQueue, QueueBucket, QueueSample
 from umbel.model.rollup import Rollup, RollupKey
-from umbel.model.task import Record, Task
+from umbel.model.task import Record, Standing, Task
 from umbel.model.worker import Worker
 from umbel.store.search import Expression
 from umbel.store.status import CollectorStatus
@@ -346,6 +346,10 @@ class HistoryReader(ABC):
     @abstractmethod
     def fetch_sent(self, uuids: Collection[str]) -> dict[str, float]:
         """uuid -> when it was sent, epoch seconds UTC; tasks of which that is not known are left out."""
+
+    @abstractmethod
+    def fetch_standings(self, uuids: Collection[str]) -> dict[str, Standing]:
+        """uuid -> how the task stands; unknown ids are left out."""
 
     @abstractmethod
     def fetch_rollups(

@@ -81,7 +81,26 @@ class ControlFile:
             finally:
                 lock.release()
             return
-        yield os.getpid() + MAX_SLOTS
+        lock = FileLock(Path(f"{self.path}.{os.getpid() + MAX_SLOTS}"))
+        lock.acquire()
+        try:
+            yield os.getpid() + MAX_SLOTS
+        finally:
+            lock.release()
+
+    def is_slot_held(self, number: int) -> bool:
+        """Whether a living process, this one included, has that number. Raises StoreUnavailable."""
+        lock = FileLock(Path(f"{self.path}.{number}"))
+        try:
+            lock.acquire()
+        except StoreLocked:
+            return True
+        lock.release()
+        return False
+
+    def has_ended(self, server: int, own: int) -> bool:
+        """Whether the process that had this number is gone, as the process with the number `own` sees it."""
+        return server == own or not self.is_slot_held(server)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from umbel.model.queue import KnownQueue, QueueBucket
+from umbel.model.task import Standing
 from umbel.model.worker import Worker
 from umbel.store.base import HistoryReader, Runtimes
 from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
@@ -32,6 +33,9 @@ _CHANGED_SENDERS = "SELECT id, workers FROM feed WHERE id > :after ORDER BY id L
 _STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
 _QUEUES = "SELECT name, first_seen, last_seen FROM queues ORDER BY name"
 _SENT = "SELECT uuid, sent FROM tasks WHERE sent IS NOT NULL {}"
+_STANDINGS = (
+    "SELECT uuid, name, state, finished, worker, started, eta IS NOT NULL, updated FROM tasks WHERE uuid {}"
+)
 _RUNNING_TOTALS = "SELECT worker, sum(n) FROM facets WHERE state = 'STARTED' GROUP BY worker"
 
 _decode_worker = msgspec.msgpack.Decoder(Worker).decode
@@ -96,6 +100,16 @@ class SQLiteTallies(HistoryReader):
 
     def fetch_sent(self, uuids: Collection[str]) -> dict[str, float]:
         return dict(self._fetch_of(_SENT, "AND uuid", uuids)) if uuids else {}
+
+    def fetch_standings(self, uuids: Collection[str]) -> dict[str, Standing]:
+        if not uuids:
+            return {}
+        return {
+            uuid: Standing(name, state, bool(finished), worker, started, bool(has_eta), updated)
+            for uuid, name, state, finished, worker, started, has_eta, updated in self._fetch_of(
+                _STANDINGS, "", uuids
+            )
+        }
 
     def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
         rows = self._fetch_plain(_CHANGED_SENDERS, after=after, limit=MOST_FEED_ROWS)

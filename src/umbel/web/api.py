@@ -56,7 +56,7 @@ class V1:
 
     async def list_tasks(self, request: Request) -> Response:
         asked = query.decode(request.query_params, query.TaskListQuery)
-        wanted = _task_query(asked)
+        wanted = task_query(asked)
         return await _answer(lambda: self._list_tasks(wanted, asked))
 
     def _list_tasks(self, wanted: TaskQuery, asked: query.TaskListQuery) -> schema.TaskList:
@@ -180,7 +180,8 @@ def prefix_of(url_prefix: str) -> str:
     return f"/{url_prefix}" if url_prefix else ""
 
 
-def _task_query(asked: query.TaskListQuery) -> TaskQuery:
+def task_query(asked: query.TaskListQuery) -> TaskQuery:
+    """What the store is asked for. Raises Refused (400)."""
     try:
         search = parse_search(asked.search)
     except QueryError as exc:

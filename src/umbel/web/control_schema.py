@@ -10,10 +10,10 @@ from msgspec import Meta
 
 Action = Literal[
     "shutdown", "pool_restart", "pool_grow", "pool_shrink", "autoscale", "add_consumer", "cancel_consumer",
-    "time_limit", "rate_limit", "revoke", "apply", "async_apply", "send_task", "abort",
-    "retry",
+    "time_limit", "rate_limit", "revoke", "apply", "async_apply", "send_task", "abort", "retry", "purge",
+    "preview_revocation", "revoke_many", "stop_revocation",
 ]  # fmt: skip
-OutcomeState = Literal["requested", "confirmed", "partly", "refused", "silent", "failed"]
+OutcomeState = Literal["requested", "confirmed", "partly", "refused", "silent", "failed", "unknown"]
 Seconds = Annotated[
     float, Meta(gt=0, le=60, description="Seconds for answers; the option `inspect_timeout` unless given.")
 ]
@@ -150,6 +150,7 @@ class AuditOut(msgspec.Struct, kw_only=True):
     action: str
     target: str
     parameters: dict[str, Any]
+    #: As of a command; "unknown": the server ended before the answers came.
     outcome: OutcomeState
     confirmed: list[WorkerSaid]
     refused: list[WorkerSaid]

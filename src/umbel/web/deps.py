@@ -13,10 +13,12 @@ from umbel.control.calling import Calling
 from umbel.control.commander import Commander
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
+from umbel.control.revocation_jobs import RevocationJobs
 from umbel.control.sampler import Sampler
 from umbel.model.redact import Redactor
 from umbel.store.audit import AuditLog
 from umbel.store.base import HistoryReader
+from umbel.store.revocation_jobs import JobStore
 from umbel.store.status import CollectorStatus
 
 
@@ -33,6 +35,8 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     commander: Commander
     calling: Calling
     audit: AuditLog
+    job_store: JobStore
+    revocation_jobs: RevocationJobs
     #: Masks secrets in what is shown of tasks; None where `redact` is off.
     redactor: Redactor | None
     #: None: no login is configured.

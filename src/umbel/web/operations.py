@@ -2,7 +2,15 @@
 
 import msgspec
 
-from umbel.web import control_schema, inspection_schema, query, queue_schema, retry_schema, schema
+from umbel.web import (
+    control_schema,
+    inspection_schema,
+    query,
+    queue_schema,
+    retry_schema,
+    revocation_schema,
+    schema,
+)
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +50,7 @@ def _command(path: str, name: str, summary: str, body: type[msgspec.Struct], **p
 PREFIX = "/api/v1"
 
 _UUID = "Task id."
+_JOB = "Id of the bulk revocation."
 _HOSTNAME = "The worker's host name, such as celery@host."
 
 #: What is below a task or a worker comes before the task or the worker itself, whose name may hold slashes.
@@ -112,6 +121,33 @@ OPERATIONS = (
         control_schema.RateLimit, hostname=_HOSTNAME,
     ),
     Operation(
+        path="/revocation-jobs", method="POST", name="previewRevocation",
+        summary="Pin the tasks of a bulk revocation; nothing is sent yet",
+        answers=(revocation_schema.RevocationJobOut,), body=revocation_schema.RevocationPreview,
+    ),
+    Operation(
+        path="/revocation-jobs", name="listRevocationJobs", summary="Bulk revocations, newest first",
+        answers=(revocation_schema.RevocationJobList,), query=query.JobQuery,
+    ),
+    Operation(
+        path="/revocation-jobs/{job}/items", name="listRevocationItems", summary="What came of each task of a job",
+        answers=(revocation_schema.RevocationItemList,), query=query.JobItemQuery, path_parameters={"job": _JOB},
+    ),
+    Operation(
+        path="/revocation-jobs/{job}/start", method="POST", name="startRevocation",
+        summary="Revoke the tasks of a preview", answers=(revocation_schema.RevocationJobOut,),
+        body=revocation_schema.RevocationStart, path_parameters={"job": _JOB},
+    ),
+    Operation(
+        path="/revocation-jobs/{job}/stop", method="POST", name="stopRevocation",
+        summary="Tell workers no more tasks of a job", answers=(revocation_schema.RevocationJobOut,),
+        body=revocation_schema.RevocationStop, path_parameters={"job": _JOB},
+    ),
+    Operation(
+        path="/revocation-jobs/{job}", name="getRevocationJob", summary="How far a bulk revocation is",
+        answers=(revocation_schema.RevocationJobOut,), path_parameters={"job": _JOB},
+    ),
+    Operation(
         path="/audit", name="listAudit", summary="Commands, newest first: who, what, when, and what came of them",
         answers=(control_schema.AuditList,), query=query.AuditQuery,
     ),
@@ -151,6 +187,10 @@ OPERATIONS = (
     Operation(
         path="/queues/{name}/messages", name="listMessages", summary="Messages of a queue, looked at and left there",
         answers=(queue_schema.MessageList,), query=query.MessageQuery, path_parameters={"name": "Queue name."},
+    ),
+    Operation(
+        path="/queues/{name}/purge", method="POST", name="purgeQueue", summary="Throw away what waits in a queue",
+        answers=(queue_schema.PurgeOut,), body=queue_schema.Purge, path_parameters={"name": "Queue name."},
     ),
     Operation(
         path="/queues/{name}", name="getQueue", summary="One queue with its figures",

@@ -144,6 +144,24 @@ class AuditQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
 
 
+class JobQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which jobs, newest first."""
+
+    limit: Annotated[int, Meta(ge=1, le=50, description="Jobs a page.")] = 20
+    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+
+
+class JobItemQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which tasks of a job, in the order in which they are told."""
+
+    outcome: Annotated[
+        Literal["waiting", "sent", "revoked", "started", "terminated", "ended", "failed", "not_sent"] | None,
+        Meta(description="Those with this outcome only."),
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="Tasks a page.")] = 50
+    cursor: Annotated[str | None, Meta(description="`next` of the page before.")] = None
+
+
 _Q = TypeVar("_Q", bound=msgspec.Struct)
 
 

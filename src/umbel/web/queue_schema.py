@@ -1,8 +1,9 @@
 """The wire types of `/api/v1/queues`, as `schema` has those of the rest."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from umbel.brokers.base import Mark
 
@@ -68,6 +69,8 @@ class QueueCapabilities(msgspec.Struct, kw_only=True):
     oldest: bool
     #: Waiting messages can be looked at.
     peek: bool
+    #: What waits can be thrown away.
+    purge: bool
 
 
 class QueueList(msgspec.Struct, kw_only=True):
@@ -164,4 +167,21 @@ class MessageList(msgspec.Struct, kw_only=True):
     cut: bool
     #: Why nothing can be shown; null where something can.
     reason: str | None
+    time: float
+
+
+class Purge(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What waits in a queue is to be thrown away, for ever."""
+
+    confirm: Annotated[str, Meta(description="The queue's name once more, so that it is no accident.")]
+
+
+class PurgeOut(msgspec.Struct, kw_only=True):
+    """A queue was purged. What workers hold (running, prefetched, or waiting there for an ETA) is not touched."""
+
+    #: Of its row in the audit.
+    id: int
+    queue: str
+    #: Messages that were thrown away.
+    removed: int
     time: float

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from umbel.brokers.base import Capabilities
-from umbel.control.queues import Board, Look, QueueState, SeenMessage
+from umbel.control.queues import Board, Look, Queues, QueueState, SeenMessage
 from umbel.errors import BrokerUnavailable, NotSupported
 from umbel.web import query, queue_schema
 from umbel.web.deps import Deps
@@ -71,12 +71,12 @@ class QueuesV1:
                 )
             )
         except NotSupported as exc:
-            await self._check_known(name)
+            await fetch_state(self._queues, name)
             return _json(_nothing(name, str(exc), self._deps.now()))
         except BrokerUnavailable as exc:
             raise Refused(503, f"The queue can't be looked into now: {exc}") from exc
         if look.total == 0:
-            await self._check_known(name)
+            await fetch_state(self._queues, name)
         return await run_sync(lambda: _json(_messages_out(name, look)))
 
     async def list_rollups(self, request: Request) -> Response:
@@ -93,17 +93,8 @@ class QueuesV1:
         items = msgspec.convert(rows, list[queue_schema.QueueRollupOut], from_attributes=True)
         return queue_schema.QueueRollupList(span=asked.span, items=items)
 
-    async def _check_known(self, name: str) -> QueueState:
-        state = (await self._board()).queues.get(name)
-        if state is None:
-            raise Refused(404, f"Unknown queue '{name}'")
-        return state
-
     async def _board(self) -> Board:
-        try:
-            return await _wait(self._queues.request())
-        except BrokerUnavailable as exc:
-            raise Refused(503, str(exc)) from exc
+        return await _fetch_board(self._queues)
 
     def _list_out(self, board: Board) -> queue_schema.QueueList:
         return queue_schema.QueueList(
@@ -114,6 +105,21 @@ class QueuesV1:
             problems=board.problems,
             time=board.time,
         )
+
+
+async def fetch_state(queues: Queues, name: str) -> QueueState:
+    """One queue. Raises Refused (404, 503)."""
+    state = (await _fetch_board(queues)).queues.get(name)
+    if state is None:
+        raise Refused(404, f"Unknown queue '{name}'")
+    return state
+
+
+async def _fetch_board(queues: Queues) -> Board:
+    try:
+        return await _wait(queues.request())
+    except BrokerUnavailable as exc:
+        raise Refused(503, str(exc)) from exc
 
 
 def _fields(state: QueueState) -> dict[str, Any]:

@@ -20,11 +20,16 @@ from umbel.web.operations import OPERATIONS, PREFIX, Operation
 from umbel.web.pages import Pages
 from umbel.web.present import Present
 from umbel.web.problem import Family
+from umbel.web.purging import Purging
 from umbel.web.queues import QueuesV1
 from umbel.web.retry import Retries
+from umbel.web.revocation_jobs import RevocationJobsV1
 from umbel.web.static_files import StaticFiles
 from umbel.web.stream import Stream
 from umbel.web.v1_calls import Calls
+
+#: Pages that are there whatever is asked for; the page itself says what is not known.
+_PLAIN_PAGES = ("/tasks", "/broker", "/monitor", "/audit", "/queue/{name:path}", "/revocation/{job}")
 
 
 class Table:
@@ -41,6 +46,7 @@ class Table:
         self._health = Health(deps, present)
         self._static = StaticFiles(deps.ui_folder)
         own = V1(deps, present, guard).handlers | QueuesV1(deps).handlers
+        own |= Purging(deps).handlers | RevocationJobsV1(deps).handlers
         own |= Commands(deps).handlers | Calls(deps).handlers | Inspection(deps).handlers
         own |= Retries(deps).handlers
         self._v1 = own | {"stream": stream.handle}
@@ -53,13 +59,9 @@ class Table:
             self._page("/", GET=pages.workers),
             self._page("/workers", GET=pages.workers),
             self._page("/worker/{name:path}", GET=pages.worker),
-            self._page("/tasks", GET=pages.plain),
             self._reads_by_post("/tasks/datatable", tasks.datatable),
             self._page("/task/{uuid:path}", GET=pages.task),
-            self._page("/broker", GET=pages.plain),
-            self._page("/monitor", GET=pages.plain),
-            self._page("/audit", GET=pages.plain),
-            self._page("/queue/{name:path}", GET=pages.plain),
+            *(self._page(path, GET=pages.plain) for path in _PLAIN_PAGES),
             *self._v1_routes(),
             self._api("/api/workers", GET=workers.workers),
             self._api("/api/tasks", GET=tasks.tasks),

@@ -35,11 +35,21 @@ export function QueueLink(props: LinkProps & { name: string }) {
   );
 }
 
-/** The audit, narrowed. */
-export function AuditLink(props: LinkProps & { target?: string; who?: string }) {
-  const { target, who, children, ...rest } = props;
+/** A bulk revocation. */
+export function RevocationLink(props: LinkProps & { id: number | string }) {
+  const { id, children, ...rest } = props;
   return (
-    <Link to="/audit" search={{ target, who }} {...rest}>
+    <Link to="/revocation/$id" params={{ id: String(id) }} {...rest}>
+      {children ?? `Job ${id}`}
+    </Link>
+  );
+}
+
+/** The audit, narrowed. */
+export function AuditLink(props: LinkProps & { action?: string; target?: string; who?: string }) {
+  const { action, target, who, children, ...rest } = props;
+  return (
+    <Link to="/audit" search={{ action, target, who }} {...rest}>
       {children}
     </Link>
   );

@@ -10,7 +10,8 @@ export type Command =
   | { kind: "rate_limit"; worker: string; task: string; rate: string }
   | { kind: "revoke"; uuid: string; terminate: boolean; signal: string }
   | { kind: "abort"; uuid: string }
-  | { kind: "retry"; uuid: string; queue: string | null; edited: EditedArguments | null };
+  | { kind: "retry"; uuid: string; queue: string | null; edited: EditedArguments | null }
+  | { kind: "purge"; queue: string };
 
 /** JSON texts of an array and an object: parsed by the server only, so that no large number is rounded here. */
 export interface EditedArguments {
@@ -18,7 +19,7 @@ export interface EditedArguments {
   kwargs: string;
 }
 
-export type OutcomeState = "requested" | "confirmed" | "partly" | "refused" | "silent" | "failed";
+export type OutcomeState = "requested" | "confirmed" | "partly" | "refused" | "silent" | "failed" | "unknown";
 
 /** What one worker answered. */
 export interface WorkerSaid {
@@ -97,6 +98,8 @@ export function describe(command: Command): string {
       return "Abort";
     case "retry":
       return command.edited ? "Retry with edits" : "Retry";
+    case "purge":
+      return `Purge ${command.queue}`;
   }
 }
 
@@ -115,6 +118,11 @@ const OUTCOMES: Record<OutcomeState, Verdict> = {
   silent: { tone: "retry", word: "no answer", text: "Nobody knows whether it was done." },
   requested: { tone: "pending", word: "requested", text: "Sent. Whether it was done is not known yet." },
   failed: { tone: "failure", word: "not sent", text: "The broker did not take it." },
+  unknown: {
+    tone: "retry",
+    word: "unknown",
+    text: "The server ended before the answers came: nobody knows whether it was done.",
+  },
 };
 
 /** An outcome in words. Silence never reads as success. */
@@ -215,6 +223,10 @@ const ACTIONS: Record<string, string> = {
   apply: "Call and wait",
   async_apply: "Call",
   send_task: "Send",
+  purge: "Purge queue",
+  preview_revocation: "Preview revocation",
+  revoke_many: "Revoke many",
+  stop_revocation: "Stop revoking",
 };
 
 export const ACTION_NAMES = Object.keys(ACTIONS);
@@ -226,8 +238,12 @@ export function actionLabel(action: string): string {
 const ABOUT_TASKS = new Set(["revoke", "abort", "retry"]);
 const ABOUT_NAMES = new Set(["apply", "async_apply", "send_task", "time_limit", "rate_limit"]);
 
-/** What a command is about: a task, a task's name or a worker. */
-export function targetKind(action: string): "task" | "name" | "worker" {
+const ABOUT_JOBS = new Set(["preview_revocation", "revoke_many", "stop_revocation"]);
+
+/** What a command is about: a task, a task's name, a queue, many tasks or a worker. */
+export function targetKind(action: string): "task" | "name" | "queue" | "job" | "worker" {
+  if (action === "purge") return "queue";
+  if (ABOUT_JOBS.has(action)) return "job";
   return ABOUT_TASKS.has(action) ? "task" : ABOUT_NAMES.has(action) ? "name" : "worker";
 }
 

@@ -28,7 +28,7 @@ export interface Queue {
 }
 
 /** What this kind of broker can tell. */
-export type Capabilities = Record<QueueColumn | "peek", boolean>;
+export type Capabilities = Record<QueueColumn | "peek" | "purge", boolean>;
 
 export interface QueueList {
   items: Queue[];

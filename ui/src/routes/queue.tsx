@@ -1,19 +1,23 @@
 import { IconMapSearch } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createRoute, Link, useNavigate } from "@tanstack/react-router";
+import { CommandLog } from "../components/command/CommandLog";
+import { NoCommands } from "../components/command/NoCommands";
 import { Failure } from "../components/feedback/Failure";
 import { Message } from "../components/feedback/Message";
 import { Pills } from "../components/Pills";
 import { Messages } from "../components/queues/Messages";
 import { Problems } from "../components/queues/Problems";
+import { canPurge, PurgeQueue } from "../components/queues/PurgeQueue";
 import { QueueFacts, QueueNumbers } from "../components/queues/QueueFacts";
 import { QueueHistory } from "../components/queues/QueueHistory";
 import { Section } from "../components/task/Section";
 import { Pager } from "../components/tasks/Pager";
+import { useCommands } from "../hooks/useCommands";
 import { useTitle } from "../hooks/useTitle";
 import type { QueueDetail } from "../model/queue";
 import { ApiError } from "../services/client";
-import { messagesQuery, queueQuery } from "../services/queries";
+import { KEYS, messagesQuery, queueQuery, settingsQuery } from "../services/queries";
 import detail from "../styles/detail.module.css";
 import page from "../styles/page.module.css";
 import { useBrokerPace } from "./broker";
@@ -49,6 +53,9 @@ function QueuePage() {
   const navigate = useNavigate();
   const pace = useBrokerPace(autorefresh);
   const queue = useQuery({ ...queueQuery(name), refetchInterval: pace });
+  const { data: settings } = useQuery(settingsQuery);
+  const cache = useQueryClient();
+  const { runs, send, dismiss } = useCommands(() => void cache.invalidateQueries({ queryKey: KEYS.queues }));
   useTitle(name);
   if (queue.error && !queue.data) {
     const status = queue.error instanceof ApiError ? queue.error.status : 0;
@@ -68,9 +75,14 @@ function QueuePage() {
       <div className={page.head}>
         <h1>{queue.data.name}</h1>
         <div className={page.side}>
+          {settings?.commands === "open" && canPurge(queue.data) ? (
+            <PurgeQueue queue={queue.data} send={send} />
+          ) : null}
           <Link to="/broker">All queues</Link>
         </div>
       </div>
+      {settings && canPurge(queue.data) ? <NoCommands stance={settings.commands} /> : null}
+      <CommandLog runs={runs} onDismiss={dismiss} />
       <Problems problems={queue.data.problems} />
       <div className={detail.grid}>
         <div className={detail.column}>

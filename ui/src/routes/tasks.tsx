@@ -6,6 +6,7 @@ import { createRoute, useLocation, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { Failure } from "../components/feedback/Failure";
 import { Message } from "../components/feedback/Message";
+import { RevokeMatching } from "../components/revocation/RevokeMatching";
 import { SearchBox } from "../components/SearchBox";
 import table from "../components/table/Table.module.css";
 import { ColumnChooser } from "../components/tasks/ColumnChooser";
@@ -19,6 +20,7 @@ import { TasksTable } from "../components/tasks/TasksTable";
 import classes from "../components/tasks/TasksTable.module.css";
 import { useNarrow } from "../hooks/useNarrow";
 import { useTitle } from "../hooks/useTitle";
+import { isFiltered } from "../model/revocation";
 import type { StateCount, TaskPage, TaskQuery } from "../model/task";
 import { ApiError } from "../services/client";
 import {
@@ -28,6 +30,7 @@ import {
   statesQuery,
   tasksQuery,
 } from "../services/queries";
+import { previewRevocation, startRevocation } from "../services/revocations";
 import page from "../styles/page.module.css";
 import { rootRoute } from "./root";
 import { DEFAULT_LIMIT, DEFAULT_SORT, pageOf, queryOf, type TasksSearch, validateSearch } from "./tasksView";
@@ -82,6 +85,7 @@ function Tasks() {
           error={searchError}
           help={<SearchHelp />}
         />
+        <Revoke query={query} />
         <PauseButton paused={pausedAt > 0} onToggle={() => setPausedAt(pausedAt ? 0 : Date.now())} />
         {isNarrow ? null : (
           <ColumnChooser shown={columns.ids} isDefault={columns.isDefault} onChange={columns.choose} />
@@ -127,6 +131,23 @@ function Tasks() {
         )}
       </div>
     </div>
+  );
+}
+
+/** The way to revoke all tasks of a filtered list, where commands are taken. */
+function Revoke(props: { query: TaskQuery }) {
+  const { search, state, name, worker } = props.query;
+  const filter = { search, state, name, worker };
+  const { data: settings } = useQuery(settingsQuery);
+  const navigate = useNavigate();
+  if (settings?.commands !== "open" || !isFiltered(filter)) return null;
+  return (
+    <RevokeMatching
+      filter={filter}
+      preview={previewRevocation}
+      start={startRevocation}
+      onStarted={({ id }) => void navigate({ to: "/revocation/$id", params: { id: String(id) } })}
+    />
   );
 }
 

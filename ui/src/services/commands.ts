@@ -1,6 +1,6 @@
 import type { Command, CommandAnswer } from "../model/command";
 import { postJson } from "./client";
-import { commandAnswerFrom, retriedFrom, type Wire } from "./wire";
+import { commandAnswerFrom, purgeAnswerFrom, retriedFrom, type Wire } from "./wire";
 
 /** Seconds that a worker is given to finish its tasks and say goodbye, before the page calls it not known yet. */
 const FAREWELL = 20;
@@ -44,6 +44,8 @@ export function requestOf(command: Command): { path: string; body: Record<string
       return { path: taskPath(command.uuid, "abortion"), body: {} };
     case "retry":
       return { path: taskPath(command.uuid, "retry"), body: retryBody(command) };
+    case "purge":
+      return { path: `queues/${encodeURIComponent(command.queue)}/purge`, body: { confirm: command.queue } };
   }
 }
 
@@ -51,6 +53,7 @@ export function requestOf(command: Command): { path: string; body: Record<string
 export async function sendCommand(command: Command): Promise<CommandAnswer> {
   const { path, body } = requestOf(command);
   if (command.kind === "retry") return retriedFrom(await postJson<Wire["RetriedOut"]>(path, body));
+  if (command.kind === "purge") return purgeAnswerFrom(await postJson<Wire["PurgeOut"]>(path, body));
   return commandAnswerFrom(await postJson<Wire["CommandOut"]>(path, body));
 }
 

@@ -262,6 +262,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/revocation-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Bulk revocations, newest first */
+        get: operations["listRevocationJobs"];
+        put?: never;
+        /** Pin the tasks of a bulk revocation; nothing is sent yet */
+        post: operations["previewRevocation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/revocation-jobs/{job}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What came of each task of a job */
+        get: operations["listRevocationItems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/revocation-jobs/{job}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revoke the tasks of a preview */
+        post: operations["startRevocation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/revocation-jobs/{job}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell workers no more tasks of a job */
+        post: operations["stopRevocation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/revocation-jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a bulk revocation is */
+        get: operations["getRevocationJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -432,6 +518,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/queues/{name}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Throw away what waits in a queue */
+        post: operations["purgeQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues/{name}": {
         parameters: {
             query?: never;
@@ -588,7 +691,7 @@ export interface components {
             target: string;
             parameters: Record<string, never>;
             /** @enum {unknown} */
-            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent";
+            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent" | "unknown";
             confirmed: components["schemas"]["WorkerSaid"][];
             refused: components["schemas"]["WorkerSaid"][];
             silent: string[];
@@ -622,10 +725,10 @@ export interface components {
         CommandOut: {
             id: number;
             /** @enum {unknown} */
-            action: "abort" | "add_consumer" | "apply" | "async_apply" | "autoscale" | "cancel_consumer" | "pool_grow" | "pool_restart" | "pool_shrink" | "rate_limit" | "retry" | "revoke" | "send_task" | "shutdown" | "time_limit";
+            action: "abort" | "add_consumer" | "apply" | "async_apply" | "autoscale" | "cancel_consumer" | "pool_grow" | "pool_restart" | "pool_shrink" | "preview_revocation" | "purge" | "rate_limit" | "retry" | "revoke" | "revoke_many" | "send_task" | "shutdown" | "stop_revocation" | "time_limit";
             target: string;
             /** @enum {unknown} */
-            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent";
+            outcome: "confirmed" | "failed" | "partly" | "refused" | "requested" | "silent" | "unknown";
             time: number;
             confirmed: components["schemas"]["WorkerSaid"][];
             refused: components["schemas"]["WorkerSaid"][];
@@ -835,6 +938,15 @@ export interface components {
             text: string;
         };
         /**
+         * OutcomeCount
+         * @description Tasks with an outcome.
+         */
+        OutcomeCount: {
+            /** @enum {unknown} */
+            outcome: "ended" | "failed" | "not_sent" | "revoked" | "sent" | "started" | "terminated" | "waiting";
+            count: number;
+        };
+        /**
          * Plain
          * @description A command without parameters of its own.
          */
@@ -875,6 +987,24 @@ export interface components {
             parameter: string | null;
         };
         /**
+         * Purge
+         * @description What waits in a queue is to be thrown away, for ever.
+         */
+        Purge: {
+            /** @description The queue's name once more, so that it is no accident. */
+            confirm: string;
+        };
+        /**
+         * PurgeOut
+         * @description A queue was purged. What workers hold (running, prefetched, or waiting there for an ETA) is not touched.
+         */
+        PurgeOut: {
+            id: number;
+            queue: string;
+            removed: number;
+            time: number;
+        };
+        /**
          * QueueCapabilities
          * @description What can be known and done on this kind of broker.
          */
@@ -886,6 +1016,7 @@ export interface components {
             idle_since: boolean;
             oldest: boolean;
             peek: boolean;
+            purge: boolean;
         };
         /**
          * QueueColumns
@@ -1063,6 +1194,62 @@ export interface components {
             timeout: number | null;
         };
         /**
+         * RevocationItemList
+         * @description A page of a job's tasks.
+         */
+        RevocationItemList: {
+            items: components["schemas"]["RevocationItemOut"][];
+            next: string | null;
+        };
+        /**
+         * RevocationItemOut
+         * @description A task of a job.
+         */
+        RevocationItemOut: {
+            uuid: string;
+            name: string | null;
+            state: string | null;
+            /** @enum {unknown} */
+            outcome: "ended" | "failed" | "not_sent" | "revoked" | "sent" | "started" | "terminated" | "waiting";
+            detail: string;
+            task_state: string | null;
+        };
+        /**
+         * RevocationJobList
+         * @description Started jobs, newest first.
+         */
+        RevocationJobList: {
+            items: components["schemas"]["RevocationJobOut"][];
+            next: string | null;
+        };
+        /**
+         * RevocationJobOut
+         * @description A bulk revocation, from its preview on.
+         */
+        RevocationJobOut: {
+            id: number;
+            /** @enum {unknown} */
+            state: "done" | "failed" | "interrupted" | "preview" | "running" | "stopped";
+            stopping: boolean;
+            created: number;
+            started: number | null;
+            ended: number | null;
+            who: string | null;
+            address: string;
+            asked: {
+                [key: string]: string | number | string[];
+            };
+            total: number;
+            states: components["schemas"]["StateCount"][];
+            left_out: components["schemas"]["StateCount"][];
+            terminate: boolean;
+            signal: string;
+            outcomes: components["schemas"]["OutcomeCount"][];
+            silent: string[];
+            detail: string;
+            command: number | null;
+        };
+        /**
          * RevocationOut
          * @description Whether a task is revoked.
          */
@@ -1072,6 +1259,36 @@ export interface components {
             task_state: string | null;
             command: components["schemas"]["AuditOut"] | null;
         };
+        /**
+         * RevocationPreview
+         * @description Which tasks are to be revoked: either these ids, or those that match a filter.
+         */
+        RevocationPreview: {
+            /** @default [] */
+            ids: string[];
+            /** @default null */
+            filter: components["schemas"]["TaskFilter"] | null;
+        };
+        /**
+         * RevocationStart
+         * @description The tasks of a preview are to be revoked now.
+         */
+        RevocationStart: {
+            /** @description `total` of the preview, so that it is no accident. */
+            confirm: number;
+            /** @default false */
+            terminate: boolean;
+            /**
+             * @description With `terminate`: the signal, SIGTERM or SIGKILL, say.
+             * @default SIGTERM
+             */
+            signal: string;
+        };
+        /**
+         * RevocationStop
+         * @description No more tasks of a job are to be told.
+         */
+        RevocationStop: Record<string, never>;
         /**
          * RollupList
          * @description Time buckets, oldest first.
@@ -1142,6 +1359,14 @@ export interface components {
             min: number;
             max: number;
             mean: number;
+        };
+        /**
+         * StateCount
+         * @description Tasks in a state.
+         */
+        StateCount: {
+            state: string | null;
+            count: number;
         };
         /**
          * Status
@@ -1239,6 +1464,34 @@ export interface components {
             retried_as: string[];
             timeline: components["schemas"]["AttemptOut"][];
             children: string[];
+        };
+        /**
+         * TaskFilter
+         * @description Which tasks: the same filters as those of the list of tasks, combined with AND. One at least.
+         */
+        TaskFilter: {
+            /**
+             * @description Flower's search grammar.
+             * @default
+             */
+            search: string;
+            /**
+             * @description Exact, any case; several are combined with OR.
+             * @default []
+             */
+            state: string[];
+            /** @default null */
+            name: string | null;
+            /** @default null */
+            worker: string | null;
+            /** @default null */
+            root_id: string | null;
+            /** @default null */
+            parent_id: string | null;
+            /** @default null */
+            received_from: string | null;
+            /** @default null */
+            received_to: string | null;
         };
         /**
          * TaskList
@@ -2199,6 +2452,223 @@ export interface operations {
             503: components["responses"]["Refused503"];
         };
     };
+    listRevocationJobs: {
+        parameters: {
+            query?: {
+                /** @description Jobs a page. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Bulk revocations, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationJobList"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    previewRevocation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RevocationPreview"];
+            };
+        };
+        responses: {
+            /** @description Pin the tasks of a bulk revocation; nothing is sent yet */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationJobOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationJobOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    listRevocationItems: {
+        parameters: {
+            query?: {
+                /** @description Those with this outcome only. */
+                outcome?: "ended" | "failed" | "not_sent" | "revoked" | "sent" | "started" | "terminated" | "waiting";
+                /** @description Tasks a page. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the bulk revocation. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of each task of a job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationItemList"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    startRevocation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the bulk revocation. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevocationStart"];
+            };
+        };
+        responses: {
+            /** @description Revoke the tasks of a preview */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationJobOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationJobOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    stopRevocation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the bulk revocation. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RevocationStop"];
+            };
+        };
+        responses: {
+            /** @description Tell workers no more tasks of a job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationJobOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationJobOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    getRevocationJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the bulk revocation. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far a bulk revocation is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevocationJobOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
     listAudit: {
         parameters: {
             query?: {
@@ -2485,6 +2955,50 @@ export interface operations {
             400: components["responses"]["Refused400"];
             401: components["responses"]["Refused401"];
             404: components["responses"]["Refused404"];
+            503: components["responses"]["Refused503"];
+        };
+    };
+    purgeQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Queue name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Purge"];
+            };
+        };
+        responses: {
+            /** @description Throw away what waits in a queue */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurgeOut"];
+                };
+            };
+            /** @description Sent; not all workers have answered. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurgeOut"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
             503: components["responses"]["Refused503"];
         };
     };

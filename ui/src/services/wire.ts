@@ -1,8 +1,10 @@
 import type { AuditPage, AuditRow, CommandAnswer, Revocation } from "../model/command";
 import type { Inspection, WorkerControl } from "../model/inspection";
 import type { Bucket, QueueBucket } from "../model/monitor";
+import { formatCount } from "../model/number";
 import type { MessagePage, Queue, QueueDetail, QueueList, QueueMessage } from "../model/queue";
 import type { RetryPlan } from "../model/retry";
+import type { RevocationItem, RevocationItemPage, RevocationJob } from "../model/revocation";
 import type { Gap, Settings, Status } from "../model/status";
 import type { Attempt, StateCount, Task, TaskDetail, TaskPage } from "../model/task";
 import type { Worker, WorkerList, WorkerTotals } from "../model/worker";
@@ -114,6 +116,20 @@ export function retriedFrom(wire: Wire["RetriedOut"]): CommandAnswer {
 
 export function retryPlanFrom(wire: Wire["RetryOut"]): RetryPlan {
   return camelKeys(wire);
+}
+
+export function purgeAnswerFrom(wire: Wire["PurgeOut"]): CommandAnswer {
+  const count = wire.removed === 1 ? "1 message was" : `${formatCount(wire.removed)} messages were`;
+  const note = `${count} thrown away`;
+  return { id: wire.id, time: wire.time, outcome: "confirmed", confirmed: [], refused: [], silent: [], note };
+}
+
+export function revocationJobFrom(wire: Wire["RevocationJobOut"]): RevocationJob {
+  return camelKeys(wire);
+}
+
+export function revocationItemsFrom(wire: Wire["RevocationItemList"]): RevocationItemPage {
+  return { items: wire.items.map((item): RevocationItem => camelKeys(item)), next: wire.next };
 }
 
 function auditRowFrom(wire: Wire["AuditOut"]): AuditRow {

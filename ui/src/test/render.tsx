@@ -14,7 +14,7 @@ import { cssVariablesResolver, theme } from "../theme";
 /** Draws a component inside the providers that every screen has; links lead to the page's own addresses. */
 export async function renderInPage(node: ReactNode): Promise<RenderResult> {
   const rootRoute = createRootRoute();
-  const paths = ["/", "/tasks", "/task/$", "/worker/$", "/broker", "/queue/$", "/audit"];
+  const paths = ["/", "/tasks", "/task/$", "/worker/$", "/broker", "/queue/$", "/audit", "/revocation/$id"];
   const routes = paths.map((path) =>
     createRoute({ getParentRoute: () => rootRoute, path, component: () => node }),
   );

@@ -1,7 +1,7 @@
 import { useNarrow } from "../../hooks/useNarrow";
 import { type AuditRow, actionLabel, outcomeVerdict, printParameters, targetKind } from "../../model/command";
 import { Said } from "../command/Said";
-import { AuditLink, TaskLink, TasksLink, WorkerLink } from "../Links";
+import { AuditLink, QueueLink, RevocationLink, TaskLink, TasksLink, WorkerLink } from "../Links";
 import { Badge } from "../state/Badge";
 import table from "../table/Table.module.css";
 import { Time } from "../time/Time";
@@ -93,6 +93,8 @@ function Target(props: { row: AuditRow }) {
   const { action, target } = props.row;
   const kind = targetKind(action);
   if (kind === "task") return <TaskLink uuid={target} />;
+  if (kind === "job") return target ? <RevocationLink id={target} /> : <>–</>;
+  if (kind === "queue") return <QueueLink name={target} />;
   return kind === "name" ? <TasksLink name={target}>{target}</TasksLink> : <WorkerLink hostname={target} />;
 }
 

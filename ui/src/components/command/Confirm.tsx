@@ -21,8 +21,15 @@ export function Confirm(props: {
   );
 }
 
-/** Its own component, so that what was typed is gone when the dialog closes. */
-function Question(props: Parameters<typeof Confirm>[0]) {
+/** What a dialog asks. Its own component, so that what was typed is gone when the dialog closes. */
+export function Question(props: {
+  action: string;
+  typed?: string;
+  onConfirm: () => void;
+  /** Before `onConfirm`, and instead of it. */
+  onClose: () => void;
+  children: ReactNode;
+}) {
   const { typed } = props;
   const [text, setText] = useState("");
   const isSure = typed === undefined || text.trim() === typed;

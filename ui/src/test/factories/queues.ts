@@ -9,6 +9,7 @@ export function makeCapabilities(change: Partial<Capabilities> = {}): Capabiliti
     idleSince: true,
     oldest: true,
     peek: true,
+    purge: true,
     ...change,
   };
 }
