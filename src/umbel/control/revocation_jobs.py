@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which a preview can be started.
 PREVIEW_LASTS = 900.0
-#: Seconds for which later events may change a job's outcomes, and between two looks at them.
-WATCH_TIME, WATCH_EVERY = 900.0, 5.0
+#: Seconds for which later events may change a job's outcomes, and between two looks at them, first and last.
+WATCH_TIME, WATCH_EVERY, WATCH_SLOWLY = 900.0, 5.0, 30.0
 #: Ended tasks of one state are counted so far.
 MOST_COUNTED = 100_000
 _PAGE, MOST_PAGES = 10_000, 10
@@ -208,9 +208,10 @@ class RevocationJobs:
             return
         self._run = None
         await self._complete(run.job.id, command)
-        until = time.monotonic() + WATCH_TIME
-        while time.monotonic() < until:
-            await asyncio.sleep(WATCH_EVERY)
+        until, pause = time.monotonic() + WATCH_TIME, WATCH_EVERY
+        while time.monotonic() < until and not run.is_final:
+            await asyncio.sleep(pause)
+            pause = min(WATCH_SLOWLY, pause * 1.2)
             try:
                 if await run.rejudge():
                     await self._complete(run.job.id, command)

@@ -116,6 +116,12 @@ class RevocationRun:
         """Judge anew by later events; whether any outcome is another now."""
         return await self._judge()
 
+    @property
+    def is_final(self) -> bool:
+        """All tasks that were sent have ended: no event can say otherwise."""
+        sent = sum(len(batch.items) for batch in self._batches)
+        return sum(standing.finished for standing in self._standings.values()) == sent
+
     async def _tell_all(self, batches: Iterable[Batch]) -> str:
         """Why it ended before the last batch; "" where it did not, or was told to."""
         for batch in batches:
@@ -213,7 +219,11 @@ class RevocationRun:
         """Judge every task that was sent; keep what is another outcome than before."""
         sent = [item for batch in self._batches for item in batch.items]
         self._standings = await self._fetch_standings([item.uuid for item in sent])
-        changes = [
+        return await self._keep(await run_sync(self._judge_all, sent))
+
+    def _judge_all(self, sent: Sequence[JobItem]) -> list[Change]:
+        """In a thread: 20,000 tasks would hold up whoever else is answered."""
+        return [
             judge(
                 item,
                 self._standings.get(item.uuid),
@@ -224,7 +234,6 @@ class RevocationRun:
             )
             for item in sent
         ]
-        return await self._keep(changes)
 
     async def _keep(self, changes: Iterable[Change]) -> bool:
         fresh = [change for change in changes if self._outcomes.get(change.n) != change]
