@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.conftest import UmbelFactory, WorkerFactory
 from tests.servers import CeleryWorker, wait_for
 from tests.ui.conftest import Shop
+from tests.ui.test_every_screen import broken_rules
 
 #: The worker that is steered; it takes tasks from a queue of its own.
 STEERED = "steered@shop"
@@ -158,12 +159,15 @@ def test_a_task_that_has_ended_is_retried_with_edits_and_both_tell_of_it(
     expect(dialog).to_contain_text("The arguments that it received are not known")
     dialog.get_by_role("button", name="Retry with edits…").click()
     expect(dialog).to_contain_text("From the printed form: check it.")
+    assert broken_rules(page) == {}
     expect(dialog.get_by_label("Arguments", exact=True)).to_have_value("[1, 2]")
     dialog.get_by_label("Arguments", exact=True).fill("[40, 2]")
     dialog.get_by_label("Queue").fill(QUEUE)
     dialog.get_by_role("button", name="Send").click()
     expect(latest(page)).to_contain_text("Retry with editsconfirmed")
     expect(fact(page, "Retried as")).to_be_visible()
+    new = latest(page).get_by_role("link").inner_text()
+    wait_for(lambda: shop.umbel.get(f"/api/v1/tasks/{new}").status == 200, 20.0)
     latest(page).get_by_role("link").click()
     expect(fact(page, "Retry of")).to_contain_text(old)
     expect(state(page)).to_contain_text("SUCCESS")
