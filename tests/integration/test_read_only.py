@@ -36,7 +36,7 @@ BODIES = {
     "tasks": {"name": "tests.add", "args": [1, 2]},
     "retry": {"args": [1, 2], "kwargs": {}},
     "rate-limits": {"task": "tests.add", "rate": "10/m"},
-    "revocation-jobs": {"ids": ["some-id"]},
+    "revocation-jobs": {"ids": ["unseen-id"]},
     "start": {"confirm": 1},
     "purge": {"confirm": "celery"},
 }
