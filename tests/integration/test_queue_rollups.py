@@ -16,7 +16,7 @@ def told(umbel: UmbelServer, query: str) -> list[dict[str, Any]]:
     return items
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_lengths_are_kept_while_nobody_looks_and_survive_a_restart(
     redis_url: str, umbel_server: UmbelFactory
 ) -> None:
@@ -24,7 +24,7 @@ def test_lengths_are_kept_while_nobody_looks_and_survive_a_restart(
     for _ in range(3):
         app.send_task("shop.charge", queue="orders")
     umbel = umbel_server(redis_url)
-    wait_for(lambda: told(umbel, "queue=orders"), 30.0)
+    wait_for(lambda: told(umbel, "queue=orders"), 60.0)
     (bucket, *_) = told(umbel, "queue=orders")
     assert bucket["messages"] == {"last": 3.0, "min": 3.0, "max": 3.0, "mean": 3.0}
     assert bucket["start"] % 60 == 0
