@@ -48,6 +48,11 @@ def consumes(broker: str, queue: str) -> bytes:
     return b"\x00\x3c\x00\x14\x00\x00" + bytes([len(queue)]) + queue.encode()
 
 
+def end(worker: CeleryWorker) -> None:
+    if worker.is_running():
+        worker.kill9()
+
+
 class Fleet:
     """A monitor, and a worker in each situation."""
 
@@ -72,7 +77,7 @@ class Fleet:
         worker = CeleryWorker(url, concurrency=concurrency, arguments=["-Q", queue])
         self.stack.enter_context(worker)
         # some would not end by themselves
-        self.stack.callback(lambda: worker.is_running() and worker.kill9())
+        self.stack.callback(end, worker)
         return worker.wait_until_answering()
 
     def rows(self) -> dict[str, Any]:
