@@ -21,6 +21,11 @@ def gap_ends(server: UmbelServer) -> bool:
     return bool(gaps) and all(gap["end"] is not None for gap in gaps)
 
 
+def codes(server: UmbelServer) -> set[str]:
+    """What it finds to be wrong."""
+    return {finding["code"] for finding in server.get("/api/v1/findings").json()["items"]}
+
+
 @pytest.mark.timeout(180)
 def test_a_second_server_serves_the_same_and_takes_over(
     redis_url: str, celery_worker: WorkerFactory, umbel_server: UmbelFactory, tmp_path: Path
@@ -35,6 +40,7 @@ def test_a_second_server_serves_the_same_and_takes_over(
     app.send_task("tests.add", (1, 2))
     wait_for(lambda: totals(first) == 1 and totals(second) == 1, 30)
     assert second.get("/api/v1/status").json()["state"] == "connected"
+    assert "two-monitors" in codes(second) - codes(first)
     first.kill9()
     collector = second.get("/api/v1/status").json()
     # the gap ends with the new collector's own proof of life; readiness alone may be the dead one's last word
@@ -42,6 +48,7 @@ def test_a_second_server_serves_the_same_and_takes_over(
     second.wait_until_collecting(60)
     app.send_task("tests.add", (3, 4))
     wait_for(lambda: totals(second) == 2, 30)
+    assert "two-monitors" not in codes(second)
 
 
 @pytest.mark.timeout(120)

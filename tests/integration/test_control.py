@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import celery
 import pytest
 from celery import Celery
 
@@ -16,6 +17,7 @@ from tests.conftest import UmbelFactory, WorkerFactory
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
 from tests.servers import Answer, CeleryWorker, RedisServer, UmbelServer, wait_for
+from tests.streams.expected import is_before
 from umbel.store.audit import AuditLog, AuditRow
 from umbel.web.deps import Deps
 
@@ -261,7 +263,10 @@ def test_waiting_tasks_are_revoked(stage: Stage) -> None:
         state = stage.server.get(f"/api/v1/tasks/{result.id}/revocation").json()
         assert (state["state"], state["command"]["id"]) == ("flagged", told["id"])
     stage.flower("worker/queue/add-consumer/{w}?queue=later")
-    wait_for(lambda: waiting.state == "REVOKED" and later.state == "REVOKED", 15.0)
+    wait_for(lambda: waiting.state == "REVOKED", 15.0)
+    # before 5.6 one that waits for its time is thrown away then, and told to the result backend then
+    expected = "PENDING" if is_before(celery.__version__, (5, 6)) else "REVOKED"
+    wait_for(lambda: later.state == expected, 15.0)
     stage.flower("worker/queue/cancel-consumer/{w}?queue=later")
     assert stage.server.get("/api/v1/tasks/unseen/revocation").json()["state"] == "none"
 

@@ -48,6 +48,11 @@ def consumes(broker: str, queue: str) -> bytes:
     return b"\x00\x3c\x00\x14\x00\x00" + bytes([len(queue)]) + queue.encode()
 
 
+def end(worker: CeleryWorker) -> None:
+    if worker.is_running():
+        worker.kill9()
+
+
 class Fleet:
     """A monitor, and a worker in each situation."""
 
@@ -71,7 +76,8 @@ class Fleet:
         url = self.broker if through is None else self.broker.replace(f":{port}/", f":{through.port}/")
         worker = CeleryWorker(url, concurrency=concurrency, arguments=["-Q", queue])
         self.stack.enter_context(worker)
-        self.stack.callback(worker.stop, gently=False)  # some would not end by themselves
+        # some would not end by themselves
+        self.stack.callback(end, worker)
         return worker.wait_until_answering()
 
     def rows(self) -> dict[str, Any]:

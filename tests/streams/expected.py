@@ -29,3 +29,15 @@ EXPECTED = {
     "soft_limit": Expected("FAILURE", 1, ("FAILURE",), 1),
     "hard_limit": Expected("FAILURE", 1, ("FAILURE",), 1),
 }
+
+
+def is_before(version: str, other: tuple[int, int]) -> bool:
+    """Whether this version of Celery is older than that one."""
+    return tuple(map(int, version.split(".")[:2])) < other
+
+
+def expected_of(version: str) -> dict[str, Expected]:
+    """The same as this version of Celery tells it: before 5.7 a rejected task is not called failed as well."""
+    if is_before(version, (5, 7)):
+        return {**EXPECTED, "reject": Expected("REJECTED", 1, ("REJECTED",), 0)}
+    return EXPECTED

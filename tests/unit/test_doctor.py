@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from umbel.control.doctor import Facts, Finding, examine, report
+from umbel.control.examine import gather
 from umbel.model.event import Event
 from umbel.model.liveness import hear
 from umbel.model.stall import Stall
 from umbel.model.worker import Worker, WorkerStatus
+from umbel.store.status import CollectorStatus
 
 NOW = 1_780_000_000.0
 
@@ -72,6 +75,26 @@ def test_what_is_wrong_is_found(code: str, known: dict[str, Any]) -> None:
 )
 def test_what_may_well_be_right_is_not_found(known: dict[str, Any]) -> None:
     assert found(**known) == []
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "own", "counted"),
+    [
+        (3.0, "connected", None, 1),
+        (30.0, "connected", None, 0),
+        (3.0, "stopped", None, 0),
+        # our own sampler knows better
+        (3.0, "connected", [], 0),
+    ],
+)
+def test_stalls_that_a_collector_tells_count_while_it_runs(
+    age: float, state: str, own: list[Stall] | None, counted: int
+) -> None:
+    stall = Stall(worker="celery@a", queue="q", since=NOW - 70, evidence="It started none.")
+    status = CollectorStatus(pid=1, time=NOW - age, started=0.0, state=state, stalls=[stall])
+    app = Celery(broker="memory://", set_as_current=False)
+    known = gather(app, now=NOW, reader=None, status=status, confs={}, stalls=own)
+    assert len(known.stalls) == counted
 
 
 def test_the_worst_comes_first_and_many_names_are_counted() -> None:

@@ -110,6 +110,7 @@ def test_a_start_begins_the_time_anew(scene: Scene, sign: str) -> None:
         {"status": WorkerStatus.UNKNOWN},
         # nothing would tell of a start
         {"processed": None},
+        {"freq": 30.0},
     ],
 )
 def test_a_worker_that_is_busy_or_gone_or_tells_nothing_is_not_stalled(

@@ -184,13 +184,17 @@ class StallWatch:
         totals = self._reader.fetch_event_totals(names)
         for worker in workers:
             started = totals.get(worker.hostname, {}).get("task-started", 0)
-            if worker.processed is None and not started:
+            if not started and not self._is_counting(worker):
                 continue  # neither heartbeats nor events would tell
             sign = worker.pid, worker.processed, started
             before = known.get(worker.hostname)
             self._quiet[worker.hostname] = (
                 before if before is not None and before.sign == sign else _Quiet(sign, self._span(now, last))
             )
+
+    def _is_counting(self, worker: Worker) -> bool:
+        """Its heartbeats tell how many tasks it has started, and come often enough."""
+        return worker.processed is not None and (worker.freq or 0.0) <= self.longest_step
 
     def _ask_anew(self, suspects: Mapping[str, tuple[Worker, Collection[str]]], now: float) -> None:
         """Before a worker is called stalled, it is asked once whether it still is what it said."""
