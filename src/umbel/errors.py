@@ -14,6 +14,8 @@ UmbelError
 ├── DecodeError          a message is not a Celery event; has `cause`
 ├── InspectError         the workers could not be asked, or told
 ├── CallError            a task can't be called like that
+├── Unusable             what a task received can't be told from there
+├── NotReadable          a printed form can't be used
 ├── NoBackend            the app has no result backend
 ├── BackendUnavailable   the broker or the result backend can't be used now
 └── BrokerError          the broker's queues
@@ -89,6 +91,14 @@ class InspectError(UmbelError):
 
 class CallError(UmbelError):
     """A task can't be called with these arguments and options."""
+
+
+class Unusable(UmbelError):
+    """What a task received can't be told from its message or its result; the message says why, as a sentence."""
+
+
+class NotReadable(UmbelError):
+    """A printed form can't be used; the message says why, as the end of a sentence."""
 
 
 class NoBackend(UmbelError):

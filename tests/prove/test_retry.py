@@ -124,7 +124,7 @@ def cases() -> Iterator[Any]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize(("settings", "kind", "broker", "bare"), cases())
+@pytest.mark.parametrize(("settings", "kind", "broker", "bare"), list(cases()))
 def test_a_retry_gives_what_the_first_run_received(
     meet: Callable[..., Scene], redis_url: str, request: pytest.FixtureRequest, tmp_path: Path,
     settings: dict[str, Any], kind: str, broker: str, bare: bool,

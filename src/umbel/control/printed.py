@@ -9,16 +9,13 @@ import json
 import math
 from typing import Any
 
+from umbel.errors import NotReadable
 from umbel.model.redact import MASK
 
 #: Characters of a text that is read.
 LONGEST = 100_000
 #: What a sender's print puts for what it leaves out.
 _CUT = "..."
-
-
-class NotReadable(ValueError):
-    """The printed form can't be used; the message says why, as the end of a sentence."""
 
 
 def read_printed(text: str | None, kind: type[Any]) -> str:
@@ -31,8 +28,6 @@ def read_printed(text: str | None, kind: type[Any]) -> str:
         raise NotReadable("they were cut off when they were printed, or hold '...', which looks like it")
     try:
         value = _value(ast.parse(text.strip(), mode="eval").body)
-    except NotReadable:
-        raise
     except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
         raise NotReadable("their printed form can't be read") from exc
     if not isinstance(value, kind):

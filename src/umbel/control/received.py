@@ -16,7 +16,7 @@ from umbel.brokers.base import WholeMessage
 from umbel.control.fidelity import why_not_exact
 from umbel.control.stored_result import StoredResult
 from umbel.control.switchboard import one_line
-from umbel.errors import UmbelError
+from umbel.errors import Unusable
 from umbel.model.task import Task
 
 #: Headers of Celery's protocol, which a new message gets of its own. All others are the sender's.
@@ -27,10 +27,6 @@ _PROTOCOL = frozenset({
 })  # fmt: skip
 #: What follows a task in a workflow: it is not repeated.
 _FOLLOWERS = {"callbacks": "callbacks", "errbacks": "error callbacks", "chain": "chain", "chord": "chord"}
-
-
-class Unusable(UmbelError):
-    """What the task received can't be told from there; the message says why, as a sentence."""
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,10 +19,10 @@ from umbel.control.call_options import TaskCall
 from umbel.control.calling import Calling
 from umbel.control.inspect import Inspector
 from umbel.control.queues import Queues
-from umbel.control.received import Received, Unusable, from_message, from_result
+from umbel.control.received import Received, from_message, from_result
 from umbel.control.route import Destination, find_destination
 from umbel.control.stored_result import StoredResult, read_meta
-from umbel.errors import BackendUnavailable, BrokerError, NoBackend
+from umbel.errors import BackendUnavailable, BrokerError, NoBackend, Unusable
 from umbel.model.task import UNKNOWN, Task
 from umbel.store.base import HistoryReader
 

@@ -15,11 +15,11 @@ from starlette.responses import Response
 from umbel.control.call_options import TaskCall
 from umbel.control.commands import Outcome
 from umbel.control.fidelity import comes_back
-from umbel.control.printed import NotReadable, read_printed
+from umbel.control.printed import read_printed
 from umbel.control.queues import PREVIEW
 from umbel.control.retry import Plan, Retrier
 from umbel.control.stored_result import clean_text, print_args
-from umbel.errors import BackendUnavailable, CallError
+from umbel.errors import BackendUnavailable, CallError, NotReadable
 from umbel.model.redact import MASK
 from umbel.model.task import Task
 from umbel.web import query
