@@ -31,6 +31,7 @@ SECRETS = [
     ("headers Bearer abcdef123456", f"headers Bearer {MASK}"),
     ("{'authorization': 'Basic dXNlcjpwdw=='}", f"{{'authorization': '{MASK}'}}"),
     ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", MASK),
+    ("{'userSSN': 1, 'ssn_of_child': 2, 'n': 3}", f"{{'userSSN': {MASK}, 'ssn_of_child': {MASK}, 'n': 3}}"),
 ]
 
 
@@ -53,6 +54,8 @@ def test_secrets_are_masked(text: str, clean: str) -> None:
         "{'tokens': [], 'secrets': {}}",
         "https://example.org/a?b=c",
         "max_retries=3",
+        "shop.AddressNotFound: order 17",
+        "{'className': 'big'}",
         "{'status': 'shipped with a token', 'id': 931956}",
         "",
     ],

@@ -25,6 +25,8 @@ SECRET_NAMES = (
     "credential", "session_id", "session-id", "sessionid", "cookie", "card_number", "cardnumber",
     "cvv", "cvc", "ssn",
 )  # fmt: skip
+#: Of these, what words hold as well (className, AddressNotFound): no name where a small letter follows.
+_IN_WORDS = frozenset({SECRET_NAMES.index("ssn")})
 
 #: Values that are secret by their own shape: (words that such a text holds, pattern, what replaces it).
 SECRET_SHAPES = (
@@ -167,7 +169,11 @@ class Redactor:
     def _find_assigned(self, text: str, found: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, str]]:
         """Start and end of each value that follows a secret's name, and what is to stand there."""
         names, match_at = len(SECRET_NAMES), self._assigned.match
-        matches = [match_at(text, end) for index, _, end in found if index < names]
+        matches = [
+            match_at(text, end)
+            for index, _, end in found
+            if index < names and not (index in _IN_WORDS and text[end : end + 1].islower())
+        ]
         if self._more is not None:
             matches += [match_at(text, name.end()) for name in self._more.finditer(text)]
         spans = []
