@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,8 +11,11 @@ from tests.contract.store_contract import StoreContract
 from tests.contract.store_queue_contract import StoreQueueContract
 from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
-from tests.contract.teller import BUCKETS, EPOCH
+from tests.contract.teller import BUCKETS, EPOCH, Teller
+from tests.unit.histories import event
+from umbel.model.event import Event
 from umbel.store import paging, stepped_view, steps
+from umbel.store.base import TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
@@ -107,3 +111,30 @@ def test_a_sign_of_life_says_nothing_of_an_older_copy(writer: SQLiteWriter, tmp_
     (tmp_path / "copy").rename(tmp_path / "h.sqlite3")
     writer.open()
     assert writer.fetch_last_alive() == 5.0
+
+
+def test_a_task_that_moves_while_a_page_is_made_is_on_it_once(
+    writer: SQLiteWriter, reader: SQLiteReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(type_: str, uuid: str) -> Event:
+        return msgspec.structs.replace(event(type_, EPOCH + len(uuid), "celery@a", 1, name="n"), uuid=uuid)
+
+    teller = Teller(writer)
+    for type_, letter in (("task-failed", "f"), ("task-received", "r"), ("task-succeeded", "s")):
+        teller.tell([told(type_, f"{letter}{n}") for n in range(3)])
+    found: list[str] = []
+    search = paging.Finder._search
+
+    def search_and_note(finder: paging.Finder, *where: Any) -> list[Any]:
+        rows = search(finder, *where)
+        found.extend(row.uuid for row in rows)
+        if found[-3:] == ["r0", "r1", "r2"]:
+            teller.tell([told("task-succeeded", "r0")])
+            finder._view.breathe()
+        return rows
+
+    monkeypatch.setattr(stepped_view, "LONGEST_VIEW", 0.0)
+    monkeypatch.setattr(paging.Finder, "_search", search_and_note)
+    tasks = reader.fetch_tasks(TaskQuery(sort="state", descending=False), limit=100).tasks
+    assert found.count("r0") == 2, "it was found before and after it moved"
+    assert [task.uuid for task in tasks] == ["f0", "f1", "f2", "r0", "r1", "r2", "s0", "s1", "s2"]

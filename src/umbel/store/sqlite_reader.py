@@ -124,9 +124,11 @@ class SQLiteReader(SQLiteTallies):
             view = SteppedView(connection)
             finder = _make_finder(view, query, index)
             found = finder.find(limit + 1, position, max(0, offset))
-            rows = view.fetch(_select_rows([row.id for row in found[:limit]]))
+            # a task that moved ahead while the page was made was found twice
+            ids = list(dict.fromkeys(row.id for row in found[:limit]))
+            rows = view.fetch(_select_rows(ids))
         by_id = {row[-1]: row for row in rows}
-        page = [task_of(by_id[row.id]) for row in found[:limit] if row.id in by_id]
+        page = [task_of(by_id[id_]) for id_ in ids if id_ in by_id]
         return Page(page, encode_cursor(query, found[limit - 1]) if len(found) > limit else None)
 
     def count_tasks(self, query: TaskQuery, *, limit: int = 100_000) -> Count:
