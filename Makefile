@@ -25,7 +25,7 @@ test:  ## Run every test (in CI the checks as well); TESTS=tests/unit runs a par
 	@if [ -n "$$CI" ]; then scripts/check; fi
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
-prove:  ## Run the long proofs (about an hour)
+prove:  ## Run the long proofs (about an hour and a half)
 	@scripts/install test
 	@scripts/install-servers
 	@$(PY) -m pytest -m prove --timeout 3600 -s $(TESTS) $(ARGS)
