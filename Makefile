@@ -2,9 +2,9 @@
 # PYTHON=python3.13 chooses another Python for a new .venv.
 
 PY := .venv/bin/python
-# Twice as many as CI has cores: the tests start real servers and wait for them much of the time.
+# Three times as many as CI has cores: the tests start real servers and wait for them much of the time.
 # Tests of one file share their servers, so a file stays in one process; tests/conftest.py orders the files.
-WORKERS ?= 4
+WORKERS ?= 6
 TESTS ?= tests
 
 BENCHMARKS := $(addprefix bench-,ingest rabbitmq cpu memory latency load restart growth)

@@ -4,6 +4,7 @@ Leaves what to run and when it is ready to its subclasses. Used by every other m
 """
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
@@ -15,7 +16,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 
 import psutil
 import pytest
@@ -60,16 +61,27 @@ def wait_for(
         time.sleep(0.03)
 
 
+#: Locked files that keep ports for this process: others of the same test run look for ports at the same time.
+_KEPT: list[IO[bytes]] = []
+
+
 def free_port() -> int:
-    """Return a loopback port that nobody listens on.
+    """Return a loopback port that nobody listens on, and that no other caller gets as long as this process lives.
 
     It lies below the kernel's range for outgoing connections, so that a stopped server finds its port
     free when it comes back.
     """
+    folder = Path(tempfile.gettempdir()) / f"umbel-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
     for _ in range(200):
         port = random.randrange(15_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            lock = stack.enter_context((folder / str(port)).open("wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+            _KEPT.append(lock)
+            stack.pop_all()
             return port
     raise OSError("No free port between 15000 and 32000.")
 
