@@ -2,6 +2,8 @@
 # PYTHON=python3.13 chooses another Python for a new .venv.
 
 PY := .venv/bin/python
+# Where this is set, each of the hundreds of processes that tests, benchmarks and the demo start compiles all its modules.
+unexport PYTHONDONTWRITEBYTECODE
 # Three times as many as CI has cores: the tests start real servers and wait for them much of the time.
 # Tests of one file share their servers, so a file stays in one process; tests/conftest.py orders the files.
 WORKERS ?= 6

@@ -24,6 +24,7 @@ def test_lengths_are_kept_while_nobody_looks_and_survive_a_restart(
     for _ in range(3):
         app.send_task("shop.charge", queue="orders")
     umbel = umbel_server(redis_url)
+    umbel.wait_until_collecting()
     wait_for(lambda: told(umbel, "queue=orders"), 60.0)
     (bucket, *_) = told(umbel, "queue=orders")
     assert bucket["messages"] == {"last": 3.0, "min": 3.0, "max": 3.0, "mean": 3.0}
@@ -33,4 +34,5 @@ def test_lengths_are_kept_while_nobody_looks_and_survive_a_restart(
     by_day = f"queue=orders&span=86400&start={bucket['start'] - 86400}"
     assert told(umbel, by_day)[0]["messages"]["max"] == 3.0
     umbel.restart()
+    umbel.wait_until_collecting()
     assert told(umbel, by_day)[0]["messages"]["min"] == 3.0
