@@ -18,6 +18,8 @@ def test_a_stop_does_not_wait_for_a_broker_that_does_not_answer(
     with RedisServer() as broker:
         server = umbel_server(broker.url, environment={"FLOWER_UNAUTHENTICATED_API": "1"})
         server.wait_until_collecting(60)
+        # the questions of the start are over: one that is under way would be shared, and could end well
+        assert server.get("/api/workers?refresh=1", timeout=30).status == 200
         broker.freeze()
         answer = server.get("/api/workers?refresh=1", timeout=30)
         assert (answer.status, answer.text[:25]) == (503, "Failed to update workers:")
