@@ -3,6 +3,7 @@ import { type AuditRow, actionLabel, outcomeVerdict, printParameters, targetKind
 import { Said } from "../command/Said";
 import { AuditLink, QueueLink, RevocationLink, TaskLink, TasksLink, WorkerLink } from "../Links";
 import { Badge } from "../state/Badge";
+import cards from "../table/PlainCards.module.css";
 import table from "../table/Table.module.css";
 import { Time } from "../time/Time";
 import classes from "./AuditList.module.css";
@@ -11,7 +12,7 @@ import classes from "./AuditList.module.css";
 export function AuditList(props: { rows: AuditRow[] }) {
   if (useNarrow()) {
     return (
-      <ul className={classes.list} aria-label="Commands">
+      <ul className={cards.list} aria-label="Commands">
         {props.rows.map((row) => (
           <Card key={row.id} row={row} />
         ))}
@@ -59,7 +60,7 @@ export function AuditList(props: { rows: AuditRow[] }) {
 function Card(props: { row: AuditRow }) {
   const { row } = props;
   return (
-    <li className={classes.card}>
+    <li className={cards.card}>
       <div className={classes.line}>
         <b>{actionLabel(row.action)}</b>
         <span className={classes.when}>

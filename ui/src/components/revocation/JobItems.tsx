@@ -2,6 +2,7 @@ import { useNarrow } from "../../hooks/useNarrow";
 import { OUTCOMES, type RevocationItem } from "../../model/revocation";
 import { TaskLink } from "../Links";
 import { Badge, StateBadge } from "../state/Badge";
+import cards from "../table/PlainCards.module.css";
 import table from "../table/Table.module.css";
 import { Unknown } from "../time/Time";
 import classes from "./Revocation.module.css";
@@ -10,9 +11,9 @@ import classes from "./Revocation.module.css";
 export function JobItems(props: { items: RevocationItem[] }) {
   if (useNarrow()) {
     return (
-      <ul className={classes.list} aria-label="Tasks of this job">
+      <ul className={cards.list} aria-label="Tasks of this job">
         {props.items.map((item) => (
-          <li key={item.uuid} className={classes.card}>
+          <li key={item.uuid} className={cards.card}>
             <span>
               <Outcome item={item} /> <State state={item.taskState} />
             </span>

@@ -32,29 +32,21 @@ export function RetryWithEdits(props: {
   return (
     <form className={command.question} onSubmit={submit}>
       <Basis edit={edit} />
-      <Textarea
+      <JsonField
         label="Arguments"
         description="A JSON array"
-        classNames={{ input: classes.json }}
-        rows={5}
-        resize="vertical"
-        value={args}
         placeholder='[1, "two"]'
-        error={args && problems.args}
-        onChange={(event) => setArgs(event.currentTarget.value)}
-        spellCheck={false}
+        value={args}
+        problem={problems.args}
+        onChange={setArgs}
       />
-      <Textarea
+      <JsonField
         label="Keyword arguments"
         description="A JSON object"
-        classNames={{ input: classes.json }}
-        rows={5}
-        resize="vertical"
-        value={kwargs}
         placeholder='{"name": 1}'
-        error={kwargs && problems.kwargs}
-        onChange={(event) => setKwargs(event.currentTarget.value)}
-        spellCheck={false}
+        value={kwargs}
+        problem={problems.kwargs}
+        onChange={setKwargs}
       />
       <TextInput
         label="Queue"
@@ -76,6 +68,29 @@ export function RetryWithEdits(props: {
         </Button>
       </div>
     </form>
+  );
+}
+
+/** A JSON text to be edited. What is empty has not been written yet, and is no mistake. */
+function JsonField(props: {
+  label: string;
+  description: string;
+  placeholder: string;
+  value: string;
+  problem: string;
+  onChange: (value: string) => void;
+}) {
+  const { problem, onChange, ...field } = props;
+  return (
+    <Textarea
+      {...field}
+      classNames={{ input: classes.json }}
+      rows={5}
+      resize="vertical"
+      error={field.value && problem}
+      onChange={(event) => onChange(event.currentTarget.value)}
+      spellCheck={false}
+    />
   );
 }
 
