@@ -165,7 +165,9 @@ class RevocationJobs:
 
     async def begin(self, job: Job, asker: Asker, *, terminate: bool, signal: str) -> bool:
         """Write it down and start it; False where somebody else was quicker. Raises StoreError."""
-        parameters = {"tasks": job.total, **job.asked, "terminate": terminate, "signal": signal}
+        parameters = {"tasks": job.total, **job.asked, "terminate": terminate}
+        if terminate:
+            parameters["signal"] = signal
         number = await self._commander.record("revoke_many", str(job.id), parameters, asker)
         begun = msgspec.structs.replace(job, terminate=terminate, signal=signal, command=number)
         run = RevocationRun(begun, self._store, self._reader, self._commander, self._now)

@@ -41,7 +41,7 @@ export function JobItems(props: { items: RevocationItem[] }) {
           {props.items.map((item) => (
             <tr key={item.uuid}>
               <td>{item.name ?? <Unknown />}</td>
-              <td>
+              <td title={item.uuid}>
                 <TaskLink uuid={item.uuid} className={classes.uuid} />
               </td>
               <td>
