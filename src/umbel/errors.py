@@ -9,7 +9,8 @@ UmbelError
 ├── StoreError           the history store
 │   ├── StoreUnavailable no answer in time, or the disk refuses
 │   ├── StoreRefused     the file is foreign, a directory or of a newer schema; it was left alone
-│   └── StoreLocked      another process writes this history
+│   ├── StoreLocked      another process writes this history
+│   └── StoreEnded       the process that writes the history has ended, and so must who has it written
 ├── SourceError          the event source lost its broker or was refused
 ├── DecodeError          a message is not a Celery event; has `cause`
 ├── InspectError         the workers could not be asked, or told
@@ -71,6 +72,10 @@ class StoreRefused(StoreError):
 
 class StoreLocked(StoreError):
     """Another process is writing this history."""
+
+
+class StoreEnded(StoreError):
+    """The process that writes the history for us has ended."""
 
 
 class SourceError(UmbelError):

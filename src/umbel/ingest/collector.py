@@ -17,7 +17,7 @@ from typing import IO
 
 import msgspec
 
-from umbel.errors import SourceError, StoreError, StoreLocked
+from umbel.errors import SourceError, StoreEnded, StoreError, StoreLocked
 from umbel.ingest.buffer import Buffer
 from umbel.ingest.decode import Decoder
 from umbel.ingest.gaps import GapBook
@@ -40,6 +40,7 @@ from umbel.store.search_index import remove_index
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_writer import SQLiteWriter
 from umbel.store.status import CollectorStatus
+from umbel.store.writer_process import start_writer
 
 _log = logging.getLogger("umbel.ingest.collector")
 
@@ -127,6 +128,7 @@ class Collector:
 
         Raises:
             SourceError: The broker's transport can't carry events.
+            StoreEnded: The process that writes the history has ended.
         """
         if not self._open_store():
             return
@@ -149,6 +151,8 @@ class Collector:
             try:
                 self._store.open()
                 self._parts = self._make_parts()
+            except StoreEnded:
+                raise
             except StoreError as error:
                 self._standby = isinstance(error, StoreLocked)
                 self._note_store_error(error, "opened")
@@ -214,6 +218,8 @@ class Collector:
             else:
                 self._work(parts)
                 self._idle_since = begun
+        except StoreEnded:
+            raise
         except StoreError as error:
             self._note_store_error(error, "written")
             self._stop.wait(STORE_RETRY)
@@ -351,14 +357,15 @@ def run(
         statuses: Where a `CollectorStatus` line goes every second.
     """
     tune_interpreter()
+    limits = Limits(age=settings.max_age, tasks=settings.max_tasks, bytes=settings.max_bytes)
+    path = Path(settings.store_path)
+    # first of all, for it is forked: no thread may run yet, and what is loaded after it is not its memory
+    store = start_writer(path, lambda: SQLiteWriter(path, limits=limits, buckets=settings.buckets))
     app = build_app(settings)
     if settings.app_path is not None:
         _log.info(
             "The broker settings are more than plain text: the app was loaded from %s.", settings.app_path
         )
-    limits = Limits(age=settings.max_age, tasks=settings.max_tasks, bytes=settings.max_bytes)
-    path = Path(settings.store_path)
-    store = SQLiteWriter(path, limits=limits, buckets=settings.buckets)
     if not settings.search_index:
         remove_index(path)
     collector = Collector(
@@ -377,7 +384,7 @@ def run(
             threading.Thread(target=work, args=(pipe, collector), name=name, daemon=True).start()
     try:
         collector.run()
-    except SourceError as error:
+    except (SourceError, StoreEnded) as error:
         _log.error("%s", error)
         return 1
     return 0

@@ -3,12 +3,12 @@
 What is free the C library keeps in case it is wanted again, and SQLite its pages: 70 MB after 100,000 events.
 """
 
-import ctypes
 import gc
 import sys
 from collections.abc import Callable
 
 from umbel.store.base import HistoryWriter
+from umbel.store.heap import find_trim
 
 #: Events from which on it is worth the while.
 MANY = 10_000
@@ -29,19 +29,6 @@ class Memory:
             self._events = events
             self._store.release_memory()
             self._trim()
-
-
-def find_trim() -> Callable[[], None]:
-    """glibc's way to give back every free page; other C libraries do so by themselves."""
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError, TypeError):
-        return lambda: None
-
-    def give_back() -> None:
-        trim(0)
-
-    return give_back
 
 
 def tune_interpreter() -> None:

@@ -56,7 +56,7 @@ def _update(table: str, columns: tuple[str, ...], key: str, count: int) -> str:
     # no WITH in front: the driver counts the rows of a statement that begins with UPDATE only
     values = ", ".join(f"{column} = _new.column{number}" for number, column in enumerate(columns, 1))
     rows = f"(VALUES {_places(len(columns) + 1, count)}) AS _new"
-    return f"UPDATE {table} SET {values} FROM {rows} WHERE {table}.{key} = _new.column{len(columns) + 1}"
+    return f"UPDATE OR ROLLBACK {table} SET {values} FROM {rows} WHERE {table}.{key} = _new.column{len(columns) + 1}"
 
 
 def _places(width: int, count: int) -> str:

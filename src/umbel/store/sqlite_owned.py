@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from umbel.errors import StoreError, StoreRefused, StoreUnavailable
+from umbel.store.glance import Glance
 from umbel.store.migrate import migrate
 from umbel.store.schema import HISTORY
 from umbel.store.sqlite_file import (
@@ -64,11 +65,13 @@ class OwnedFile:
         self._locked = False
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        #: A second connection, for `glance` alone.
-        self._glancing = threading.Lock()
-        self._second: sqlite3.Connection | None = None
-        self._second_identity: tuple[int, int] | None = None
+        self._glance = Glance(path)
         self._replaced_at: float | None = None
+
+    @property
+    def identity(self) -> tuple[int, int] | None:
+        """Which file is written."""
+        return self._identity
 
     def is_current(self) -> bool:
         """The file that is written still lies at the path."""
@@ -106,17 +109,16 @@ class OwnedFile:
                 except sqlite3.Error as exc:
                     logger.warning("The history %s was closed without a checkpoint: %s", self.path, exc)
             self._disconnect()
-            with self._glancing:
-                self._close_second()
+            self._glance.close()
             self._lock.release()
             self._locked = False
 
     def release_memory(self) -> None:
         """Empty the page caches: what is wanted again is read again, out of the system's cache as a rule."""
-        with self.mutex, self._glancing:
-            for connection in (self._connection, self._second):
-                if connection is not None:
-                    connection.execute("PRAGMA shrink_memory")
+        self._glance.release_memory()
+        with self.mutex:
+            if self._connection is not None:
+                self._connection.execute("PRAGMA shrink_memory")
 
     def select(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """All rows of one query."""
@@ -124,32 +126,9 @@ class OwnedFile:
 
     def glance(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """All rows of one query, as last committed: it does not wait for a transaction that is being made."""
-        with self._glancing:
-            try:
-                connection = self._open_second()
-                if connection is not None:
-                    return connection.execute(sql, parameters).fetchall()
-            except sqlite3.Error:
-                self._close_second()
-        return self.select(sql, parameters)  # which knows what to do about a file that is damaged or gone
-
-    def _open_second(self) -> sqlite3.Connection | None:
-        """None unless the file at the path is the one that is written."""
-        current = identity(self.path)
-        if current is None or current != self._identity:
-            return None
-        if self._second is None or current != self._second_identity:
-            self._close_second()
-            uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            self._second = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-            self._second.execute("PRAGMA cache_size = -8192")
-            self._second_identity = current
-        return self._second
-
-    def _close_second(self) -> None:
-        if self._second is not None:
-            self._second.close()
-            self._second = None
+        rows = self._glance.read(self._identity, sql, parameters)
+        # `select` knows what to do about a file that is damaged or gone
+        return self.select(sql, parameters) if rows is None else rows
 
     def transact(self, work: Callable[[sqlite3.Cursor], _T]) -> _T:
         """Run `work` in one transaction: all of it is stored, or nothing. A damaged file is replaced by a new

@@ -24,7 +24,8 @@ FEED_TASKS = 200
 
 _COLUMNS = (*TASK_FIELDS, "ascii", "marks")
 _CHANGING_COLUMNS = (*CHANGING_FIELDS, "ascii", "marks")
-_INSERT = f"INSERT INTO tasks ({', '.join(_COLUMNS)})"
+# OR ROLLBACK, here and in `update_rows`: to undo one statement, SQLite would first put aside every page that it changes
+_INSERT = f"INSERT OR ROLLBACK INTO tasks ({', '.join(_COLUMNS)})"
 _TRIM_ERRORS = """
 DELETE FROM task_errors WHERE uuid = ?1 AND (time, rank, digest) IN (
     SELECT time, rank, digest FROM (
@@ -125,11 +126,20 @@ def _write_tasks(cursor: sqlite3.Cursor, changes: Sequence[TaskChange]) -> None:
             steady.append(update_row(after, life, ascii=plain))
         else:
             other.append((*insert_row(after, life, ascii=plain), after.uuid))
-    if new and insert_rows(cursor, _INSERT, new, "ON CONFLICT (uuid) DO NOTHING") != len(new):
-        raise StaleChange
+    if new:
+        _insert_new(cursor, new)
     for columns, rows in ((_CHANGING_COLUMNS, steady), (_COLUMNS, other)):
         if rows and update_rows(cursor, "tasks", columns, "uuid", rows) != len(rows):
             raise StaleChange
+
+
+def _insert_new(cursor: sqlite3.Cursor, rows: Sequence[Sequence[object]]) -> None:
+    try:
+        insert_rows(cursor, _INSERT, rows)
+    except sqlite3.IntegrityError as exc:
+        if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            raise StaleChange from exc
+        raise
 
 
 def _facet_differences(changes: Iterable[TaskChange]) -> dict[FacetKey, int]:

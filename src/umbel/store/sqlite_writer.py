@@ -6,30 +6,26 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from umbel.model.fold import join
 from umbel.model.plain import Life
 from umbel.model.queue import QueueSample
-from umbel.model.task import Record, Task, TaskError
+from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store import sqlite_prune
 from umbel.store.base import Changes, Gap, HistoryWriter, Pruned, TaskChange
-from umbel.store.packing import unpack
 from umbel.store.retention import Limits
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.sqlite_file import Alive, as_last_held, translated
+from umbel.store.sqlite_lives import read_lives
 from umbel.store.sqlite_owned import OwnedFile
 from umbel.store.sqlite_queue_rollups import write_samples
 from umbel.store.sqlite_write import ChunkWriter, StaleChange
 from umbel.store.status import CollectorStatus
-
-#: ids in one SELECT.
-_BATCH = 500
 
 _FIELDS = ", ".join(TASK_FIELDS)
 #: Named, for SQLite would rather walk through all that a worker has ever done.
@@ -80,25 +76,13 @@ class SQLiteWriter(HistoryWriter):
         with self._file.mutex:
             return list(self._file.notices)
 
-    def fetch_lives(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
-        found: dict[str, tuple[Task, Life]] = {}
-        for batch in _batches(uuids):
-            sql = f"SELECT {_FIELDS}, marks FROM tasks WHERE uuid IN ({_marks(batch)})"
-            for row in self._file.glance(sql, batch):
-                task = task_of(row)
-                found[task.uuid] = (task, unpack(task, row[-1]))
-        # which of its errors a task shows may become another one by an event that comes late
-        self._add_earlier_errors(found)
-        return found
+    @property
+    def identity(self) -> tuple[int, int] | None:
+        """Which file is written, as `sqlite_file.identity` tells it."""
+        return self._file.identity
 
-    def _add_earlier_errors(self, found: dict[str, tuple[Task, Life]]) -> None:
-        failed = [uuid for uuid, (_, life) in found.items() if isinstance(life, Record) and life.errors]
-        for batch in _batches(failed):
-            sql = f"SELECT uuid, time, rank, exception, traceback FROM task_errors WHERE uuid IN ({_marks(batch)})"
-            for uuid, *values in self._file.glance(sql, batch):
-                task, life = found[uuid]
-                assert isinstance(life, Record)
-                found[uuid] = task, join(life, Record(uuid, (), {}, (TaskError(*values),)))
+    def fetch_lives(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
+        return read_lives(self._file.glance, uuids)
 
     def fetch_workers(self) -> dict[str, Worker]:
         decode = msgspec.msgpack.Decoder(Worker).decode
@@ -198,13 +182,3 @@ class SQLiteWriter(HistoryWriter):
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as other,
         ):
             return sqlite_prune.plan(other.cursor(), self._limits, now=now)
-
-
-def _batches(uuids: Collection[str]) -> Iterator[Sequence[str]]:
-    ids = list(uuids)
-    for start in range(0, len(ids), _BATCH):
-        yield ids[start : start + _BATCH]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
