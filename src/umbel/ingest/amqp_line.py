@@ -15,7 +15,7 @@ from celery import Celery
 
 from umbel.ingest.amqp_frames import METHOD, Deliveries
 from umbel.ingest.kombu_line import KombuAmqpLine
-from umbel.ingest.line import PONG
+from umbel.ingest.line import PONG, Gathering
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import Message
 
@@ -31,6 +31,7 @@ class AmqpLine(KombuAmqpLine):
     def __init__(self, app: Celery, settings: CollectorSettings) -> None:
         super().__init__(app, settings)
         self._deliveries: Deliveries | None = None
+        self._gathering: Gathering | None = None
 
     def open(self) -> None:
         super().open()
@@ -47,20 +48,24 @@ class AmqpLine(KombuAmqpLine):
             body_max=self._settings.max_message + 1,
         )
         self._trickle = 4
+        self._gathering = Gathering(wire.transport.sock)
         # what py-amqp has read ahead
         ahead, wire.transport._read_buffer = wire.transport._read_buffer, b""
         self._held += self._deliveries.feed(ahead)
 
     def _take(self, timeout: float) -> list[Message]:
-        if self._deliveries is None:
+        if self._deliveries is None or self._gathering is None:
             return super()._take(timeout)
+        self._gathering.rest()
         wire = self._wire
         try:
             # a TLS socket gives what it has decrypted already, so no select() beside it
             with wire.transport.having_timeout(timeout) as raw:
                 data = raw.recv(_CHUNK)
         except TimeoutError:
+            self._gathering.brought = False
             return []
+        self._gathering.brought = True
         if not data:
             raise ConnectionError("RabbitMQ closed the connection")
         wire.bytes_recv += 1  # by which py-amqp knows that the peer lives

@@ -57,7 +57,7 @@ STORE_RETRY = 1.0
 #: Behind is who has this part of the buffer full.
 _BEHIND_SHARE = 8
 #: Events in one flush from which on flushes are spaced as in busy times.
-_BUSY = 500
+_BUSY = 100
 #: Seconds of lag from which on the page says so.
 _BEHIND = 5.0
 

@@ -12,7 +12,7 @@ import msgspec
 from celery import Celery
 from kombu import Connection
 
-from umbel.ingest.line import PONG, Line, connect
+from umbel.ingest.line import PONG, Gathering, Line, connect
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import Message
 
@@ -65,15 +65,19 @@ class HiredisReplies:
         import hiredis
 
         self._socket: socket.socket = connection._sock
+        self._gathering = Gathering(self._socket)
         self._reader = hiredis.Reader()
         self._space: Any = bytearray(_CHUNK)  # feed() takes any buffer, whatever its stub says
 
     def read(self, timeout: float) -> list[Any]:
+        self._gathering.rest()
         self._socket.settimeout(timeout)
         try:
             size = self._socket.recv_into(self._space)
         except TimeoutError:
+            self._gathering.brought = False
             return []
+        self._gathering.brought = True
         if size == 0:
             raise ConnectionError("Redis closed the connection")
         reader, space = self._reader, self._space

@@ -29,6 +29,9 @@ from umbel.model.task import (
 #: Registers that a message's own events fill; `result` is the end's.
 _DESCRIPTION = FIELDS[:-1]
 assert FIELDS[-1] == "result"
+#: Where the last of them begin, which tell where the message was sent to.
+_ROUTE = _DESCRIPTION.index("queue")
+assert _DESCRIPTION[_ROUTE:] == ("queue", "exchange", "routing_key")
 
 
 class Plain(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -50,6 +53,7 @@ class Plain(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 _NOTHING: tuple[Any, ...] = (None,) * len(_DESCRIPTION)
+_NO_ROUTE = _NOTHING[_ROUTE:]
 
 #: What is kept of a task beside what is shown of it.
 Life = Record | Plain
@@ -221,6 +225,11 @@ def _merged(older: tuple[Any, ...], newer: tuple[Any, ...]) -> tuple[tuple[Any, 
     """What task-sent and then task-received told, and which of it task-sent alone."""
     if older is _NOTHING or None not in newer:
         return newer, 0
+    if newer[_ROUTE:] == _NO_ROUTE and older[:_ROUTE] == newer[:_ROUTE]:
+        # the usual case: both tell the same, and only the client knows where it sent the message
+        queue, exchange, routing_key = route = older[_ROUTE:]
+        known = (queue is not None) + 2 * (exchange is not None) + 4 * (routing_key is not None)
+        return newer[:_ROUTE] + route, known << _ROUTE
     values, from_sent = list(newer), 0
     for number in [number for number, value in enumerate(newer) if value is None]:
         value = older[number]

@@ -64,17 +64,6 @@ class Sketch(msgspec.Struct, array_like=True):
         return middle_of(max(self.buckets))
 
 
-def sketch_of(values: Mapping[float, int]) -> Sketch:
-    """The sketch of values in seconds, each observed so many times (negative to take back)."""
-    buckets: dict[int, int] = {}
-    total = 0.0
-    for value, count in values.items():
-        index = ceil(log(value) / _LOG_GAMMA) if value > _SMALLEST else _LOWEST
-        buckets[index] = buckets.get(index, 0) + count
-        total += count * value
-    return Sketch({index: count for index, count in buckets.items() if count}, total)
-
-
 def middle_of(index: int) -> float:
     """The value in seconds that stands for a sketch bucket."""
     return float(2 * _GAMMA**index / (_GAMMA + 1))
@@ -302,30 +291,52 @@ class Tally:
         self._spread_alike()
         counters: dict[tuple[str, str, str], int] = {}
         runtimes: dict[tuple[str, str], dict[float, int]] = {}
-        rollups: dict[RollupKey, Rollup] = {}
+        # by label and minute; keys are made of what is left in the end
+        tasks: dict[tuple[str, int], Rollup] = {}
+        workers: dict[tuple[str, int], Rollup] = {}
         for (worker, task, minute), account in self._accounts.items():
-            both = [rollups.setdefault(key, Rollup()) for key in _keys(worker, task, minute)]
+            of_task, of_worker = _of(tasks, (task, minute)), _of(workers, (worker, minute))
             for (type_, rank), count in account.counts.items():
                 _bump(counters, (worker, task, "task-" + type_), count)
+                _bump(of_task.counts, type_, count)
                 # what a client sends is no worker's doing
-                for rollup in both[: 1 if rank == SENT else 2]:
-                    _bump(rollup.counts, type_, count)
+                if rank != SENT:
+                    _bump(of_worker.counts, type_, count)
             if account.runtimes:
                 seen = runtimes.setdefault((worker, task), {})
                 for seconds, count in account.runtimes.items():
                     _bump(seen, seconds, count)
-                sketch = sketch_of(account.runtimes)
-                for rollup in both:
-                    rollup.runtime.add(sketch)
+                _observe(account.runtimes, of_task.runtime, of_worker.runtime)
             if account.waits:
-                sketch = sketch_of(account.waits)
-                for rollup in both:
-                    rollup.wait.add(sketch)
+                _observe(account.waits, of_task.wait, of_worker.wait)
+        rollups = {RollupKey("task", label, 60, start): rollup for (label, start), rollup in tasks.items()}
+        for (label, start), rollup in workers.items():
+            rollups[RollupKey("worker", label, 60, start)] = rollup
         return Totals(counters, runtimes, {key: rollup for key, rollup in rollups.items() if rollup})
 
 
-def _keys(worker: str, task: str, minute: int) -> tuple[RollupKey, RollupKey]:
-    return RollupKey("task", task, 60, minute), RollupKey("worker", worker, 60, minute)
+def _of(rollups: dict[tuple[str, int], Rollup], key: tuple[str, int]) -> Rollup:
+    rollup = rollups.get(key)
+    if rollup is None:
+        rollup = rollups[key] = Rollup()
+    return rollup
+
+
+def _observe(values: Mapping[float, int], first: Sketch, second: Sketch) -> None:
+    """Add values in seconds, each observed so many times, to both sketches."""
+    ours, theirs = first.buckets, second.buckets
+    total, undone = 0.0, False
+    for value, count in values.items():
+        index = ceil(log(value) / _LOG_GAMMA) if value > _SMALLEST else _LOWEST
+        ours[index] = ours.get(index, 0) + count
+        theirs[index] = theirs.get(index, 0) + count
+        total += count * value
+        undone = undone or count < 0
+    first.sum += total
+    second.sum += total
+    if undone:
+        for sketch in (first, second):
+            sketch.buckets = {index: count for index, count in sketch.buckets.items() if count}
 
 
 def _bump(totals: dict[_K, int], key: _K, by: int) -> None:

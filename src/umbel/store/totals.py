@@ -124,10 +124,19 @@ def bounds_key(buckets: tuple[float, ...]) -> str:
 def with_longer_spans(minutes: Mapping[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
     """Minute differences, and the same for the hours and days that hold them."""
     spread: dict[RollupKey, Rollup] = {}
+    sums: set[RollupKey] = set()
     for key, difference in minutes.items():
         for span in SPANS:
             wider = RollupKey(key.kind, key.label, span, key.start // span * span)
-            spread.setdefault(wider, Rollup()).add(difference)
+            known = spread.get(wider)
+            if known is None:
+                # nearly all stand alone, and what is only read may be the same for all spans
+                spread[wider] = difference
+            elif wider in sums:
+                known.add(difference)
+            else:
+                sums.add(wider)
+                spread[wider] = Rollup().add(known).add(difference)
     return spread
 
 
