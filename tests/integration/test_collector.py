@@ -88,11 +88,11 @@ def test_a_killed_collector_is_started_again_and_its_absence_is_a_gap(redis_url:
         assert gap is not None
         assert gap.cause == "monitor-down"
         assert gap.lossy
-        assert killed - 2.5 < gap.start <= killed < (gap.end or 0.0)
+        assert killed - 4 < gap.start <= killed < (gap.end or 0.0)
 
 
 @pytest.mark.timeout(120)
-def test_an_idle_collector_says_every_second_that_it_lives_and_writes_nothing(
+def test_an_idle_collector_says_now_and_then_that_it_lives_and_writes_nothing(
     redis_url: str, tmp_path: Path
 ) -> None:
     with RunningCollector(redis_url, tmp_path, connect=False) as collector:
@@ -100,19 +100,19 @@ def test_an_idle_collector_says_every_second_that_it_lives_and_writes_nothing(
         log, told = Path(f"{collector.path}-wal"), Path(f"{collector.path}.lock")
 
         def is_quiet() -> bool:
-            """Five signs of life in a row, and no write to the history."""
+            """Three signs of life in a row, and no write to the history."""
             before = log.stat().st_mtime_ns
             said = set()
-            until = time.monotonic() + 5.5
+            until = time.monotonic() + 6.5
             while time.monotonic() < until:
                 said.add(told.read_text().split()[2:3][0])
                 time.sleep(0.1)
-            return len(said) >= 5 and log.stat().st_mtime_ns == before
+            return len(said) >= 3 and log.stat().st_mtime_ns == before
 
         wait_for(is_quiet, 30.0, retry=(IndexError, FileNotFoundError))
         status = collector.reader.fetch_status()
         assert status is not None
-        assert time.time() - status.time < 3
+        assert time.time() - status.time < 4
         assert time.time() - (status.proof_at or 0) < 10
         pid = collector.process.pid
         assert pid is not None
@@ -120,7 +120,7 @@ def test_an_idle_collector_says_every_second_that_it_lives_and_writes_nothing(
         os.kill(pid, signal.SIGKILL)
         gap = wait_for(lambda: next(iter(collector.reader.fetch_gaps()), None), 40.0)
         assert gap is not None
-        assert killed - 2.5 < gap.start <= killed
+        assert killed - 4 < gap.start <= killed
 
 
 @pytest.mark.timeout(120)

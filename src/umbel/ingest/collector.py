@@ -46,6 +46,8 @@ _log = logging.getLogger("umbel.ingest.collector")
 
 #: Seconds between two signs of life in the history: what a `kill -9` can cost the record of when we were last alive.
 STATUS_INTERVAL = 1.0
+#: The same while nothing happens.
+IDLE_SIGN = 2.0
 #: Seconds in which what has been received is stored at the end: the parent waits a little longer (`supervise`).
 FINISH_TIME = 8.0
 #: How a log line goes to the parent, which logs it again in its own way (`supervise`).
@@ -211,8 +213,9 @@ class Collector:
     def _round(self, parts: _Parts) -> None:
         begun = time.monotonic()
         before = parts.pipeline.events
+        idle = self._is_idle(parts, begun)
         try:
-            if self._is_idle(parts, begun):
+            if idle:
                 self._store.note_alive(self._clock(), parts.source.proof_at)
                 self._memory.look(parts.pipeline.events)
             else:
@@ -230,7 +233,10 @@ class Collector:
         if self._store_error:
             _log.info("The history can be written again.")
             self._store_error = ""
-        self._rest(busy=events >= _BUSY, spent=time.monotonic() - begun)
+        self._woken = self._buffer.wait(IDLE_SIGN if idle else STATUS_INTERVAL)
+        if self._woken:
+            self.reporter.wake()
+            self._gather(busy=events >= _BUSY, spent=time.monotonic() - begun)
 
     def _is_idle(self, parts: _Parts, tick: float) -> bool:
         """Nothing has come, and nothing that is written or shown can be otherwise than after the last round."""
@@ -259,12 +265,8 @@ class Collector:
             _log.error("The history cannot be %s, next attempt in %.0f s: %s", what, STORE_RETRY, error)
         self._store_error = str(error)
 
-    def _rest(self, *, busy: bool, spent: float) -> None:
+    def _gather(self, *, busy: bool, spent: float) -> None:
         """Let events gather for one flush: little comes in, wait little; half full, don't wait."""
-        self._woken = self._buffer.wait(STATUS_INTERVAL)
-        if not self._woken:
-            return
-        self.reporter.wake()
         left = self._settings.flush_busy - spent if busy else self._settings.flush_idle
         if left > 0:
             self._buffer.wait_half(left)

@@ -1,0 +1,73 @@
+"""Readings of a socket are spaced only while they bring little each."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from umbel.ingest import line
+from umbel.ingest.line import Gathering
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture(autouse=True)
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The rests that were taken."""
+    taken: list[float] = []
+    monkeypatch.setattr(time, "sleep", taken.append)
+    return taken
+
+
+def test_no_rest_before_the_first_reading_and_after_silence(
+    pair: tuple[socket.socket, socket.socket], rests: list[float]
+) -> None:
+    gathering = Gathering(pair[0])
+    gathering.rest()
+    gathering.brought = True
+    gathering.brought = False
+    gathering.rest()
+    assert rests == []
+
+
+def test_a_rest_after_a_reading_that_took_all(
+    pair: tuple[socket.socket, socket.socket], rests: list[float]
+) -> None:
+    gathering = Gathering(pair[0])
+    gathering.brought = True
+    gathering.rest()
+    assert rests == [line.GATHER]
+
+
+def test_no_rest_while_there_is_more_or_the_line_has_ended(
+    pair: tuple[socket.socket, socket.socket], rests: list[float]
+) -> None:
+    ours, theirs = pair
+    gathering = Gathering(ours)
+    gathering.brought = True
+    theirs.sendall(b"x")
+    gathering.rest()
+    ours.recv(1)
+    ours.shutdown(socket.SHUT_RDWR)
+    gathering.rest()
+    assert rests == []
+
+
+def test_no_rest_while_tls_has_more_decrypted(
+    pair: tuple[socket.socket, socket.socket], rests: list[float]
+) -> None:
+    class Decrypted(socket.socket):
+        def pending(self) -> int:
+            return 7
+
+    with Decrypted(fileno=pair[0].detach()) as wire:
+        gathering = Gathering(wire)
+        gathering.brought = True
+        gathering.rest()
+    assert rests == []
