@@ -24,7 +24,6 @@ from umbel.store.base import (
     HistoryReader,
     HistoryWriter,
     Runtimes,
-    SenderCount,
     TaskChange,
     TaskQuery,
 )
@@ -235,13 +234,15 @@ class StoreContract:
             teller.tell(received(f"r{n}", worker=worker, name=name))
         writer.write(Changes(counters={CounterKey("celery@0", "", "worker-heartbeat"): 5}))
         counters = reader.fetch_counters()
-        packed = reader.fetch_task_counts()
-        assert {
-            CounterKey(sender, count.task, count.type): count.n
-            for sender, text in packed.items()
-            for count in msgspec.json.decode(text, type=list[SenderCount])
-        } == {key: n for key, n in counters.items() if key.type.startswith("task-")}
-        assert reader.fetch_task_counts(["celery@1", "nobody"]) == {"celery@1": packed["celery@1"]}
+        packed = reader.fetch_packed_counts()
+        found: dict[CounterKey, int] = {}
+        for sender, counts in packed.items():
+            columns = [msgspec.json.decode(column) for column in (counts.tasks, counts.types, counts.totals)]
+            rows = list(zip(*columns, strict=True))
+            assert rows == sorted(rows)
+            found |= {CounterKey(sender, task, kind): n for task, kind, n in rows}
+        assert found == counters
+        assert reader.fetch_packed_counts(["celery@1", "nobody"]) == {"celery@1": packed["celery@1"]}
         totals = reader.fetch_event_totals()
         assert totals["celery@0"] == {
             "task-received": 8, "task-started": 4, "task-succeeded": 4, "worker-heartbeat": 5,
@@ -251,6 +252,13 @@ class StoreContract:
         assert reader.fetch_runtimes(["celery@2"]) == {
             k: v for k, v in runtimes.items() if k[0] == "celery@2"
         }
+        packed_runtimes = reader.fetch_packed_runtimes()
+        assert {
+            (worker, task): msgspec.msgpack.decode(data, type=Runtimes)
+            for worker, tasks in packed_runtimes.items()
+            for task, data in tasks.items()
+        } == runtimes
+        assert reader.fetch_packed_runtimes(["celery@2"]) == {"celery@2": packed_runtimes["celery@2"]}
         assert reader.fetch_state_totals() == {"SUCCESS": 12, "RECEIVED": 12}
         assert reader.fetch_running_totals() == {}
         teller.tell(succeeded("run", worker="celery@1")[:2])

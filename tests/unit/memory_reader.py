@@ -17,9 +17,9 @@ from umbel.store.base import (
     FeedRow,
     Gap,
     HistoryReader,
+    PackedCounts,
     Page,
     Runtimes,
-    SenderCount,
     TaskDetail,
     TaskQuery,
 )
@@ -80,12 +80,17 @@ class MemoryReader(HistoryReader):
     def fetch_counters(self) -> dict[CounterKey, int]:
         return dict(self.counters)
 
-    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
-        found: dict[str, list[SenderCount]] = {}
+    def fetch_packed_counts(self, only: Collection[str] | None = None) -> dict[str, PackedCounts]:
+        found: dict[str, list[tuple[str, str, int]]] = {}
         for key, n in sorted(self.counters.items(), key=lambda item: (item[0].task, item[0].type)):
-            if key.type.startswith("task-") and (only is None or key.worker in only):
-                found.setdefault(key.worker, []).append(SenderCount(key.task, key.type, n))
-        return {sender: msgspec.json.encode(counts) for sender, counts in found.items()}
+            if only is None or key.worker in only:
+                found.setdefault(key.worker, []).append((key.task, key.type, n))
+        return {
+            sender: PackedCounts(
+                *(msgspec.json.encode(column).decode() for column in zip(*rows, strict=True))
+            )
+            for sender, rows in found.items()
+        }
 
     def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
         totals: dict[str, dict[str, int]] = {}
@@ -94,6 +99,12 @@ class MemoryReader(HistoryReader):
                 counts = totals.setdefault(key.worker, {})
                 counts[key.type] = counts.get(key.type, 0) + n
         return totals
+
+    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, dict[str, bytes]]:
+        found: dict[str, dict[str, bytes]] = {}
+        for (worker, task), seen in self.fetch_runtimes(only).items():
+            found.setdefault(worker, {})[task] = msgspec.msgpack.encode(seen)
+        return found
 
     def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
         return {key: seen for key, seen in self.runtimes.items() if only is None or key[0] in only}

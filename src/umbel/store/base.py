@@ -136,12 +136,15 @@ class FeedRow(msgspec.Struct, frozen=True):
     workers: list[str]
 
 
-class SenderCount(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One counter of a known sender: task name ("" when unknown), event type, total since the history began."""
+class PackedCounts(msgspec.Struct, frozen=True, gc=False):
+    """All counters of one sender, in the order of task and type: each is a JSON array."""
 
-    task: str
-    type: str
-    n: int
+    #: Task names, "" when unknown or a worker event.
+    tasks: str
+    #: Event types ("task-received").
+    types: str
+    #: Totals since the history began.
+    totals: str
 
 
 class Facet(msgspec.Struct, frozen=True):
@@ -299,9 +302,9 @@ class HistoryReader(ABC):
         """All event counters: totals since the history began, untouched by retention."""
 
     @abstractmethod
-    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
-        """Sender -> its counters of task events, as JSON of `list[SenderCount]` by task and type: for callers that
-        decode what differs from last time only. All senders, or those of these names that have any."""
+    def fetch_packed_counts(self, only: Collection[str] | None = None) -> dict[str, PackedCounts]:
+        """Sender -> all of its counters, for callers that decode what differs from last time only. All senders, or
+        those of these names that have any."""
 
     @abstractmethod
     def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
@@ -310,6 +313,10 @@ class HistoryReader(ABC):
     @abstractmethod
     def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
         """(worker, task) -> run-time histogram for the configured bounds; of all workers or these."""
+
+    @abstractmethod
+    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, dict[str, bytes]]:
+        """Worker -> task -> the same as msgpack of `Runtimes`, for callers that decode what differs only."""
 
     @abstractmethod
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:

@@ -13,7 +13,7 @@ import msgspec
 from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.task import Standing
 from umbel.model.worker import Worker
-from umbel.store.base import HistoryReader, Runtimes
+from umbel.store.base import HistoryReader, PackedCounts, Runtimes
 from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
 from umbel.store.sqlite_waits import WAIT_KEY
 
@@ -22,9 +22,8 @@ MOST_FEED_ROWS = 2000
 
 _WORKERS = "SELECT data FROM workers {} ORDER BY first_seen, hostname"
 #: Groups come in the order of the primary key: nothing is sorted, and rows become no Python objects.
-_TASK_COUNTS = """
-SELECT worker, json_group_array(json_array(task, type, n)) FROM counters
-WHERE type >= 'task-' AND type < 'task.' {} GROUP BY worker
+_PACKED_COUNTS = """
+SELECT worker, json_group_array(task), json_group_array(type), json_group_array(n) FROM counters {} GROUP BY worker
 """
 _EVENT_TOTALS = "SELECT worker, type, sum(n) FROM counters {} GROUP BY worker, type HAVING sum(n) <> 0"
 _RUNTIMES = "SELECT worker, task, data FROM runtimes WHERE bounds = :bounds {}"
@@ -57,9 +56,9 @@ class SQLiteTallies(HistoryReader):
         rows = self._fetch_of(_WORKERS, "WHERE hostname", only)
         return [_decode_worker(data) for (data,) in rows]
 
-    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
-        rows = self._fetch_of(_TASK_COUNTS, "AND worker", only)
-        return {sender: counts.encode() for sender, counts in rows}
+    def fetch_packed_counts(self, only: Collection[str] | None = None) -> dict[str, PackedCounts]:
+        rows = self._fetch_of(_PACKED_COUNTS, "WHERE worker", only)
+        return {sender: PackedCounts(*packed) for sender, *packed in rows}
 
     def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
         totals: dict[str, dict[str, int]] = {}
@@ -70,6 +69,12 @@ class SQLiteTallies(HistoryReader):
     def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
         rows = self._fetch_of(_RUNTIMES, "AND worker", only, bounds=self._bounds)
         return {(worker, task): _decode_runtimes(data) for worker, task, data in rows}
+
+    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, dict[str, bytes]]:
+        found: dict[str, dict[str, bytes]] = {}
+        for worker, task, data in self._fetch_of(_RUNTIMES, "AND worker", only, bounds=self._bounds):
+            found.setdefault(worker, {})[task] = data
+        return found
 
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
         rows = self._fetch_plain(_WAITS, bounds=WAIT_KEY)
