@@ -254,9 +254,9 @@ class StoreContract:
         }
         packed_runtimes = reader.fetch_packed_runtimes()
         assert {
-            (worker, task): msgspec.msgpack.decode(data, type=Runtimes)
-            for worker, tasks in packed_runtimes.items()
-            for task, data in tasks.items()
+            (worker, task): msgspec.msgpack.decode(bytes.fromhex(data), type=Runtimes)
+            for worker, seen in packed_runtimes.items()
+            for task, data in zip(msgspec.json.decode(seen.tasks), seen.histograms.split(","), strict=True)
         } == runtimes
         assert reader.fetch_packed_runtimes(["celery@2"]) == {"celery@2": packed_runtimes["celery@2"]}
         assert reader.fetch_state_totals() == {"SUCCESS": 12, "RECEIVED": 12}

@@ -18,6 +18,7 @@ from umbel.store.base import (
     Gap,
     HistoryReader,
     PackedCounts,
+    PackedRuntimes,
     Page,
     Runtimes,
     TaskDetail,
@@ -100,11 +101,14 @@ class MemoryReader(HistoryReader):
                 counts[key.type] = counts.get(key.type, 0) + n
         return totals
 
-    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, dict[str, bytes]]:
-        found: dict[str, dict[str, bytes]] = {}
-        for (worker, task), seen in self.fetch_runtimes(only).items():
-            found.setdefault(worker, {})[task] = msgspec.msgpack.encode(seen)
-        return found
+    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
+        found: dict[str, dict[str, str]] = {}
+        for (worker, task), seen in sorted(self.fetch_runtimes(only).items()):
+            found.setdefault(worker, {})[task] = msgspec.msgpack.encode(seen).hex()
+        return {
+            worker: PackedRuntimes(msgspec.json.encode(list(seen)).decode(), ",".join(seen.values()))
+            for worker, seen in found.items()
+        }
 
     def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
         return {key: seen for key, seen in self.runtimes.items() if only is None or key[0] in only}

@@ -18,11 +18,11 @@ from umbel.metrics.section import (
     costs_of,
     header,
     sum_up,
-    sum_up_runtimes,
+    unpack_runtimes,
 )
 from umbel.model.worker import Worker
-from umbel.store.base import HistoryReader
-from umbel.store.sender_counts import SenderCounters, SenderCounts
+from umbel.store.base import HistoryReader, PackedRuntimes
+from umbel.store.sender_counts import Layout, SenderCounters, SenderCounts, pick
 
 #: Clients with series of their own, the first that were seen; further ones are summed up.
 MAX_CLIENTS = 1000
@@ -33,13 +33,27 @@ _USUAL_TYPES = 5
 class Shown(NamedTuple):
     """What a sender's lines tell."""
 
-    keys: tuple[Key, ...]
     numbers: Sequence[int]
     #: Which lines there are, but for what is summed up of them; equal ones are the same.
-    shape: object
+    shape: "Shape"
 
 
-_NOTHING = Shown((), (), None)
+class Shape(NamedTuple):
+    """The counters of `layout` at these places; or those of the crowd, by task."""
+
+    layout: Layout | None
+    places: tuple[int, ...]
+    tasks: tuple[str, ...] = ()
+
+    def keys(self) -> tuple[Key, ...]:
+        """What they count."""
+        if self.layout is None:
+            return tuple([(task, SENT) for task in self.tasks])
+        tasks, types = self.layout.tasks, self.layout.types
+        return tuple([(tasks[place], types[place]) for place in self.places])
+
+
+_NOTHING = Shown((), Shape(None, ()))
 
 
 class FlowerFamilies:
@@ -127,17 +141,15 @@ class FlowerFamilies:
         """What the sender's own section shows."""
         layout = counts.layout
         # of those that are no workers, or none any more, only what clients do
-        places = layout.of_type(SENT) if is_client else layout.of_tasks
+        places = layout.places.get(SENT, ()) if is_client else layout.of_tasks
         if not places:
             return _NOTHING
-        totals = counts.totals()
-        numbers = [totals[place] for place in places]
-        keys = tuple([(layout.tasks[place], layout.types[place]) for place in places])
+        numbers = pick(places)(counts.totals())
         if not is_client or sender in self._clients or len(self._clients) < MAX_CLIENTS:
             if is_client:
                 self._clients.add(sender)
-            return Shown(keys, numbers, (layout, is_client))
-        tasks = {task: total for (task, _), total in zip(keys, numbers, strict=True)}
+            return Shown(numbers, Shape(layout, places))
+        tasks = {layout.tasks[place]: total for place, total in zip(places, numbers, strict=True)}
         if self._crowd.get(sender) != tasks:
             self._crowd[sender] = tasks
             self._crowd_changed = True
@@ -152,8 +164,8 @@ class FlowerFamilies:
             totals: Counter[str] = Counter()
             for tasks in self._crowd.values():
                 totals.update(tasks)
-            keys = tuple((task, SENT) for task in sorted(totals))
-            shown[OTHER] = Shown(keys, [totals[task] for task, _ in keys], keys)
+            shape = Shape(None, (), tuple(sorted(totals)))
+            shown[OTHER] = Shown([totals[task] for task in shape.tasks], shape)
 
     def _key(self, sender: str, counts: SenderCounts, workers: Mapping[str, Worker]) -> object:
         # counters that did not change are the same object
@@ -163,10 +175,13 @@ class FlowerFamilies:
         """Note the series that new labels make, and have the bound decide about new task names."""
         weights: Counter[str] = Counter()
         is_new = False
-        for sender, (keys, numbers, shape) in shown.items():
-            section = self._sections.setdefault(sender, Section())
-            if section.shape is not None and section.shape == shape:
+        for sender, (numbers, shape) in shown.items():
+            section = self._sections.get(sender)
+            if section is None:
+                section = self._sections[sender] = Section()
+            if section.shape == shape:
                 continue
+            keys = shape.keys()
             costs = costs_of(keys, self._writer.buckets)
             self._bound.replace(section.costs, costs)
             section.costs = costs
@@ -184,17 +199,19 @@ class FlowerFamilies:
     ) -> None:
         summed, version = self._bound.summed, self._bound.version
         runtimes = self._fetch_runtimes([sender for sender in shown if sender in workers])
-        for sender, (keys, numbers, _) in shown.items():
+        for sender, (numbers, shape) in shown.items():
             section = self._sections[sender]
             created = self._began(sender, workers)
+            counts = None
             if not summed.isdisjoint(section.costs):
-                counts = sum_up(keys, numbers, summed)
-                keys, numbers = tuple(counts), list(counts.values())
+                counts = sum_up(shape.keys(), numbers, summed)
+                numbers = list(counts.values())
             if section.labels != (version, created):
+                keys = shape.keys() if counts is None else tuple(counts)
                 self._writer.write_labels(section, sender, keys, created)
                 section.labels = (version, created)
             self._writer.write_numbers(section, numbers)
-            timed = sum_up_runtimes(runtimes.get(sender, {}) if sender in workers else {}, summed)
+            timed = unpack_runtimes(runtimes.get(sender) if sender in workers else None, summed)
             self._writer.write_runtimes(section, sender, timed, created)
             section.key = version if sender == OTHER else self._key(sender, told[sender], workers)
         self._crowd_changed = False
@@ -204,7 +221,7 @@ class FlowerFamilies:
         worker = workers.get(sender)
         return self._earliest if worker is None else worker.first_seen
 
-    def _fetch_runtimes(self, workers: Sequence[str]) -> dict[str, dict[str, bytes]]:
+    def _fetch_runtimes(self, workers: Sequence[str]) -> dict[str, PackedRuntimes]:
         if not workers:
             return {}
         is_most = 2 * len(workers) > len(self._sections)
@@ -224,5 +241,5 @@ class FlowerFamilies:
             counted[name] = counted.get(name, 0) + count
         for sender, section in self._sections.items():
             self._writer.write_gauges(
-                section, sender, waits=waits.get(sender, {}), prefetched=prefetched.get(sender, {})
+                section, waits=waits.get(sender, {}), prefetched=prefetched.get(sender, {})
             )

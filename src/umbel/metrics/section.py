@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from umbel.metrics.bound import OTHER
-from umbel.store.base import Runtimes
+from umbel.store.base import PackedRuntimes, Runtimes
 
 SENT = "task-sent"
 _EVENTS = "Task events by sender, type and task name"
@@ -37,6 +37,7 @@ HISTOGRAMS = 2
 #: A counter of one sender: task name ("" when unknown) and event type.
 Key: TypeAlias = tuple[str, str]
 
+_decode_texts = msgspec.json.Decoder(list[str]).decode
 _decode_runtimes = msgspec.msgpack.Decoder(Runtimes).decode
 
 
@@ -45,8 +46,9 @@ class Section:
     anew."""
 
     __slots__ = (
-        *("costs", "counted", "created", "histograms", "key", "labels", "pattern", "received"),
-        *("runtimes", "shape", "started", "texts", "values"),
+        *("costs", "counted", "created", "histograms", "key", "labels", "pattern", "prefetched"),
+        *("prefetched_pattern", "received", "runtimes", "shape", "started", "texts", "wait_pattern"),
+        "waits",
     )
 
     def __init__(self) -> None:
@@ -65,12 +67,14 @@ class Section:
         self.received: tuple[str, ...] = ()
         self.started: tuple[str, ...] = ()
         #: Task name -> what its histogram was rendered from, and the text.
-        self.runtimes: dict[str, bytes] = {}
+        self.runtimes: dict[str, str] = {}
         self.histograms: dict[str, bytes] = {}
         #: The first moment of the histograms, as last written.
         self.created: object = None
-        #: The values that the gauge families were rendered from.
-        self.values: object = None
+        #: The lines of the gauge families, as `pattern`, and the values that they were rendered from.
+        self.wait_pattern = self.prefetched_pattern = b""
+        self.waits: Mapping[str, float] | None = None
+        self.prefetched: Mapping[str, int] | None = None
         #: By family; histograms are apart.
         self.texts = [b""] * len(FAMILIES)
 
@@ -116,15 +120,18 @@ def sum_up(keys: Sequence[Key], numbers: Sequence[int], summed: Collection[str])
     return kept | dict(sorted(others.items()))
 
 
-def sum_up_runtimes(runtimes: Mapping[str, bytes], summed: Collection[str]) -> Mapping[str, bytes]:
-    """The packed histograms with those of `summed` task names under `OTHER`."""
-    others = [_decode_runtimes(packed) for task, packed in runtimes.items() if task in summed]
-    if not others:
+def unpack_runtimes(packed: PackedRuntimes | None, summed: Collection[str]) -> dict[str, str]:
+    """Task -> its histogram, still packed, by task; with those of `summed` task names under `OTHER`."""
+    if packed is None:
+        return {}
+    runtimes = dict(zip(_decode_texts(packed.tasks), packed.histograms.split(","), strict=True))
+    if summed.isdisjoint(runtimes) if isinstance(summed, set) else not summed:
         return runtimes
+    others = [_decode_runtimes(bytes.fromhex(text)) for task, text in runtimes.items() if task in summed]
     buckets = tuple(map(sum, zip(*(seen.buckets for seen in others), strict=True)))
-    kept = {task: packed for task, packed in runtimes.items() if task not in summed}
-    kept[OTHER] = msgspec.msgpack.encode(Runtimes(buckets, sum(seen.sum for seen in others)))
-    return kept
+    kept = {task: text for task, text in runtimes.items() if task not in summed}
+    kept[OTHER] = msgspec.msgpack.encode(Runtimes(buckets, sum(seen.sum for seen in others))).hex()
+    return dict(sorted(kept.items()))
 
 
 class Writer:
@@ -150,32 +157,46 @@ class Writer:
         section.texts[1] = _same("flower_events_created", counted, number(created)).encode()
         section.received = tuple(sys.intern(task) for task, kind in keys if kind == "task-received")
         section.started = tuple(sys.intern(task) for task, kind in keys if kind == "task-started")
-        section.values = None
+        tail = _escaped(tail)
+        section.wait_pattern = "".join(
+            [
+                f'flower_task_prefetch_time_seconds{{task="{_escaped(label(task))}{tail}%b\n'
+                for task in section.started
+            ]
+        ).encode()
+        section.prefetched_pattern = "".join(
+            [
+                f'flower_worker_prefetched_tasks{{task="{_escaped(label(task))}{tail}%d.0\n'
+                for task in section.received
+            ]
+        ).encode()
+        section.waits = section.prefetched = None
 
     def write_numbers(self, section: Section, numbers: Sequence[int]) -> None:
         """Render the counters' values, in the order of their labels."""
         section.texts[0] = section.pattern % tuple(numbers)
 
     def write_runtimes(
-        self, section: Section, sender: str, runtimes: Mapping[str, bytes], created: float
+        self, section: Section, sender: str, runtimes: Mapping[str, str], created: float
     ) -> None:
         """Render the histograms that differ from last time; `runtimes` has them by task, packed by the store."""
         tail = f'",worker="{label(sender)}"}} '
-        before, texts = section.runtimes, section.histograms
-        written: dict[str, bytes] = {}
-        for task in sorted(runtimes):
-            packed = runtimes[task]
-            if before.get(task) == packed:
-                written[task] = texts[task]
-            else:
-                written[task] = self._histogram(f'task="{label(task)}{tail}', _decode_runtimes(packed))
-        if section.created != created or written.keys() != texts.keys():
-            timed = [f'task="{label(task)}{tail}' for task in written]
+        known, texts = section.runtimes, section.histograms
+        if known.keys() != runtimes.keys():
+            # in their order, and without those that are gone
+            known = {sys.intern(task): known.get(task, "") for task in runtimes}
+            texts = {task: texts.get(task, b"") for task in known}
+            section.runtimes, section.histograms, section.created = known, texts, None
+        for task, packed in runtimes.items():
+            if known[task] != packed:
+                seen = _decode_runtimes(bytes.fromhex(packed))
+                texts[task] = self._histogram(f'task="{label(task)}{tail}', seen)
+                known[task] = packed
+        if section.created != created:
+            timed = [f'task="{label(task)}{tail}' for task in known]
             since = number(created)
             section.texts[3] = _same("flower_task_runtime_seconds_created{", timed, since).encode()
             section.created = created
-        section.runtimes = {sys.intern(task): packed for task, packed in runtimes.items()}
-        section.histograms = written
 
     def _histogram(self, labels: str, seen: Runtimes) -> bytes:
         totals = list(accumulate(seen.buckets))
@@ -185,25 +206,17 @@ class Writer:
         return f"{self._first}{labels.join(['', *values])}{labels}{number(seen.sum)}\n".encode()
 
     def write_gauges(
-        self, section: Section, sender: str, *, waits: Mapping[str, float], prefetched: Mapping[str, int]
+        self, section: Section, *, waits: Mapping[str, float], prefetched: Mapping[str, int]
     ) -> None:
         """Render the gauges anew if these values, by task name, are others than last time."""
-        if section.values == (waits, prefetched):
-            return
-        section.values = (waits, prefetched)
-        tail = f'",worker="{label(sender)}"}} '
-        section.texts[-2] = "".join(
-            [
-                f'flower_task_prefetch_time_seconds{{task="{label(task)}{tail}{number(waits.get(task, 0))}\n'
-                for task in section.started
-            ]
-        ).encode()
-        section.texts[-1] = "".join(
-            [
-                f'flower_worker_prefetched_tasks{{task="{label(task)}{tail}{prefetched.get(task, 0)}.0\n'
-                for task in section.received
-            ]
-        ).encode()
+        if section.waits != waits:
+            values = [number(waits.get(task, 0)).encode() for task in section.started]
+            section.texts[-2] = section.wait_pattern % tuple(values)
+            section.waits = waits
+        if section.prefetched != prefetched:
+            counts = [prefetched.get(task, 0) for task in section.received]
+            section.texts[-1] = section.prefetched_pattern % tuple(counts)
+            section.prefetched = prefetched
 
     def count_series(self, section: Section) -> int:
         """Lines of the section."""

@@ -147,6 +147,15 @@ class PackedCounts(msgspec.Struct, frozen=True, gc=False):
     totals: str
 
 
+class PackedRuntimes(msgspec.Struct, frozen=True, gc=False):
+    """The run-time histograms of one worker, by task."""
+
+    #: A JSON array of task names.
+    tasks: str
+    #: As many hexadecimal texts of `Runtimes` in msgpack, with commas between them.
+    histograms: str
+
+
 class Facet(msgspec.Struct, frozen=True):
     """How many stored tasks have this state, name and worker now ("" where unknown)."""
 
@@ -315,8 +324,8 @@ class HistoryReader(ABC):
         """(worker, task) -> run-time histogram for the configured bounds; of all workers or these."""
 
     @abstractmethod
-    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, dict[str, bytes]]:
-        """Worker -> task -> the same as msgpack of `Runtimes`, for callers that decode what differs only."""
+    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
+        """Worker -> the same of its tasks, for callers that decode what differs from last time only."""
 
     @abstractmethod
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:

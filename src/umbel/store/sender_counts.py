@@ -6,7 +6,8 @@ its totals do, so they are told apart: what is made of the names once, serves fo
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -20,7 +21,7 @@ _decode_totals = msgspec.json.Decoder(list[int]).decode
 class Layout:
     """Which counters a sender has; equal ones are the same object."""
 
-    __slots__ = ("by_type", "of_tasks", "packed", "tasks", "types")
+    __slots__ = ("_pickers", "of_tasks", "packed", "places", "tasks", "types")
 
     def __init__(self, packed: tuple[str, str]) -> None:
         #: As the store packs them: the task names, and the event types.
@@ -32,13 +33,21 @@ class Layout:
         for place, kind in enumerate(self.types):
             places.setdefault(kind, []).append(place)
         #: Event type -> the places of its counters, by type.
-        self.by_type = {kind: tuple(places[kind]) for kind in sorted(places)}
+        self.places = {kind: tuple(places[kind]) for kind in sorted(places)}
         #: The places of counters of task events.
         self.of_tasks = tuple(place for place, kind in enumerate(self.types) if kind.startswith("task-"))
+        self._pickers = {kind: pick(found) for kind, found in self.places.items()}
 
-    def of_type(self, kind: str) -> tuple[int, ...]:
-        """The places of counters of this event type."""
-        return self.by_type.get(kind, ())
+    def sum_by_type(self, totals: list[int]) -> dict[str, int]:
+        """Event type -> sum of its totals, by type."""
+        return {kind: sum(picked(totals)) for kind, picked in self._pickers.items()}
+
+
+def pick(places: Sequence[int]) -> Callable[[list[int]], Sequence[int]]:
+    """What takes the values at these places, of which there is one at least."""
+    if places[-1] - places[0] + 1 == len(places):
+        return itemgetter(slice(places[0], places[-1] + 1))
+    return itemgetter(*places)
 
 
 class SenderCounts:
@@ -60,10 +69,7 @@ class SenderCounts:
 
     def by_type(self) -> dict[str, int]:
         """Event type ("task-received") -> total over all tasks, by type."""
-        totals = self.totals()
-        summed = {
-            kind: sum([totals[place] for place in places]) for kind, places in self.layout.by_type.items()
-        }
+        summed = self.layout.sum_by_type(self.totals())
         return summed if all(summed.values()) else {kind: total for kind, total in summed.items() if total}
 
 

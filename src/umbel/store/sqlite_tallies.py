@@ -13,7 +13,7 @@ import msgspec
 from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.task import Standing
 from umbel.model.worker import Worker
-from umbel.store.base import HistoryReader, PackedCounts, Runtimes
+from umbel.store.base import HistoryReader, PackedCounts, PackedRuntimes, Runtimes
 from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
 from umbel.store.sqlite_waits import WAIT_KEY
 
@@ -27,6 +27,9 @@ SELECT worker, json_group_array(task), json_group_array(type), json_group_array(
 """
 _EVENT_TOTALS = "SELECT worker, type, sum(n) FROM counters {} GROUP BY worker, type HAVING sum(n) <> 0"
 _RUNTIMES = "SELECT worker, task, data FROM runtimes WHERE bounds = :bounds {}"
+_PACKED_RUNTIMES = """
+SELECT worker, json_group_array(task), group_concat(hex(data)) FROM runtimes WHERE bounds = :bounds {} GROUP BY worker
+"""
 _WAITS = "SELECT basis, task, data FROM waits WHERE bounds = :bounds ORDER BY basis, task"
 _CHANGED_SENDERS = "SELECT id, workers FROM feed WHERE id > :after ORDER BY id LIMIT :limit"
 _STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
@@ -70,11 +73,9 @@ class SQLiteTallies(HistoryReader):
         rows = self._fetch_of(_RUNTIMES, "AND worker", only, bounds=self._bounds)
         return {(worker, task): _decode_runtimes(data) for worker, task, data in rows}
 
-    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, dict[str, bytes]]:
-        found: dict[str, dict[str, bytes]] = {}
-        for worker, task, data in self._fetch_of(_RUNTIMES, "AND worker", only, bounds=self._bounds):
-            found.setdefault(worker, {})[task] = data
-        return found
+    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
+        rows = self._fetch_of(_PACKED_RUNTIMES, "AND worker", only, bounds=self._bounds)
+        return {worker: PackedRuntimes(tasks, histograms) for worker, tasks, histograms in rows}
 
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
         rows = self._fetch_plain(_WAITS, bounds=WAIT_KEY)

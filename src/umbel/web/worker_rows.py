@@ -3,6 +3,7 @@
 Asked by the worker table, the v1 API and the live stream, from any thread.
 """
 
+import json
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -140,11 +141,30 @@ def _flower_row(worker: Worker) -> dict[str, Any]:
     }
 
 
+#: A text as `json.dumps` writes it.
+_quote = json.encoder.encode_basestring_ascii
+
 _FIELDS = _flower_row(Worker(hostname="")).keys()
 
 
 def _dump(worker: Worker) -> str:
-    floats = (worker.freq or 0.0, *worker.heartbeats, *(worker.loadavg or ()))
-    # what `dumps_plain` writes as `dumps` does
-    is_plain = all(value == 0 or 1e-4 <= value < 1e16 for value in floats)
-    return (dumps_plain if is_plain else dumps)(_flower_row(worker))
+    """What `dumps` makes of the row, in a third of the time: lists of floats read the same in Python and JSON."""
+    numbers = f"{worker.freq} {worker.heartbeats} {worker.loadavg}".replace("None", "")
+    if "n" in numbers:  # inf, nan
+        return dumps(_flower_row(worker))
+    text = (
+        f'{{"hostname": {_quote(worker.hostname)}, "pid": {worker.pid or "null"}, "freq": {_or_null(worker.freq)}, '
+        f'"heartbeats": {worker.heartbeats}, "clock": {worker.clock}, "active": {_or_null(worker.active)}, '
+        f'"processed": {_or_null(worker.processed)}, "loadavg": {_or_null(worker.loadavg)}, '
+        f'"sw_ident": {_text_or_null(worker.sw_ident)}, "sw_ver": {_text_or_null(worker.sw_ver)}, '
+        f'"sw_sys": {_text_or_null(worker.sw_sys)}, "status": {"true" if is_alive(worker) else "false"}}}'
+    )
+    return text.replace("</", "<\\/")
+
+
+def _or_null(value: float | list[float] | None) -> object:
+    return "null" if value is None else value
+
+
+def _text_or_null(value: str | None) -> str:
+    return "null" if value is None else _quote(value)
