@@ -6,7 +6,10 @@ Asked by the worker table, the v1 API and the live stream, from any thread.
 import json
 import threading
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
+
+import msgspec
 
 from umbel.control.roster import is_alive, listed
 from umbel.model.worker import Worker
@@ -148,21 +151,33 @@ _FIELDS = _flower_row(Worker(hostname="")).keys()
 
 
 def _dump(worker: Worker) -> str:
-    """What `dumps` makes of the row, in a third of the time: lists of floats read the same in Python and JSON."""
-    numbers = f"{worker.freq} {worker.heartbeats} {worker.loadavg}".replace("None", "")
-    if "n" in numbers:  # inf, nan
-        return dumps(_flower_row(worker))
+    """What `dumps` makes of the row, in a third of the time."""
+    freq = "null" if worker.freq is None else _dump_floats([worker.freq])[1:-1]
+    load = "null" if worker.loadavg is None else _dump_floats(worker.loadavg)
     text = (
-        f'{{"hostname": {_quote(worker.hostname)}, "pid": {worker.pid or "null"}, "freq": {_or_null(worker.freq)}, '
-        f'"heartbeats": {worker.heartbeats}, "clock": {worker.clock}, "active": {_or_null(worker.active)}, '
-        f'"processed": {_or_null(worker.processed)}, "loadavg": {_or_null(worker.loadavg)}, '
-        f'"sw_ident": {_text_or_null(worker.sw_ident)}, "sw_ver": {_text_or_null(worker.sw_ver)}, '
-        f'"sw_sys": {_text_or_null(worker.sw_sys)}, "status": {"true" if is_alive(worker) else "false"}}}'
+        f'{{"hostname": {_quote(worker.hostname)}, "pid": {worker.pid or "null"}, "freq": {freq}, '
+        f'"heartbeats": {_dump_times(worker.heartbeats)}, "clock": {worker.clock}, '
+        f'"active": {_or_null(worker.active)}, "processed": {_or_null(worker.processed)}, '
+        f'"loadavg": {load}, "sw_ident": {_text_or_null(worker.sw_ident)}, '
+        f'"sw_ver": {_text_or_null(worker.sw_ver)}, "sw_sys": {_text_or_null(worker.sw_sys)}, '
+        f'"status": {"true" if is_alive(worker) else "false"}}}'
     )
     return text.replace("</", "<\\/")
 
 
-def _or_null(value: float | list[float] | None) -> object:
+def _dump_times(values: list[float]) -> str:
+    """Moments have many digits, which msgspec writes faster than Python, and alike from 1 to 1e16."""
+    if values and min(values) >= 1 and sum(values) < 1e16:
+        return msgspec.json.encode(values).decode().replace(",", ", ")
+    return dumps(values)
+
+
+def _dump_floats(values: list[float]) -> str:
+    """A list of finite floats reads the same in Python and JSON."""
+    return str(values) if isfinite(sum(values)) else dumps(values)
+
+
+def _or_null(value: int | None) -> object:
     return "null" if value is None else value
 
 
