@@ -20,6 +20,7 @@ from umbel.store.base import (
     Changes,
     CounterKey,
     Facet,
+    FeedPlace,
     Gap,
     HistoryReader,
     HistoryWriter,
@@ -212,17 +213,22 @@ class StoreContract:
         self, writer: HistoryWriter, reader: HistoryReader
     ) -> None:
         teller = Teller(writer)
-        first = teller.tell(succeeded("u", worker="celery@a"))
-        assert reader.fetch_changed_senders(first - 1) == (first, frozenset({"celery@a"}))
+        assert reader.fetch_changed_senders(FeedPlace()) == (FeedPlace(), frozenset())
+        teller.tell(succeeded("u", worker="celery@a"))
+        first = reader.fetch_feed_place()
+        # before the first row nothing is known of the history
+        assert reader.fetch_changed_senders(FeedPlace()) == (first, None)
         assert reader.fetch_changed_senders(first) == (first, frozenset())
         sent = Event(type="task-sent", hostname="gen1@b", timestamp=EPOCH, uuid="v", received_at=EPOCH)
         teller.tell([sent])
         writer.write(Changes(workers=[Worker(hostname="celery@z")]))
-        last = writer.write(Changes(workers_removed=["celery@gone"]))
+        writer.write(Changes(workers_removed=["celery@gone"]))
+        last = reader.fetch_feed_place()
         names = frozenset({"gen1@b", "celery@z", "celery@gone"})
         assert reader.fetch_changed_senders(first) == (last, names)
-        # a place that this history has not reached: all may have changed
-        assert reader.fetch_changed_senders(last + 7) == (last, None)
+        # a place that this history has not reached, and one of another history: all may have changed
+        assert reader.fetch_changed_senders(FeedPlace(last.id + 7, last.time)) == (last, None)
+        assert reader.fetch_changed_senders(FeedPlace(first.id, first.time - 1)) == (last, None)
 
     def test_totals_are_the_sums_of_what_they_sum_up(
         self, writer: HistoryWriter, reader: HistoryReader

@@ -14,6 +14,7 @@ from umbel.store.base import (
     Count,
     CounterKey,
     Facet,
+    FeedPlace,
     FeedRow,
     Gap,
     HistoryReader,
@@ -182,9 +183,12 @@ class MemoryReader(HistoryReader):
     def fetch_feed(self, after: int, *, limit: int = 1000) -> list[FeedRow]:
         return [row for row in self.feed if row.id > after][:limit]
 
-    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
-        rows = self.fetch_feed(after)
-        return self.fetch_feed_head(), frozenset(name for row in rows for name in row.workers)
+    def fetch_feed_place(self) -> FeedPlace:
+        return FeedPlace(self.feed[-1].id, self.feed[-1].time) if self.feed else FeedPlace()
+
+    def fetch_changed_senders(self, after: FeedPlace) -> tuple[FeedPlace, frozenset[str] | None]:
+        rows = self.fetch_feed(after.id)
+        return self.fetch_feed_place(), frozenset(name for row in rows for name in row.workers)
 
     def fetch_feed_head(self) -> int:
         return self.feed[-1].id if self.feed else 0

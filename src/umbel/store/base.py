@@ -136,6 +136,13 @@ class FeedRow(msgspec.Struct, frozen=True):
     workers: list[str]
 
 
+class FeedPlace(msgspec.Struct, frozen=True):
+    """A row of the feed, by which the history that it is in is known as well; zeros before the first row."""
+
+    id: int = 0
+    time: float = 0.0
+
+
 class PackedCounts(msgspec.Struct, frozen=True, gc=False):
     """All counters of one sender, in the order of task and type: each is a JSON array."""
 
@@ -388,9 +395,13 @@ class HistoryReader(ABC):
         """Feed rows with id > after, oldest first."""
 
     @abstractmethod
-    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
-        """(newest feed id, the senders that feed rows with id > `after` name); None instead of names where those
-        rows are not all there any more, or too many to read."""
+    def fetch_feed_place(self) -> FeedPlace:
+        """Where the feed ends now."""
+
+    @abstractmethod
+    def fetch_changed_senders(self, after: FeedPlace) -> tuple[FeedPlace, frozenset[str] | None]:
+        """(where the feed ends, the senders that feed rows after that place name); None instead of names where the
+        place is not of this history, those rows are not all there any more, or too many to read."""
 
     @abstractmethod
     def fetch_feed_head(self) -> int:

@@ -13,7 +13,7 @@ import msgspec
 from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.task import Standing
 from umbel.model.worker import Worker
-from umbel.store.base import HistoryReader, PackedCounts, PackedRuntimes, Runtimes
+from umbel.store.base import FeedPlace, HistoryReader, PackedCounts, PackedRuntimes, Runtimes
 from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
 from umbel.store.sqlite_waits import WAIT_KEY
 
@@ -31,7 +31,8 @@ _PACKED_RUNTIMES = """
 SELECT worker, json_group_array(task), group_concat(hex(data)) FROM runtimes WHERE bounds = :bounds {} GROUP BY worker
 """
 _WAITS = "SELECT basis, task, data FROM waits WHERE bounds = :bounds ORDER BY basis, task"
-_CHANGED_SENDERS = "SELECT id, workers FROM feed WHERE id > :after ORDER BY id LIMIT :limit"
+_FEED_PLACE = "SELECT id, time FROM feed ORDER BY id DESC LIMIT 1"
+_CHANGED_SENDERS = "SELECT id, time, workers FROM feed WHERE id >= :after ORDER BY id LIMIT :limit"
 _STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
 _QUEUES = "SELECT name, first_seen, last_seen FROM queues ORDER BY name"
 _SENT = "SELECT uuid, sent FROM tasks WHERE sent IS NOT NULL {}"
@@ -117,14 +118,17 @@ class SQLiteTallies(HistoryReader):
             )
         }
 
-    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
-        rows = self._fetch_plain(_CHANGED_SENDERS, after=after, limit=MOST_FEED_ROWS)
-        if not rows:
-            head = self.fetch_feed_head()
-            return head, frozenset() if head == after else None
-        if rows[0][0] != after + 1 or len(rows) == MOST_FEED_ROWS:
-            return self.fetch_feed_head(), None
-        return rows[-1][0], frozenset(name for _, senders in rows for name in _decode_names(senders))
+    def fetch_feed_place(self) -> FeedPlace:
+        rows = self._fetch_plain(_FEED_PLACE)
+        return FeedPlace(*rows[0]) if rows else FeedPlace()
+
+    def fetch_changed_senders(self, after: FeedPlace) -> tuple[FeedPlace, frozenset[str] | None]:
+        rows = self._fetch_plain(_CHANGED_SENDERS, after=after.id, limit=MOST_FEED_ROWS)
+        if not rows or rows[0][:2] != (after.id, after.time) or len(rows) == MOST_FEED_ROWS:
+            # an empty feed is that of a history in which nothing has happened
+            return self.fetch_feed_place(), frozenset() if not rows and after == FeedPlace() else None
+        names = frozenset(name for _, _, senders in rows[1:] for name in _decode_names(senders))
+        return FeedPlace(*rows[-1][:2]), names
 
     def _fetch_of(self, sql: str, where: str, only: Collection[str] | None, **values: Any) -> list[Any]:
         """Rows of every name, or of these; the condition stands at the `{}` of `sql`."""
