@@ -102,17 +102,15 @@ class MemoryReader(HistoryReader):
                 counts[key.type] = counts.get(key.type, 0) + n
         return totals
 
-    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
         found: dict[str, dict[str, str]] = {}
-        for (worker, task), seen in sorted(self.fetch_runtimes(only).items()):
-            found.setdefault(worker, {})[task] = msgspec.msgpack.encode(seen).hex()
+        for (worker, task), seen in sorted(self.runtimes.items()):
+            if only is None or worker in only:
+                found.setdefault(worker, {})[task] = msgspec.msgpack.encode(seen).hex()
         return {
             worker: PackedRuntimes(msgspec.json.encode(list(seen)).decode(), ",".join(seen.values()))
             for worker, seen in found.items()
         }
-
-    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
-        return {key: seen for key, seen in self.runtimes.items() if only is None or key[0] in only}
 
     def fetch_state_totals(self) -> dict[str, int]:
         return dict(Counter(task.state for task in self.tasks))

@@ -225,7 +225,7 @@ class FlowerFamilies:
         if not workers:
             return {}
         is_most = 2 * len(workers) > len(self._sections)
-        return self._reader.fetch_packed_runtimes(None if is_most else workers)
+        return self._reader.fetch_runtimes(None if is_most else workers)
 
     def _write_gauges(self) -> None:
         waits: dict[str, dict[str, float]] = {}

@@ -93,7 +93,7 @@ class Exposition:
                 *stall_families(board, workers, self._get_stalls()),
             ]
         process = generate_latest(self._process)
-        return [process, *families, _write_worker_gauges(workers), generate_latest(_Families(own))]
+        return [process, *families, write_worker_gauges(workers), generate_latest(_Families(own))]
 
     def _own_families(self) -> Iterator[Metric]:
         yield from own_families(self._reader, self._fetch_collector(), self._now())
@@ -120,7 +120,7 @@ class _Families(Collector):
         return self._families
 
 
-def _write_worker_gauges(workers: Iterable[Worker]) -> bytes:
+def write_worker_gauges(workers: Iterable[Worker]) -> bytes:
     """Written out by hand, as those with a task label."""
     online, executing = [header(*_ONLINE).decode()], [header(*_EXECUTING).decode()]
     for worker in workers:

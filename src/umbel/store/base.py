@@ -327,12 +327,9 @@ class HistoryReader(ABC):
         """Sender -> event type -> total over all tasks, worker events included; all senders or these."""
 
     @abstractmethod
-    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
-        """(worker, task) -> run-time histogram for the configured bounds; of all workers or these."""
-
-    @abstractmethod
-    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
-        """Worker -> the same of its tasks, for callers that decode what differs from last time only."""
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
+        """Worker -> run-time histograms for the configured bounds, of all workers or these, for callers that decode
+        what differs from last time only."""
 
     @abstractmethod
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:

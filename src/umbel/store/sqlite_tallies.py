@@ -26,8 +26,7 @@ _PACKED_COUNTS = """
 SELECT worker, json_group_array(task), json_group_array(type), json_group_array(n) FROM counters {} GROUP BY worker
 """
 _EVENT_TOTALS = "SELECT worker, type, sum(n) FROM counters {} GROUP BY worker, type HAVING sum(n) <> 0"
-_RUNTIMES = "SELECT worker, task, data FROM runtimes WHERE bounds = :bounds {}"
-_PACKED_RUNTIMES = """
+_RUNTIMES = """
 SELECT worker, json_group_array(task), group_concat(hex(data)) FROM runtimes WHERE bounds = :bounds {} GROUP BY worker
 """
 _WAITS = "SELECT basis, task, data FROM waits WHERE bounds = :bounds ORDER BY basis, task"
@@ -70,12 +69,8 @@ class SQLiteTallies(HistoryReader):
             totals.setdefault(sender, {})[kind] = total
         return totals
 
-    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
         rows = self._fetch_of(_RUNTIMES, "AND worker", only, bounds=self._bounds)
-        return {(worker, task): _decode_runtimes(data) for worker, task, data in rows}
-
-    def fetch_packed_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
-        rows = self._fetch_of(_PACKED_RUNTIMES, "AND worker", only, bounds=self._bounds)
         return {worker: PackedRuntimes(tasks, histograms) for worker, tasks, histograms in rows}
 
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
