@@ -18,13 +18,12 @@ from umbel.store.base import (
     FeedRow,
     Gap,
     HistoryReader,
-    PackedCounts,
-    PackedRuntimes,
     Page,
     Runtimes,
     TaskDetail,
     TaskQuery,
 )
+from umbel.store.packed import PackedCounts, PackedRuntimes
 from umbel.store.status import CollectorStatus
 
 

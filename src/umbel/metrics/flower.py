@@ -21,7 +21,8 @@ from umbel.metrics.section import (
     unpack_runtimes,
 )
 from umbel.model.worker import Worker
-from umbel.store.base import HistoryReader, PackedRuntimes
+from umbel.store.base import HistoryReader
+from umbel.store.packed import PackedRuntimes
 from umbel.store.sender_counts import Layout, SenderCounters, SenderCounts, pick
 
 #: Clients with series of their own, the first that were seen; further ones are summed up.

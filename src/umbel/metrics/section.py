@@ -13,7 +13,8 @@ from typing import TypeAlias
 import msgspec
 
 from umbel.metrics.bound import OTHER
-from umbel.store.base import PackedRuntimes, Runtimes
+from umbel.store.base import Runtimes
+from umbel.store.packed import PackedRuntimes
 
 SENT = "task-sent"
 _EVENTS = "Task events by sender, type and task name"

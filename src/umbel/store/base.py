@@ -15,6 +15,7 @@ from umbel.model.queue import KnownQueue, QueueBucket, QueueSample
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Standing, Task
 from umbel.model.worker import Worker
+from umbel.store.packed import PackedCounts, PackedRuntimes
 from umbel.store.search import Expression
 from umbel.store.status import CollectorStatus
 
@@ -141,26 +142,6 @@ class FeedPlace(msgspec.Struct, frozen=True):
 
     id: int = 0
     time: float = 0.0
-
-
-class PackedCounts(msgspec.Struct, frozen=True, gc=False):
-    """All counters of one sender, in the order of task and type: each is a JSON array."""
-
-    #: Task names, "" when unknown or a worker event.
-    tasks: str
-    #: Event types ("task-received").
-    types: str
-    #: Totals since the history began.
-    totals: str
-
-
-class PackedRuntimes(msgspec.Struct, frozen=True, gc=False):
-    """The run-time histograms of one worker, by task."""
-
-    #: A JSON array of task names.
-    tasks: str
-    #: As many hexadecimal texts of `Runtimes` in msgpack, with commas between them.
-    histograms: str
 
 
 class Facet(msgspec.Struct, frozen=True):
@@ -319,8 +300,7 @@ class HistoryReader(ABC):
 
     @abstractmethod
     def fetch_packed_counts(self, only: Collection[str] | None = None) -> dict[str, PackedCounts]:
-        """Sender -> all of its counters, for callers that decode what differs from last time only. All senders, or
-        those of these names that have any."""
+        """Sender -> all of its counters: of all senders, or those of these names that have any."""
 
     @abstractmethod
     def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
@@ -328,8 +308,7 @@ class HistoryReader(ABC):
 
     @abstractmethod
     def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
-        """Worker -> run-time histograms for the configured bounds, of all workers or these, for callers that decode
-        what differs from last time only."""
+        """Worker -> run-time histograms for the configured bounds, of all workers or these."""
 
     @abstractmethod
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:

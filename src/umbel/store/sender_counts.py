@@ -11,8 +11,9 @@ from operator import itemgetter
 
 import msgspec
 
-from umbel.store.base import HistoryReader, PackedCounts
+from umbel.store.base import HistoryReader
 from umbel.store.changed import ChangedSenders
+from umbel.store.packed import PackedCounts
 
 _decode_texts = msgspec.json.Decoder(list[str]).decode
 _decode_totals = msgspec.json.Decoder(list[int]).decode

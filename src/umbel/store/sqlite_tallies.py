@@ -13,7 +13,8 @@ import msgspec
 from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.task import Standing
 from umbel.model.worker import Worker
-from umbel.store.base import FeedPlace, HistoryReader, PackedCounts, PackedRuntimes, Runtimes
+from umbel.store.base import FeedPlace, HistoryReader, Runtimes
+from umbel.store.packed import PackedCounts, PackedRuntimes
 from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
 from umbel.store.sqlite_waits import WAIT_KEY
 
