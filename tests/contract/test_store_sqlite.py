@@ -11,6 +11,7 @@ from tests.contract.store_contract import StoreContract
 from tests.contract.store_queue_contract import StoreQueueContract
 from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
+from tests.contract.store_totals_contract import StoreTotalsContract
 from tests.contract.teller import BUCKETS, EPOCH, Teller
 from tests.unit.histories import event
 from umbel.model.event import Event
@@ -46,6 +47,10 @@ def reader(tmp_path: Path, writer: SQLiteWriter) -> Iterator[SQLiteReader]:
 
 class TestStore(StoreContract):
     """Rows, sums, feed, gaps and status."""
+
+
+class TestTotals(StoreTotalsContract):
+    """The totals of an SQLite history."""
 
 
 class TestQueues(StoreQueueContract):

@@ -14,15 +14,16 @@ from umbel.store.base import (
     Count,
     CounterKey,
     Facet,
+    FeedPlace,
     FeedRow,
     Gap,
     HistoryReader,
     Page,
     Runtimes,
-    SenderCount,
     TaskDetail,
     TaskQuery,
 )
+from umbel.store.packed import PackedCounts, PackedRuntimes
 from umbel.store.status import CollectorStatus
 
 
@@ -80,12 +81,17 @@ class MemoryReader(HistoryReader):
     def fetch_counters(self) -> dict[CounterKey, int]:
         return dict(self.counters)
 
-    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
-        found: dict[str, list[SenderCount]] = {}
+    def fetch_packed_counts(self, only: Collection[str] | None = None) -> dict[str, PackedCounts]:
+        found: dict[str, list[tuple[str, str, int]]] = {}
         for key, n in sorted(self.counters.items(), key=lambda item: (item[0].task, item[0].type)):
-            if key.type.startswith("task-") and (only is None or key.worker in only):
-                found.setdefault(key.worker, []).append(SenderCount(key.task, key.type, n))
-        return {sender: msgspec.json.encode(counts) for sender, counts in found.items()}
+            if only is None or key.worker in only:
+                found.setdefault(key.worker, []).append((key.task, key.type, n))
+        return {
+            sender: PackedCounts(
+                *(msgspec.json.encode(column).decode() for column in zip(*rows, strict=True))
+            )
+            for sender, rows in found.items()
+        }
 
     def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
         totals: dict[str, dict[str, int]] = {}
@@ -95,8 +101,15 @@ class MemoryReader(HistoryReader):
                 counts[key.type] = counts.get(key.type, 0) + n
         return totals
 
-    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
-        return {key: seen for key, seen in self.runtimes.items() if only is None or key[0] in only}
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
+        found: dict[str, dict[str, str]] = {}
+        for (worker, task), seen in sorted(self.runtimes.items()):
+            if only is None or worker in only:
+                found.setdefault(worker, {})[task] = msgspec.msgpack.encode(seen).hex()
+        return {
+            worker: PackedRuntimes(msgspec.json.encode(list(seen)).decode(), ",".join(seen.values()))
+            for worker, seen in found.items()
+        }
 
     def fetch_state_totals(self) -> dict[str, int]:
         return dict(Counter(task.state for task in self.tasks))
@@ -167,9 +180,12 @@ class MemoryReader(HistoryReader):
     def fetch_feed(self, after: int, *, limit: int = 1000) -> list[FeedRow]:
         return [row for row in self.feed if row.id > after][:limit]
 
-    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
-        rows = self.fetch_feed(after)
-        return self.fetch_feed_head(), frozenset(name for row in rows for name in row.workers)
+    def fetch_feed_place(self) -> FeedPlace:
+        return FeedPlace(self.feed[-1].id, self.feed[-1].time) if self.feed else FeedPlace()
+
+    def fetch_changed_senders(self, after: FeedPlace) -> tuple[FeedPlace, frozenset[str] | None]:
+        rows = self.fetch_feed(after.id)
+        return self.fetch_feed_place(), frozenset(name for row in rows for name in row.workers)
 
     def fetch_feed_head(self) -> int:
         return self.feed[-1].id if self.feed else 0

@@ -17,16 +17,27 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from umbel.control.queues import Board
 from umbel.control.roster import is_alive
 from umbel.metrics.flower import FlowerFamilies
 from umbel.metrics.own import own_families
 from umbel.metrics.queues import queue_families, stall_families, wait_family
+from umbel.metrics.section import header, label
 from umbel.model.stall import Stall
 from umbel.model.worker import Worker, WorkerStatus
 from umbel.store.base import HistoryReader
+from umbel.store.sender_counts import SenderCounters
 from umbel.store.status import CollectorStatus
+
+#: Name, type and help, as in `section.FAMILIES`.
+_ONLINE = ("flower_worker_online", "gauge", "1 while the worker is there, 0 once it is lost or stopped")
+_EXECUTING = (
+    "flower_worker_number_of_currently_executing_tasks",
+    "gauge",
+    "Tasks that run on a worker now",
+)
 
 
 class Exposition:
@@ -37,6 +48,7 @@ class Exposition:
         get_board: The queues as last sampled; None where nothing is sampled.
         get_stalls: The workers that are stalled.
         limit: Series that families with a task label may have; beyond them task names are summed up.
+        counters: Those of all senders, where others read them as well.
     """
 
     def __init__(
@@ -50,6 +62,7 @@ class Exposition:
         get_board: Callable[[], Board | None] = lambda: None,
         get_stalls: Callable[[], Collection[Stall]] = tuple,
         limit: int,
+        counters: SenderCounters | None = None,
     ) -> None:
         self._reader = reader
         self._fetch_collector = fetch_collector
@@ -59,7 +72,9 @@ class Exposition:
         self._get_stalls = get_stalls
         self._limit = limit
         self._lock = threading.Lock()
-        self._flower = FlowerFamilies(reader, [bound for bound in bounds if not isinf(bound)], limit=limit)
+        self._flower = FlowerFamilies(
+            reader, [bound for bound in bounds if not isinf(bound)], limit=limit, counters=counters
+        )
         self._process = CollectorRegistry(auto_describe=False)
         GCCollector(registry=self._process)
         PlatformCollector(registry=self._process)
@@ -72,13 +87,13 @@ class Exposition:
             families = self._flower.render(workers)
             board = self._get_board()
             own = [
-                *_worker_gauges(workers),
                 *self._own_families(),
                 *queue_families(board),
                 wait_family(self._reader.fetch_waits()),
                 *stall_families(board, workers, self._get_stalls()),
             ]
-        return [generate_latest(self._process), *families, generate_latest(_Families(own))]
+        process = generate_latest(self._process)
+        return [process, *families, write_worker_gauges(workers), generate_latest(_Families(own))]
 
     def _own_families(self) -> Iterator[Metric]:
         yield from own_families(self._reader, self._fetch_collector(), self._now())
@@ -105,21 +120,16 @@ class _Families(Collector):
         return self._families
 
 
-def _worker_gauges(workers: Iterable[Worker]) -> Iterator[Metric]:
-    online = GaugeMetricFamily(
-        "flower_worker_online", "1 while the worker is there, 0 once it is lost or stopped", labels=["worker"]
-    )
-    executing = GaugeMetricFamily(
-        "flower_worker_number_of_currently_executing_tasks",
-        "Tasks that run on a worker now",
-        labels=["worker"],
-    )
+def write_worker_gauges(workers: Iterable[Worker]) -> bytes:
+    """Written out by hand, as those with a task label."""
+    online, executing = [header(*_ONLINE).decode()], [header(*_EXECUTING).decode()]
     for worker in workers:
         alive = is_alive(worker)
+        name = label(worker.hostname)
         # of a worker that nothing is known of, no number is better than a wrong one
         if worker.status is not WorkerStatus.UNKNOWN:
-            online.add_metric([worker.hostname], float(alive))
+            online.append(f'flower_worker_online{{worker="{name}"}} {float(alive)}\n')
         if worker.active is not None:
-            executing.add_metric([worker.hostname], worker.active if alive else 0)
-    yield online
-    yield executing
+            value: str = floatToGoString(worker.active if alive else 0)  # type: ignore[no-untyped-call]
+            executing.append(f'{_EXECUTING[0]}{{worker="{name}"}} {value}\n')
+    return "".join(online + executing).encode()

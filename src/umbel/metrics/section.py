@@ -8,9 +8,13 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from math import isfinite
+from typing import TypeAlias
+
+import msgspec
 
 from umbel.metrics.bound import OTHER
-from umbel.store.base import Runtimes, SenderCount
+from umbel.store.base import Runtimes
+from umbel.store.packed import PackedRuntimes
 
 SENT = "task-sent"
 _EVENTS = "Task events by sender, type and task name"
@@ -28,30 +32,52 @@ FAMILIES = (
     ),
     ("flower_worker_prefetched_tasks", "gauge", "Tasks received by a worker and not started"),
 )
-#: Families whose lines change without a change of counters.
-_GAUGES = 2
+#: The place of the histograms among them.
+HISTOGRAMS = 2
+
+#: A counter of one sender: task name ("" when unknown) and event type.
+Key: TypeAlias = tuple[str, str]
+
+_decode_texts = msgspec.json.Decoder(list[str]).decode
+_decode_runtimes = msgspec.msgpack.Decoder(Runtimes).decode
 
 
 class Section:
-    """The lines of one sender, as last rendered.
+    """The lines of one sender, as last rendered: the text and what it was made of, so that only what differs is made
+    anew."""
 
-    Args:
-        key: What they were rendered from; another key means other lines.
-        costs: Task name -> series, before anything is summed up.
-    """
+    __slots__ = (
+        *("costs", "counted", "created", "histograms", "key", "labels", "pattern", "prefetched"),
+        *("prefetched_pattern", "received", "runtimes", "shape", "started", "texts", "wait_pattern"),
+        "waits",
+    )
 
-    __slots__ = ("costs", "key", "received", "series", "started", "texts", "values")
-
-    def __init__(self, key: object, costs: dict[str, int]) -> None:
-        self.key = key
-        self.costs = costs
+    def __init__(self) -> None:
+        #: What all of it was rendered from; another key means other lines.
+        self.key: object = None
+        #: What tells which lines there are, whatever their values.
+        self.shape: object = None
+        #: What the labels were rendered from beside the shape.
+        self.labels: object = None
+        #: Task name -> series, before anything is summed up.
+        self.costs: dict[str, int] = {}
+        #: The lines of counters, with a place for each value; and how many they are.
+        self.pattern = b""
+        self.counted = 0
         #: Task names that have a line in the gauge families.
         self.received: tuple[str, ...] = ()
         self.started: tuple[str, ...] = ()
-        #: The values that the gauge families were rendered from.
-        self.values: object = None
+        #: Task name -> what its histogram was rendered from, and the text.
+        self.runtimes: dict[str, str] = {}
+        self.histograms: dict[str, bytes] = {}
+        #: The first moment of the histograms, as last written.
+        self.created: object = None
+        #: The lines of the gauge families, as `pattern`, and the values that they were rendered from.
+        self.wait_pattern = self.prefetched_pattern = b""
+        self.waits: Mapping[str, float] | None = None
+        self.prefetched: Mapping[str, int] | None = None
+        #: By family; histograms are apart.
         self.texts = [b""] * len(FAMILIES)
-        self.series = 0
 
 
 def label(value: str) -> str:
@@ -72,39 +98,41 @@ def header(name: str, kind: str, text: str) -> bytes:
     return f"# HELP {name} {text}\n# TYPE {name} {kind}\n".encode()
 
 
-def costs_of(counts: Iterable[SenderCount], buckets: int) -> dict[str, int]:
+def costs_of(keys: Iterable[Key], buckets: int) -> dict[str, int]:
     """Task name -> series that these counters make; `buckets` are those of the histogram, the infinite one included."""
     # each has its `_created`; run times come with successes, count and sum beside the buckets
     by_type = {"task-succeeded": 5 + buckets, "task-received": 3, "task-started": 3}
     costs: dict[str, int] = {}
-    for count in counts:
-        name = sys.intern(count.task)
-        costs[name] = costs.get(name, 0) + by_type.get(count.type, 2)
+    for task, kind in keys:
+        costs[task] = costs.get(task, 0) + by_type.get(kind, 2)
     return costs
 
 
-def sum_up(counts: Sequence[SenderCount], summed: Collection[str]) -> Sequence[SenderCount]:
-    """The counters with those of `summed` task names under `OTHER`."""
-    if not any(count.task in summed for count in counts):
-        return counts
-    others: dict[str, int] = {}
-    kept = []
-    for count in counts:
-        if count.task in summed:
-            others[count.type] = others.get(count.type, 0) + count.n
+def sum_up(keys: Sequence[Key], numbers: Sequence[int], summed: Collection[str]) -> dict[Key, int]:
+    """The counters with those of `summed` task names under `OTHER`, which come last."""
+    others: dict[Key, int] = {}
+    kept: dict[Key, int] = {}
+    for key, number_ in zip(keys, numbers, strict=True):
+        task, kind = key
+        if task in summed:
+            others[OTHER, kind] = others.get((OTHER, kind), 0) + number_
         else:
-            kept.append(count)
-    return [*kept, *(SenderCount(OTHER, kind, n) for kind, n in sorted(others.items()))]
+            kept[key] = number_
+    return kept | dict(sorted(others.items()))
 
 
-def sum_up_runtimes(runtimes: Mapping[str, Runtimes], summed: Collection[str]) -> dict[str, Runtimes]:
-    """The histograms with those of `summed` task names under `OTHER`."""
-    kept = {task: seen for task, seen in runtimes.items() if task not in summed}
-    others = [seen for task, seen in runtimes.items() if task in summed]
-    if others:
-        buckets = tuple(map(sum, zip(*(seen.buckets for seen in others), strict=True)))
-        kept[OTHER] = Runtimes(buckets, sum(seen.sum for seen in others))
-    return kept
+def unpack_runtimes(packed: PackedRuntimes | None, summed: Collection[str]) -> dict[str, str]:
+    """Task -> its histogram, still packed, by task; with those of `summed` task names under `OTHER`."""
+    if packed is None:
+        return {}
+    runtimes = dict(zip(_decode_texts(packed.tasks), packed.histograms.split(","), strict=True))
+    if summed.isdisjoint(runtimes) if isinstance(summed, set) else not summed:
+        return runtimes
+    others = [_decode_runtimes(bytes.fromhex(text)) for task, text in runtimes.items() if task in summed]
+    buckets = tuple(map(sum, zip(*(seen.buckets for seen in others), strict=True)))
+    kept = {task: text for task, text in runtimes.items() if task not in summed}
+    kept[OTHER] = msgspec.msgpack.encode(Runtimes(buckets, sum(seen.sum for seen in others))).hex()
+    return dict(sorted(kept.items()))
 
 
 class Writer:
@@ -121,59 +149,85 @@ class Writer:
         #: What stands before the labels of each line of a histogram.
         self._first, *self._others = (*buckets, f"{name}_count{{", f"{name}_sum{{")
 
-    def write_totals(
-        self,
-        section: Section,
-        sender: str,
-        *,
-        counts: Sequence[SenderCount],
-        runtimes: Mapping[str, Runtimes],
-        created: float,
-    ) -> None:
-        """Render what changes with counters; the gauges are to be rendered after that."""
-        since = number(created)
+    def write_labels(self, section: Section, sender: str, keys: Sequence[Key], created: float) -> None:
+        """Render what counters there are; their numbers, and the gauges, are to be rendered after that."""
         tail = f'",worker="{label(sender)}"}} '
-        counted = [f'{{task="{label(count.task)}",type="{label(count.type)}{tail}' for count in counts]
-        timed = {f'task="{label(task)}{tail}': seen for task, seen in sorted(runtimes.items())}
-        texts = (
-            "".join([
-                f"flower_events_total{labels}{count.n}.0\n"
-                for labels, count in zip(counted, counts, strict=True)
-            ]),
-            _same("flower_events_created", counted, since),
-            "".join([self._histogram(labels, seen) for labels, seen in timed.items()]),
-            _same("flower_task_runtime_seconds_created{", list(timed), since),
-        )  # fmt: skip
-        section.texts[:-_GAUGES] = map(str.encode, texts)
-        section.received = tuple(sys.intern(c.task) for c in counts if c.type == "task-received")
-        section.started = tuple(sys.intern(c.task) for c in counts if c.type == "task-started")
-        section.series = 2 * len(counted) + (self.buckets + 3) * len(timed)
-        section.series += len(section.received) + len(section.started)
-        section.values = None
+        counted = [f'{{task="{label(task)}",type="{label(kind)}{tail}' for task, kind in keys]
+        pattern = "".join([f"flower_events_total{_escaped(labels)}%d.0\n" for labels in counted])
+        section.pattern, section.counted = pattern.encode(), len(counted)
+        section.texts[1] = _same("flower_events_created", counted, number(created)).encode()
+        section.received = tuple(sys.intern(task) for task, kind in keys if kind == "task-received")
+        section.started = tuple(sys.intern(task) for task, kind in keys if kind == "task-started")
+        tail = _escaped(tail)
+        section.wait_pattern = "".join(
+            [
+                f'flower_task_prefetch_time_seconds{{task="{_escaped(label(task))}{tail}%b\n'
+                for task in section.started
+            ]
+        ).encode()
+        section.prefetched_pattern = "".join(
+            [
+                f'flower_worker_prefetched_tasks{{task="{_escaped(label(task))}{tail}%d.0\n'
+                for task in section.received
+            ]
+        ).encode()
+        section.waits = section.prefetched = None
 
-    def _histogram(self, labels: str, seen: Runtimes) -> str:
+    def write_numbers(self, section: Section, numbers: Sequence[int]) -> None:
+        """Render the counters' values, in the order of their labels."""
+        section.texts[0] = section.pattern % tuple(numbers)
+
+    def write_runtimes(
+        self, section: Section, sender: str, runtimes: Mapping[str, str], created: float
+    ) -> None:
+        """Render the histograms that differ from last time; `runtimes` has them by task, packed by the store."""
+        tail = f'",worker="{label(sender)}"}} '
+        known, texts = section.runtimes, section.histograms
+        if known.keys() != runtimes.keys():
+            # in their order, and without those that are gone
+            known = {sys.intern(task): known.get(task, "") for task in runtimes}
+            texts = {task: texts.get(task, b"") for task in known}
+            section.runtimes, section.histograms, section.created = known, texts, None
+        for task, packed in runtimes.items():
+            if known[task] != packed:
+                seen = _decode_runtimes(bytes.fromhex(packed))
+                texts[task] = self._histogram(f'task="{label(task)}{tail}', seen)
+                known[task] = packed
+        if section.created != created:
+            timed = [f'task="{label(task)}{tail}' for task in known]
+            since = number(created)
+            section.texts[3] = _same("flower_task_runtime_seconds_created{", timed, since).encode()
+            section.created = created
+
+    def _histogram(self, labels: str, seen: Runtimes) -> bytes:
         totals = list(accumulate(seen.buckets))
         values = [
             f"{total}.0\n{other}" for total, other in zip((*totals, totals[-1]), self._others, strict=True)
         ]
-        return f"{self._first}{labels.join(['', *values])}{labels}{number(seen.sum)}\n"
+        return f"{self._first}{labels.join(['', *values])}{labels}{number(seen.sum)}\n".encode()
 
     def write_gauges(
-        self, section: Section, sender: str, *, waits: Mapping[str, float], prefetched: Mapping[str, int]
+        self, section: Section, *, waits: Mapping[str, float], prefetched: Mapping[str, int]
     ) -> None:
         """Render the gauges anew if these values, by task name, are others than last time."""
-        if section.values == (waits, prefetched):
-            return
-        section.values = (waits, prefetched)
-        tail = f'",worker="{label(sender)}"}} '
-        section.texts[-2] = "".join(
-            f'flower_task_prefetch_time_seconds{{task="{label(task)}{tail}{number(waits.get(task, 0))}\n'
-            for task in section.started
-        ).encode()
-        section.texts[-1] = "".join(
-            f'flower_worker_prefetched_tasks{{task="{label(task)}{tail}{prefetched.get(task, 0)}.0\n'
-            for task in section.received
-        ).encode()
+        if section.waits != waits:
+            values = [number(waits.get(task, 0)).encode() for task in section.started]
+            section.texts[-2] = section.wait_pattern % tuple(values)
+            section.waits = waits
+        if section.prefetched != prefetched:
+            counts = [prefetched.get(task, 0) for task in section.received]
+            section.texts[-1] = section.prefetched_pattern % tuple(counts)
+            section.prefetched = prefetched
+
+    def count_series(self, section: Section) -> int:
+        """Lines of the section."""
+        timed = (self.buckets + 3) * len(section.histograms)
+        return 2 * section.counted + timed + len(section.received) + len(section.started)
+
+
+def _escaped(text: str) -> str:
+    """For a pattern."""
+    return text.replace("%", "%%")
 
 
 def _same(start: str, labels: Sequence[str], value: str) -> str:

@@ -15,6 +15,7 @@ from umbel.model.queue import KnownQueue, QueueBucket, QueueSample
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Standing, Task
 from umbel.model.worker import Worker
+from umbel.store.packed import PackedCounts, PackedRuntimes
 from umbel.store.search import Expression
 from umbel.store.status import CollectorStatus
 
@@ -136,12 +137,11 @@ class FeedRow(msgspec.Struct, frozen=True):
     workers: list[str]
 
 
-class SenderCount(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One counter of a known sender: task name ("" when unknown), event type, total since the history began."""
+class FeedPlace(msgspec.Struct, frozen=True):
+    """A row of the feed, by which the history that it is in is known as well; zeros before the first row."""
 
-    task: str
-    type: str
-    n: int
+    id: int = 0
+    time: float = 0.0
 
 
 class Facet(msgspec.Struct, frozen=True):
@@ -299,17 +299,16 @@ class HistoryReader(ABC):
         """All event counters: totals since the history began, untouched by retention."""
 
     @abstractmethod
-    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
-        """Sender -> its counters of task events, as JSON of `list[SenderCount]` by task and type: for callers that
-        decode what differs from last time only. All senders, or those of these names that have any."""
+    def fetch_packed_counts(self, only: Collection[str] | None = None) -> dict[str, PackedCounts]:
+        """Sender -> all of its counters: of all senders, or those of these names that have any."""
 
     @abstractmethod
     def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
         """Sender -> event type -> total over all tasks, worker events included; all senders or these."""
 
     @abstractmethod
-    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
-        """(worker, task) -> run-time histogram for the configured bounds; of all workers or these."""
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
+        """Worker -> run-time histograms for the configured bounds, of all workers or these."""
 
     @abstractmethod
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
@@ -372,9 +371,13 @@ class HistoryReader(ABC):
         """Feed rows with id > after, oldest first."""
 
     @abstractmethod
-    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
-        """(newest feed id, the senders that feed rows with id > `after` name); None instead of names where those
-        rows are not all there any more, or too many to read."""
+    def fetch_feed_place(self) -> FeedPlace:
+        """Where the feed ends now."""
+
+    @abstractmethod
+    def fetch_changed_senders(self, after: FeedPlace) -> tuple[FeedPlace, frozenset[str] | None]:
+        """(where the feed ends, the senders that feed rows after that place name); None instead of names where the
+        place is not of this history, those rows are not all there any more, or too many to read."""
 
     @abstractmethod
     def fetch_feed_head(self) -> int:

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from umbel.store.base import HistoryReader
+from umbel.store.base import FeedPlace, HistoryReader
 
-#: Seconds after which everything is read again: mends what a feed cannot tell, such as a new file in its place.
-THOROUGH = 60.0
+#: Seconds after which everything is read again, whatever the feed tells: nothing is wrong for longer than this.
+THOROUGH = 600.0
 
 
 class ChangedSenders:
@@ -16,7 +16,7 @@ class ChangedSenders:
     def __init__(self, reader: HistoryReader, clock: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
         self._clock = clock
-        self._seen: int | None = None
+        self._seen: FeedPlace | None = None
         self._thorough_at = 0.0
 
     @contextmanager
@@ -25,7 +25,7 @@ class ChangedSenders:
         now = self._clock()
         names = None
         if self._seen is None or now >= self._thorough_at:
-            head = self._reader.fetch_feed_head()
+            head = self._reader.fetch_feed_place()
         else:
             head, names = self._reader.fetch_changed_senders(self._seen)
         # what is read in the block is at least as new as this place

@@ -13,7 +13,8 @@ import msgspec
 from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.task import Standing
 from umbel.model.worker import Worker
-from umbel.store.base import HistoryReader, Runtimes
+from umbel.store.base import FeedPlace, HistoryReader, Runtimes
+from umbel.store.packed import PackedCounts, PackedRuntimes
 from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
 from umbel.store.sqlite_waits import WAIT_KEY
 
@@ -22,14 +23,16 @@ MOST_FEED_ROWS = 2000
 
 _WORKERS = "SELECT data FROM workers {} ORDER BY first_seen, hostname"
 #: Groups come in the order of the primary key: nothing is sorted, and rows become no Python objects.
-_TASK_COUNTS = """
-SELECT worker, json_group_array(json_array(task, type, n)) FROM counters
-WHERE type >= 'task-' AND type < 'task.' {} GROUP BY worker
+_PACKED_COUNTS = """
+SELECT worker, json_group_array(task), json_group_array(type), json_group_array(n) FROM counters {} GROUP BY worker
 """
 _EVENT_TOTALS = "SELECT worker, type, sum(n) FROM counters {} GROUP BY worker, type HAVING sum(n) <> 0"
-_RUNTIMES = "SELECT worker, task, data FROM runtimes WHERE bounds = :bounds {}"
+_RUNTIMES = """
+SELECT worker, json_group_array(task), group_concat(hex(data)) FROM runtimes WHERE bounds = :bounds {} GROUP BY worker
+"""
 _WAITS = "SELECT basis, task, data FROM waits WHERE bounds = :bounds ORDER BY basis, task"
-_CHANGED_SENDERS = "SELECT id, workers FROM feed WHERE id > :after ORDER BY id LIMIT :limit"
+_FEED_PLACE = "SELECT id, time FROM feed ORDER BY id DESC LIMIT 1"
+_CHANGED_SENDERS = "SELECT id, time, workers FROM feed WHERE id >= :after ORDER BY id LIMIT :limit"
 _STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
 _QUEUES = "SELECT name, first_seen, last_seen FROM queues ORDER BY name"
 _SENT = "SELECT uuid, sent FROM tasks WHERE sent IS NOT NULL {}"
@@ -57,9 +60,9 @@ class SQLiteTallies(HistoryReader):
         rows = self._fetch_of(_WORKERS, "WHERE hostname", only)
         return [_decode_worker(data) for (data,) in rows]
 
-    def fetch_task_counts(self, only: Collection[str] | None = None) -> dict[str, bytes]:
-        rows = self._fetch_of(_TASK_COUNTS, "AND worker", only)
-        return {sender: counts.encode() for sender, counts in rows}
+    def fetch_packed_counts(self, only: Collection[str] | None = None) -> dict[str, PackedCounts]:
+        rows = self._fetch_of(_PACKED_COUNTS, "WHERE worker", only)
+        return {sender: PackedCounts(*packed) for sender, *packed in rows}
 
     def fetch_event_totals(self, only: Collection[str] | None = None) -> dict[str, dict[str, int]]:
         totals: dict[str, dict[str, int]] = {}
@@ -67,9 +70,9 @@ class SQLiteTallies(HistoryReader):
             totals.setdefault(sender, {})[kind] = total
         return totals
 
-    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[tuple[str, str], Runtimes]:
+    def fetch_runtimes(self, only: Collection[str] | None = None) -> dict[str, PackedRuntimes]:
         rows = self._fetch_of(_RUNTIMES, "AND worker", only, bounds=self._bounds)
-        return {(worker, task): _decode_runtimes(data) for worker, task, data in rows}
+        return {worker: PackedRuntimes(tasks, histograms) for worker, tasks, histograms in rows}
 
     def fetch_waits(self) -> dict[tuple[str, str], Runtimes]:
         rows = self._fetch_plain(_WAITS, bounds=WAIT_KEY)
@@ -111,14 +114,17 @@ class SQLiteTallies(HistoryReader):
             )
         }
 
-    def fetch_changed_senders(self, after: int) -> tuple[int, frozenset[str] | None]:
-        rows = self._fetch_plain(_CHANGED_SENDERS, after=after, limit=MOST_FEED_ROWS)
-        if not rows:
-            head = self.fetch_feed_head()
-            return head, frozenset() if head == after else None
-        if rows[0][0] != after + 1 or len(rows) == MOST_FEED_ROWS:
-            return self.fetch_feed_head(), None
-        return rows[-1][0], frozenset(name for _, senders in rows for name in _decode_names(senders))
+    def fetch_feed_place(self) -> FeedPlace:
+        rows = self._fetch_plain(_FEED_PLACE)
+        return FeedPlace(*rows[0]) if rows else FeedPlace()
+
+    def fetch_changed_senders(self, after: FeedPlace) -> tuple[FeedPlace, frozenset[str] | None]:
+        rows = self._fetch_plain(_CHANGED_SENDERS, after=after.id, limit=MOST_FEED_ROWS)
+        if not rows or rows[0][:2] != (after.id, after.time) or len(rows) == MOST_FEED_ROWS:
+            # an empty feed is that of a history in which nothing has happened
+            return self.fetch_feed_place(), frozenset() if not rows and after == FeedPlace() else None
+        names = frozenset(name for _, _, senders in rows[1:] for name in _decode_names(senders))
+        return FeedPlace(*rows[-1][:2]), names
 
     def _fetch_of(self, sql: str, where: str, only: Collection[str] | None, **values: Any) -> list[Any]:
         """Rows of every name, or of these; the condition stands at the `{}` of `sql`."""

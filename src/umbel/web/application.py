@@ -19,6 +19,7 @@ from umbel.web.deps import Deps
 from umbel.web.endpoint import FAMILY
 from umbel.web.operations import PREFIX
 from umbel.web.pages import NO_PAGE, Pages
+from umbel.web.preparing import Preparation
 from umbel.web.present import Present
 from umbel.web.problem import Family, Refused, problem_response, text_response
 from umbel.web.routes import Table
@@ -50,13 +51,16 @@ def build(deps: Deps) -> WebApplication:
     present = Present(deps)
     stream = Stream(deps, present)
     table = Table(deps, guard, stream, present)
+    preparation = Preparation(deps.reader, table.usual())
     renderer = Renderer(table.pages)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with create_task_group() as tasks:
             tasks.start_soon(stream.run)
+            preparation.start()
             yield
+            preparation.stop()
             stream.close()
             tasks.cancel_scope.cancel()
 

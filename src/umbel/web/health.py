@@ -36,7 +36,7 @@ class Health:
         self._exposition = Exposition(
             deps.reader, present.fetch_collector, deps.now, deps.config.task_runtime_metric_buckets,
             present.fetch_listed, get_board=deps.sampler.get_board, get_stalls=lambda: deps.sampler.stalls,
-            limit=deps.config.metrics_max_series,
+            limit=deps.config.metrics_max_series, counters=present.counters,
         )  # fmt: skip
         self._scrape: asyncio.Future[tuple[list[bytes], str]] | None = None
 

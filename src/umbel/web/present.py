@@ -7,6 +7,7 @@ from umbel.errors import StoreError
 from umbel.metrics.readiness import STATUS_FRESH, reasons_not_ready
 from umbel.model.worker import Worker
 from umbel.store.base import Gap
+from umbel.store.sender_counts import SenderCounters
 from umbel.store.status import CollectorStatus
 from umbel.web import schema
 from umbel.web.deps import Deps
@@ -22,6 +23,11 @@ class Present:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._rows = WorkerRows(deps.reader)
+
+    @property
+    def counters(self) -> SenderCounters:
+        """The counters of all senders."""
+        return self._rows.counters
 
     def fetch_rows(self) -> list[WorkerRow]:
         """The workers that lists hold, with their totals, in first-seen order."""

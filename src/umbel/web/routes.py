@@ -18,6 +18,7 @@ from umbel.web.health import Health
 from umbel.web.inspection import Inspection
 from umbel.web.operations import OPERATIONS, PREFIX, Operation
 from umbel.web.pages import Pages
+from umbel.web.preparing import Usual
 from umbel.web.present import Present
 from umbel.web.problem import Family
 from umbel.web.purging import Purging
@@ -28,6 +29,9 @@ from umbel.web.static_files import StaticFiles
 from umbel.web.stream import Stream
 from umbel.web.v1_calls import Calls
 
+#: A table of Flower's, the latest tasks first; and a word that no task has.
+_LATEST = "draw=1&start=0&length=15&order[0][column]=0&order[0][dir]=desc&columns[0][data]=received"
+_NOWHERE = "qxzjqwvk"
 #: Pages that are there whatever is asked for; the page itself says what is not known.
 _PLAIN_PAGES = ("/tasks", "/broker", "/monitor", "/audit", "/queue/{name:path}", "/revocation/{job}")
 
@@ -95,6 +99,21 @@ class Table:
         return [
             self._open("/favicon.ico", GET=self._static.favicon, HEAD=self._static.favicon),
             self._open("/robots.txt", GET=self._static.robots, HEAD=self._static.robots),
+        ]
+
+    def usual(self) -> list[Usual]:
+        """What is asked of every monitor sooner or later: those that the first to ask would wait for."""
+        tasks = self._tasks
+        return [
+            Usual(self._workers.table),
+            Usual(self._v1["listWorkers"]),
+            Usual(tasks.tasks, "limit=100"),
+            Usual(tasks.tasks, "limit=100&state=FAILURE"),
+            Usual(tasks.datatable, _LATEST),
+            Usual(tasks.datatable, _LATEST.replace("start=0", "start=5000")),
+            Usual(self._v1["listTasks"]),
+            Usual(tasks.tasks, f"limit=100&search={_NOWHERE}", is_search=True),
+            Usual(tasks.datatable, f"{_LATEST}&search[value]={_NOWHERE}", is_search=True),
         ]
 
     def nowhere(self, handler: Handler) -> Endpoint:
