@@ -8,12 +8,13 @@ import pytest
 from tests.unit.memory_history import MemoryHistory
 from tests.unit.test_liveness import LOST, ONLINE, T0, Book, beat, event
 from umbel.errors import SourceError
-from umbel.ingest.memory import MANY, Memory, find_trim
+from umbel.ingest.memory import MANY, Memory
 from umbel.ingest.parent import Reporter, is_news
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import OnMessages, Outage, Presence, Source, SourceHealth, SourceState
 from umbel.ingest.watch import Watch
 from umbel.model.event import Event
+from umbel.store.heap import find_trim
 from umbel.store.status import CollectorStatus
 
 

@@ -380,28 +380,18 @@ def run(
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: collector.stop())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # the parent starts us with both held back
-    for work, pipe in ((_obey, commands), (_report, statuses)):
-        if pipe is not None:
-            name = f"umbel{work.__name__}"
-            threading.Thread(target=work, args=(pipe, collector), name=name, daemon=True).start()
+    for work, *arguments in (
+        (obey, commands, collector.take_command, collector.stop),
+        (collector.reporter.run, statuses, collector.stop),
+    ):
+        if arguments[0] is not None:
+            threading.Thread(target=work, args=arguments, name=f"umbel-{work.__name__}", daemon=True).start()
     try:
         collector.run()
     except (SourceError, StoreEnded) as error:
         _log.error("%s", error)
         return 1
     return 0
-
-
-def _obey(stdin: io.FileIO, collector: Collector) -> None:
-    obey(stdin, collector.take_command)
-    collector.stop()
-
-
-def _report(stdout: IO[bytes], collector: Collector) -> None:
-    try:
-        collector.reporter.run(stdout)
-    except (BrokenPipeError, ValueError):
-        collector.stop()  # the parent is gone
 
 
 if __name__ == "__main__":

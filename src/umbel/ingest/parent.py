@@ -39,13 +39,14 @@ class Command(msgspec.Struct, frozen=True):
     stalls: list[Stall] | None = None
 
 
-def obey(stdin: io.FileIO, take: Callable[[Command], None]) -> None:
-    """Take commands until the parent closes the pipe, which it also does by dying."""
+def obey(stdin: io.FileIO, take: Callable[[Command], None], stop: Callable[[], None]) -> None:
+    """Take commands until the parent closes the pipe, which it also does by dying; then `stop`."""
     for line in stdin:
         try:
             take(msgspec.json.decode(line, type=Command))
         except msgspec.MsgspecError as error:
             _log.warning("A command could not be read: %s", error)
+    stop()
 
 
 class Reporter:
@@ -66,8 +67,14 @@ class Reporter:
         if known is None or health != msgspec.structs.replace(known, proof_at=health.proof_at):
             self.wake()
 
-    def run(self, stdout: IO[bytes]) -> None:
-        """Write a line now and then. Raises BrokenPipeError or ValueError when nobody reads any more."""
+    def run(self, stdout: IO[bytes], stop: Callable[[], None]) -> None:
+        """Write a line now and then, until nobody reads any more; then `stop`."""
+        try:
+            self._run(stdout)
+        except (BrokenPipeError, ValueError):
+            stop()
+
+    def _run(self, stdout: IO[bytes]) -> None:
         encode = msgspec.json.Encoder().encode
         last: CollectorStatus | None = None
         while True:
