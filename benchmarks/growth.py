@@ -128,10 +128,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--write", action="store_true", help="renew the table and the picture in the documentation"
     )
+    parser.add_argument("--rounds", type=int, help="bursts for each size (default 3, quick 1)")
     chosen = parser.parse_args(argv)
     report = Report("How cost grows with the history", HEADERS)
     sizes = []
-    events, patience, rounds = (20_000, 2.0, 1) if chosen.quick else (BURST, 10.0, 3)
+    events, patience, usual = (20_000, 2.0, 1) if chosen.quick else (BURST, 10.0, 3)
+    rounds = chosen.rounds or usual
     for kind, counts in choose_sizes(quick=chosen.quick, huge=chosen.huge).items():
         for tasks in counts:
             size = measure(kind, tasks, events=events, patience=patience, rounds=rounds)

@@ -92,6 +92,30 @@ def test_a_killed_collector_is_started_again_and_its_absence_is_a_gap(redis_url:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_killed_writer_ends_the_collector_and_both_are_started_again(
+    redis_url: str, tmp_path: Path, celery_worker: WorkerFactory
+) -> None:
+    celery_worker(redis_url)
+    with RunningCollector(redis_url, tmp_path) as collector:
+        first = collector.process.pid
+        assert first is not None
+        (writer,) = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        os.kill(int(writer), signal.SIGKILL)
+        collector.wait_for(lambda status: status.pid != first and status.state == "connected", 40.0)
+        assert collector.process.restarts == 1
+        gap = wait_for(lambda: next(iter(collector.reader.fetch_gaps()), None), 5.0)
+        assert gap is not None
+        assert (gap.cause, gap.lossy) == ("monitor-down", True)
+        app = make_app(redis_url)
+        try:
+            uuid = app.send_task("tests.add", (2, 3), retry=False).id
+            collector.wait_for_state(uuid, "SUCCESS")
+        finally:
+            app.close()
+
+
+@pytest.mark.timeout(120)
 def test_an_idle_collector_says_now_and_then_that_it_lives_and_writes_nothing(
     redis_url: str, tmp_path: Path
 ) -> None:

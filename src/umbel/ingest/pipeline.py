@@ -47,6 +47,9 @@ REMEMBERED = 20_000
 #: Unreadable messages shown in the log, per minute.
 _SAMPLES = 5
 
+#: Tasks told before secrets are looked for in them: enough for one search, and few enough to be in the cache still.
+_AT_HAND = 128
+
 
 class Pipeline:
     """Takes messages out of the buffer into the history."""
@@ -373,6 +376,9 @@ def fold_changes(
             plain.append((after, before))
             add_plain(before, after)
             changes.append(TaskChange(before, after, told[1]))
+            if redactor is not None and len(plain) >= _AT_HAND:
+                redactor.redact_tasks(plain)
+                plain.clear()
         else:
             change = _fold_change(before, life, events, tally, redactor)
             if change is not None:
