@@ -191,12 +191,7 @@ class Pipeline:
         if now - since > 60:
             since, shown = now, 0
         if shown < _SAMPLES:
-            _log.warning(
-                "Unreadable message (%s): %s; it begins %r",
-                error.cause,
-                error,
-                message.body[:120],
-            )
+            _log.warning("Unreadable message (%s): %s; it begins %r", error.cause, error, message.body[:120])
         self._sampled = (since, shown + 1)
 
     def _submit_pending(self) -> None:
