@@ -1,0 +1,49 @@
+"""What is asked of a writer in another process reaches it unchanged."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import astuple
+
+from tests.unit.histories import Life, lives
+from umbel.model.fold import fold, project
+from umbel.model.plain import tell
+from umbel.model.rollup import Tally
+from umbel.model.worker import Worker
+from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
+from umbel.store.wire import decode_changes, encode_changes
+
+
+@given(st.lists(lives(most=5), min_size=1, max_size=4))
+def test_tasks_and_what_is_kept_of_them_come_out_as_they_went_in(found: list[Life]) -> None:
+    steps, tally = [], Tally()
+    for life in found:
+        events = life.events
+        first = fold(None, events[:1])
+        record = fold(first, events)
+        told = tell(events[:1])
+        steps.append(TaskChange(None, project(first), first if told is None else told[1]))
+        steps.append(TaskChange(project(first), project(record), record))
+        tally.add_transition(None, record)
+    totals = tally.totals()
+    changes = Changes(
+        tasks=steps,
+        workers=[Worker(hostname="celery@a", first_seen=1.5)],
+        workers_removed=["celery@gone"],
+        counters={CounterKey(*key): count for key, count in totals.counters.items()},
+        runtimes={key: Runtimes((1, 0), 0.5) for key in totals.runtimes},
+        rollups=totals.rollups,
+    )
+    again = decode_changes(encode_changes(changes))
+    for step, copy in zip(steps, again.tasks, strict=True):
+        assert copy.life == step.life
+        assert astuple(copy.after) == astuple(step.after)
+        assert (copy.before is None) == (step.before is None)
+        if copy.before is not None and step.before is not None:
+            assert astuple(copy.before) == astuple(step.before)
+    for name in ("workers", "workers_removed", "counters", "runtimes", "rollups"):
+        assert getattr(again, name) == getattr(changes, name), name
+
+
+def test_nothing_comes_out_of_nothing() -> None:
+    again = decode_changes(encode_changes(Changes()))
+    assert not any((again.tasks, again.workers, again.counters, again.runtimes, again.rollups))
