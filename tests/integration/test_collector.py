@@ -88,7 +88,7 @@ def test_a_killed_collector_is_started_again_and_its_absence_is_a_gap(redis_url:
         assert gap is not None
         assert gap.cause == "monitor-down"
         assert gap.lossy
-        assert killed - 4 < gap.start <= killed < (gap.end or 0.0)
+        assert killed - 5 < gap.start <= killed < (gap.end or 0.0)
 
 
 @pytest.mark.timeout(120)
@@ -127,7 +127,7 @@ def test_an_idle_collector_says_now_and_then_that_it_lives_and_writes_nothing(
             """Three signs of life in a row, and no write to the history."""
             before = log.stat().st_mtime_ns
             said = set()
-            until = time.monotonic() + 6.5
+            until = time.monotonic() + 9.5
             while time.monotonic() < until:
                 said.add(told.read_text().split()[2:3][0])
                 time.sleep(0.1)
@@ -136,7 +136,7 @@ def test_an_idle_collector_says_now_and_then_that_it_lives_and_writes_nothing(
         wait_for(is_quiet, 30.0, retry=(IndexError, FileNotFoundError))
         status = collector.reader.fetch_status()
         assert status is not None
-        assert time.time() - status.time < 4
+        assert time.time() - status.time < 5
         assert time.time() - (status.proof_at or 0) < 10
         pid = collector.process.pid
         assert pid is not None
@@ -144,7 +144,7 @@ def test_an_idle_collector_says_now_and_then_that_it_lives_and_writes_nothing(
         os.kill(pid, signal.SIGKILL)
         gap = wait_for(lambda: next(iter(collector.reader.fetch_gaps()), None), 40.0)
         assert gap is not None
-        assert killed - 4 < gap.start <= killed
+        assert killed - 5 < gap.start <= killed
 
 
 @pytest.mark.timeout(120)

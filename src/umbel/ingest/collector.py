@@ -47,7 +47,7 @@ _log = logging.getLogger("umbel.ingest.collector")
 #: Seconds between two signs of life in the history: what a `kill -9` can cost the record of when we were last alive.
 STATUS_INTERVAL = 1.0
 #: The same while nothing happens.
-IDLE_SIGN = 2.0
+IDLE_SIGN = 3.0
 #: Seconds in which what has been received is stored at the end: the parent waits a little longer (`supervise`).
 FINISH_TIME = 8.0
 #: How a log line goes to the parent, which logs it again in its own way (`supervise`).
@@ -59,7 +59,7 @@ STORE_RETRY = 1.0
 #: Behind is who has this part of the buffer full.
 _BEHIND_SHARE = 8
 #: Events in one flush from which on flushes are spaced as in busy times.
-_BUSY = 100
+_BUSY = 250
 #: Seconds of lag from which on the page says so.
 _BEHIND = 5.0
 

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 BATCH, FIRST_BATCH = 8_000, 1_000
 LONGEST_STEP = 0.7
 #: Fewer new rows wait this many seconds for more: many small transactions cost more than one.
-WAIT = 5.0
+WAIT = 3.0
 #: Seconds at least between two looks for work.
 PAUSE = 0.5
 #: Seconds between looks for parts whose rows are gone.
