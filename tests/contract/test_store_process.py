@@ -24,14 +24,8 @@ from umbel.errors import StoreEnded, StoreLocked, StoreUnavailable
 from umbel.model.fold import fold, project
 from umbel.store.base import Changes, TaskChange
 from umbel.store.retention import Limits
-from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
 from umbel.store.writer_process import WriterFault, WriterProcess, serve
-
-
-@pytest.fixture
-def limits() -> Limits:
-    return Limits()
 
 
 def write_from_a_thread(path: Path, limits: Limits) -> WriterProcess:
@@ -53,14 +47,6 @@ def writer(tmp_path: Path, limits: Limits) -> Iterator[WriterProcess]:
     writer.open()
     yield writer
     writer.close()
-
-
-@pytest.fixture
-def reader(tmp_path: Path, writer: WriterProcess) -> Iterator[SQLiteReader]:
-    reader = SQLiteReader(tmp_path / "h.sqlite3", buckets=BUCKETS, count_time=10.0)
-    reader.open()
-    yield reader
-    reader.close()
 
 
 class TestStore(StoreContract):

@@ -25,24 +25,11 @@ from umbel.store.status import CollectorStatus
 
 
 @pytest.fixture
-def limits() -> Limits:
-    return Limits()
-
-
-@pytest.fixture
 def writer(tmp_path: Path, limits: Limits) -> Iterator[SQLiteWriter]:
     writer = SQLiteWriter(tmp_path / "h.sqlite3", limits=limits, buckets=BUCKETS, clock=lambda: EPOCH)
     writer.open()
     yield writer
     writer.close()
-
-
-@pytest.fixture
-def reader(tmp_path: Path, writer: SQLiteWriter) -> Iterator[SQLiteReader]:
-    reader = SQLiteReader(tmp_path / "h.sqlite3", buckets=BUCKETS, count_time=10.0)
-    reader.open()
-    yield reader
-    reader.close()
 
 
 class TestStore(StoreContract):

@@ -96,7 +96,7 @@ class WriterProcess(HistoryWriter):
     def close(self) -> None:
         """Checkpoint, close and unlock, and end the process. Safe to call twice."""
         self._glance.close()
-        if self._ended:
+        if self._line.fileno() < 0:
             return
         try:
             self._call("close")
