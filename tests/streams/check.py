@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from tests.streams.expected import Expected
+from umbel.model.attempts import attempts
 from umbel.model.event import Event
-from umbel.model.fold import attempts, fold, project
+from umbel.model.fold import fold, project
 
 
 def outcome(events: Sequence[dict[str, Any]], uuid: str) -> Expected:

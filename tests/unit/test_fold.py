@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.histories import EPOCH, Life, event, lives
+from umbel.model.attempts import attempts
 from umbel.model.event import REDACTED, Event
-from umbel.model.fold import KEEP_FIRST, KEEP_LAST, attempts, fold, join, lost, project, record_of
+from umbel.model.fold import KEEP_FIRST, KEEP_LAST, fold, join, lost, project, record_of
 from umbel.model.rollup import Tally, Totals
 from umbel.model.task import Record
 
@@ -166,104 +167,6 @@ def test_reject_without_requeue_sends_failed_and_rejected_and_is_one_failed_atte
     assert (project(record).state, project(record).attempts) == ("FAILURE", 1)
 
 
-def test_a_retry_received_before_the_old_attempt_says_it_ended_is_not_confused() -> None:
-    record = fold(
-        None,
-        [
-            event("task-received", EPOCH, "celery@a", 1, retries=0),
-            event("task-started", EPOCH + 1, "celery@a", 1),
-            event("task-received", EPOCH + 2, "celery@a", 1, retries=1),
-            event("task-retried", EPOCH + 2.1, "celery@a", 1, exception="E"),
-            event("task-started", EPOCH + 3, "celery@a", 1),
-            event("task-succeeded", EPOCH + 4, "celery@a", 1),
-        ],
-    )
-    runs = attempts(record.marks)
-    assert [run.state for run in runs] == ["RETRY", "SUCCESS"]
-    assert not project(record).redelivered
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, 5), st.sampled_from(["succeeded", "failed", "revoked"]), st.booleans(), st.data())
-def test_the_last_event_decides_whatever_was_lost_before_it(
-    retries: int, end: str, one_worker: bool, data: st.DataObject
-) -> None:
-    """On one worker, any events may be missing; on several, any interval in which nobody listened."""
-    events = []
-    for number in range(retries + 1):
-        worker = "celery@a" if one_worker else data.draw(st.sampled_from(["celery@a", "celery@b"]))
-        time = EPOCH + 10 * number
-        events += [
-            event("task-received", time, worker, 1, retries=number),
-            event("task-started", time + 1, worker, 1),
-            event("task-retried" if number < retries else f"task-{end}", time + 2, worker, 1),
-        ]
-    *earlier, last = events
-    if one_worker:
-        kept = [item for item in earlier if data.draw(st.booleans())]
-    else:
-        start, stop = sorted(data.draw(st.lists(st.integers(0, len(earlier)), min_size=2, max_size=2)))
-        kept = earlier[:start] + earlier[stop:]
-    task = project(fold(None, [*kept, last]))
-    assert task.state == {"succeeded": "SUCCESS", "failed": "FAILURE", "revoked": "REVOKED"}[end]
-    assert task.finished
-    assert task.attempts <= retries + 1
-
-
-def test_an_open_attempt_that_was_retried_does_not_take_the_end_of_the_next() -> None:
-    record = fold(
-        None,
-        [
-            event("task-received", EPOCH, "celery@a", 1, retries=0),
-            event("task-started", EPOCH + 1, "celery@a", 1),
-            # task-retried was lost while nobody listened
-            event("task-received", EPOCH + 3, "celery@a", 1, retries=1),
-            event("task-started", EPOCH + 4, "celery@a", 1),
-            event("task-failed", EPOCH + 5, "celery@a", 1, exception="E"),
-        ],
-    )
-    assert [run.state for run in attempts(record.marks)] == ["STARTED", "FAILURE"]
-    assert project(record).finished
-
-
-def test_of_a_message_delivered_twice_to_one_worker_the_first_start_takes_the_first_end() -> None:
-    record = fold(
-        None,
-        [
-            event("task-received", EPOCH, "celery@a", 1, retries=0),
-            event("task-started", EPOCH + 1, "celery@a", 1),
-            event("task-received", EPOCH + 3, "celery@a", 1, retries=0),
-            event("task-succeeded", EPOCH + 5, "celery@a", 1, runtime=4.0),
-        ],
-    )
-    assert [run.state for run in attempts(record.marks)] == ["SUCCESS", "RECEIVED"]
-
-
-def test_a_lost_worker_run_ends_the_last_attempt_also_where_an_earlier_one_is_open() -> None:
-    record = fold(
-        None,
-        [
-            event("task-received", EPOCH, "celery@a", 1, retries=0),
-            event("task-started", EPOCH + 1, "celery@a", 1),
-            event("task-received", EPOCH + 3, "celery@a", 1, retries=1),
-        ],
-    )
-    assert project(lost(record, EPOCH + 99)).state == "UNKNOWN"
-
-
-def test_a_message_received_twice_without_a_retry_is_a_redelivery() -> None:
-    record = fold(
-        None,
-        [
-            event("task-received", EPOCH, "celery@a", 1),
-            event("task-started", EPOCH + 1, "celery@a", 1),
-            event("task-received", EPOCH + 9, "celery@b", 1),
-        ],
-    )
-    task = project(record)
-    assert (task.state, task.worker, task.attempts, task.redelivered) == ("RECEIVED", "celery@b", 2, True)
-
-
 def test_custom_states_and_unknown_events_are_kept_as_they_are() -> None:
     record = fold(
         None,
@@ -338,25 +241,6 @@ def test_what_was_done_to_an_event_stays_known() -> None:
 def test_folding_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to fold"):
         fold(None, [])
-
-
-def test_a_start_told_after_the_next_message_was_received_is_the_first_attempts() -> None:
-    record = fold(
-        None,
-        [
-            event("task-received", EPOCH, "celery@a", 1, retries=0),
-            event("task-started", EPOCH + 1, "celery@a", 1),
-            event("task-received", EPOCH + 2, "celery@a", 1, retries=1),
-            event("task-retried", EPOCH + 2.1, "celery@a", 1, exception="E"),
-            event("task-received", EPOCH + 3.0, "celery@a", 1, retries=2),
-            event("task-started", EPOCH + 3.1, "celery@a", 1),
-            event("task-retried", EPOCH + 3.2, "celery@a", 1, exception="E"),
-            event("task-started", EPOCH + 4, "celery@a", 1),
-            event("task-succeeded", EPOCH + 5, "celery@a", 1),
-        ],
-    )
-    runs = attempts(record.marks)
-    assert [(run.state, run.retries) for run in runs] == [("RETRY", 0), ("RETRY", 1), ("SUCCESS", 2)]
 
 
 def test_retries_are_counted_by_what_messages_said_not_by_when() -> None:

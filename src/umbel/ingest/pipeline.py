@@ -17,8 +17,9 @@ from umbel.ingest.decode import Decoder
 from umbel.ingest.source import Message
 from umbel.ingest.workers import WorkerBook
 from umbel.ingest.write_behind import Chunk, WriteBehind
+from umbel.model.attempts import attempts
 from umbel.model.event import Event
-from umbel.model.fold import attempts, fold, lost, project
+from umbel.model.fold import fold, lost, project
 from umbel.model.plain import Life, as_record, tell
 from umbel.model.redact import Redactor
 from umbel.model.rollup import Tally

@@ -1,16 +1,16 @@
 """The fold: events in any order, duplicated, split or lost, become one record and one task.
 
-`join` is a set union (commutative, associative, idempotent); `attempts` and `project` are pure functions of
-the sorted marks. Nothing here does I/O, reads a clock or logs. Called by `ingest.pipeline` and `store`.
+`join` is a set union (commutative, associative, idempotent); `project` is a pure function of the sorted marks and of
+the attempts that they make. Nothing here does I/O, reads a clock or logs. Called by `ingest.pipeline` and `store`.
 The rules are drawn in `docs/explanation/task-lifecycle.md`.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from umbel.model.attempts import attempts
 from umbel.model.event import Event
 from umbel.model.task import (
-    CANCELLED,
     CUSTOM,
     FAILED,
     FINAL_STATES,
@@ -26,7 +26,6 @@ from umbel.model.task import (
     STARTED,
     STATES,
     SUCCEEDED,
-    UNKNOWN,
     Attempt,
     Mark,
     Record,
@@ -150,148 +149,6 @@ def _union(a: tuple[_T, ...], b: tuple[_T, ...]) -> tuple[_T, ...]:
 
 def _earliest(a: float, b: float) -> float:
     return min(a, b) if a and b else a or b
-
-
-class _Open:
-    """An attempt while its marks are being dealt out."""
-
-    __slots__ = ("end", "marks", "received", "retries", "run", "started")
-
-    def __init__(self, run: tuple[str, int]) -> None:
-        self.run = run
-        self.marks: list[Mark] = []
-        self.received = False
-        self.started = False
-        self.retries = -1
-        self.end: Mark | None = None
-
-    def has(self, rank: int) -> bool:
-        """It was received, or started, already."""
-        return (rank == RECEIVED and self.received) or (rank == STARTED and self.started)
-
-    def take(self, mark: Mark) -> None:
-        self.marks.append(mark)
-        self.retries = max(self.retries, mark.retries)
-        if mark.rank == RECEIVED:
-            self.received = True
-        elif mark.rank == STARTED:
-            self.started = True
-        elif mark.rank > CUSTOM and (
-            self.end is None or (mark.rank, mark.time) >= (self.end.rank, self.end.time)
-        ):
-            self.end = mark
-
-
-def attempts(marks: Iterable[Mark]) -> list[Attempt]:
-    """The attempts that sorted marks tell of, in the order in which they opened; `sent` belongs to none.
-
-    `received` and `started` open an attempt unless one of the same worker run is open and lacks them. A retry
-    ends the earliest open attempt of its run that was started, for the new message can be received before the
-    old attempt says that it ended. Everything else is the newest message's: an older attempt that is still open
-    has only lost the event that said that it was retried.
-    """
-    opened: list[_Open] = []
-    for mark in marks:
-        if mark.rank == SENT:
-            continue
-        attempt = _find(opened, mark)
-        if attempt is None:
-            attempt = _Open((mark.hostname, mark.pid))
-            opened.append(attempt)
-        attempt.take(mark)
-    finished: list[Attempt] = []
-    previous: Mark | None = None
-    for number, attempt in enumerate(opened, 1):
-        known = number > 1
-        redelivered = known and not (previous is not None and _continues(previous))
-        finished.append(_attempt(number, attempt, redelivered=redelivered))
-        previous = attempt.end
-    return finished
-
-
-def _find(opened: list[_Open], mark: Mark) -> _Open | None:
-    """The attempt that `mark` belongs to; None when it opens one."""
-    if not opened:
-        return None
-    run = (mark.hostname, mark.pid)
-    only = opened[0]
-    # most tasks have one attempt, whose marks need no choice
-    if len(opened) == 1 and only.end is None and only.run == run and not only.has(mark.rank):
-        return only
-    mine = [attempt for attempt in opened if attempt.run == run]
-    alive = [attempt for attempt in mine if attempt.end is None]
-    if mark.rank == RECEIVED:
-        return next((a for a in alive if not a.received), None)
-    if mark.rank == STARTED:
-        # the first that waits for it: a worker may say so only after it received the next message
-        return next((a for a in alive if not a.started), None)
-    if not _continues(mark):
-        alive = _of_newest_message(opened, alive)
-    if not alive or mark.flags & LOST:
-        latest = (mine or opened)[-1]
-        return None if _begins_next(latest, mark) else latest
-    return next((a for a in alive if a.started), alive[0])
-
-
-def _of_newest_message(opened: list[_Open], alive: list[_Open]) -> list[_Open]:
-    """The open attempts that may still go on: those with fewer retries were retried, and the event of it lost.
-
-    Attempts with the same retry count are one message, delivered twice.
-    """
-    most = max(attempt.retries for attempt in opened)
-    alive = [attempt for attempt in alive if not 0 <= attempt.retries < most]
-    if alive and alive[-1].retries < 0:
-        return alive[-1:]
-    return [attempt for attempt in alive if attempt.retries == alive[-1].retries]
-
-
-def _begins_next(latest: _Open, mark: Mark) -> bool:
-    """The mark is all that is known of another attempt: the events that should have opened it were lost."""
-    return mark.rank > CANCELLED and latest.end is not None and _continues(latest.end)
-
-
-def _continues(end: Mark) -> bool:
-    """Another attempt was to be expected after this end."""
-    return end.rank == RETRIED or (end.rank == REJECTED and bool(end.flags & REQUEUE))
-
-
-def _attempt(number: int, opened: _Open, *, redelivered: bool) -> Attempt:
-    received = started = None
-    retries = -1
-    eta = False
-    for mark in opened.marks:
-        if mark.rank == RECEIVED:
-            received = mark.time
-            eta = bool(mark.flags & HAS_ETA)
-        elif mark.rank == STARTED:
-            started = mark.time
-        retries = max(retries, mark.retries)
-    end = opened.end
-    runtime = end.runtime or None if end is not None else None
-    if end is not None and runtime is None and started is not None and end.rank in (FAILED, RETRIED):
-        runtime = max(0.0, end.time - started)
-    return Attempt(
-        number=number,
-        state=_state(opened),
-        worker=opened.run[0],
-        pid=opened.run[1],
-        received=received,
-        started=started,
-        ended=None if end is None else end.time,
-        runtime=runtime,
-        retries=None if retries < 0 else retries,
-        eta=eta,
-        redelivered=redelivered,
-        marks=tuple(opened.marks),
-    )
-
-
-def _state(opened: _Open) -> str:
-    """The state that the marks of one attempt end in: rank decides, then time."""
-    mark = opened.end or max(opened.marks, key=lambda m: (m.rank, m.time))
-    if mark.flags & LOST:
-        return UNKNOWN
-    return STATES.get(mark.rank) or mark.type.upper()
 
 
 def project(record: Record, runs: Sequence[Attempt] | None = None) -> Task:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
-from umbel.model.fold import attempts
+from umbel.model.attempts import attempts
 from umbel.model.task import FAILED, LOST, RECEIVED, SENT, STARTED, SUCCEEDED, Attempt, Mark, Record, Task
 
 #: Relative accuracy of a percentile: a value and its bucket's middle differ by at most 1 %.

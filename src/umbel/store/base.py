@@ -65,7 +65,7 @@ class TaskDetail(msgspec.Struct, frozen=True):
     """Everything kept of one task."""
 
     task: Task
-    #: Marks, register stamps and all errors, so that `fold.attempts(record)` gives the timeline.
+    #: Marks, register stamps and all errors, so that `attempts(record.marks)` gives the timeline.
     record: Record
     #: uuids of tasks whose parent_id is this one, oldest first; at most 1,000.
     children: list[str]

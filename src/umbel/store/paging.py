@@ -107,7 +107,10 @@ class Finder:
         return found[offset:]
 
     def count(self, limit: int, *, until: float) -> Count:
-        """How many match, counting no further than `limit` and no longer than `until`, in `time.monotonic`."""
+        """How many match, counting no further than `limit` and no longer than `until`, in `time.monotonic`.
+
+        One piece is always counted, so that a moment's standstill makes no short history uncertain.
+        """
         if not all(self._chosen.values()):
             return Count(0, True)
         counted = 0
@@ -115,8 +118,10 @@ class Finder:
         if self._index is not None and not self._is_common():
             block = self._index.fetch_candidates(2 * limit, until - time.monotonic())
         matching = filters(self._query, self._known)
-        for where in self._pieces(block or self._smallest(None) or _everything(), newest=True):
-            if time.monotonic() > until:
+        for done, where in enumerate(
+            self._pieces(block or self._smallest(None) or _everything(), newest=True)
+        ):
+            if done and time.monotonic() > until:
                 return Count(counted, False)
             counted += self._count((*where, *matching), limit + 1 - counted)
             if counted > limit:

@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from umbel.control.roster import is_alive
+from umbel.model.attempts import attempts
 from umbel.model.event import REDACTED, REPAIRED, TRUNCATED
-from umbel.model.fold import attempts
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import SENT, Attempt, Mark, Task, TaskError
 from umbel.model.worker import Worker, WorkerStatus
