@@ -20,6 +20,7 @@ CACHE = ROOT / ".cache" / "histories"
 SOURCES = (
     "src/umbel/store/**/*.py",
     "src/umbel/model/*.py",
+    "src/umbel/ingest/pipeline.py",
     "benchmarks/history.py",
     "benchmarks/event_stream.py",
 )

@@ -2,7 +2,7 @@
 
 The first tasks go through the fold and the store's own writer, from the same events that `ingest` sends. Beyond `BASE`
 finished rows are copied by SQL with ids of their own and later times: the same rows and indexes in a tenth of the time
-(only the packed marks keep the times of their model). Used to measure how reading grows with the history.
+(only the marks of retried tasks keep the times of their model). Used to measure how reading grows with the history.
 """
 
 import argparse
@@ -18,12 +18,13 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.event_stream import EventStream
+from umbel.ingest.pipeline import fold_changes
 from umbel.ingest.settings import DEFAULT_BUCKETS
 from umbel.model.event import Event
-from umbel.model.fold import fold, project
+from umbel.model.plain import Life
 from umbel.model.rollup import Tally
-from umbel.model.task import Record
-from umbel.store.base import Changes, CounterKey, TaskChange
+from umbel.model.task import Task
+from umbel.store.base import Changes, CounterKey
 from umbel.store.retention import Limits
 from umbel.store.sqlite_writer import SQLiteWriter
 
@@ -49,9 +50,9 @@ def tell(path: Path, tasks: int, *, end: float) -> None:
     writer.open()
     try:
         events = task_events(stream, tasks)
-        records: dict[str, Record] = {}
+        open_: dict[str, tuple[Task, Life]] = {}
         while chunk := list(itertools.islice(events, CHUNK)):
-            writer.write(changes_of(chunk, records))
+            writer.write(changes_of(chunk, open_))
     finally:
         writer.close()
 
@@ -66,21 +67,16 @@ def task_events(stream: EventStream, tasks: int) -> Iterator[Event]:
             return
 
 
-def changes_of(events: list[Event], records: dict[str, Record]) -> Changes:
-    """What these events change; `records` remembers unfinished tasks from chunk to chunk."""
+def changes_of(events: list[Event], open_: dict[str, tuple[Task, Life]]) -> Changes:
+    """What these events change; `open_` remembers unfinished tasks from chunk to chunk."""
     by_task: dict[str, list[Event]] = {}
     for event in events:
         by_task.setdefault(event.uuid or "", []).append(event)
     tally = Tally()
-    changes = []
-    for task_id, told in by_task.items():
-        before = records.pop(task_id, None)
-        after = fold(before, told)
-        tally.add_transition(before, after)
-        change = TaskChange(None if before is None else project(before), project(after), after)
+    changes = fold_changes([(open_.pop(task_id, None), told) for task_id, told in by_task.items()], tally)
+    for change in changes:
         if not change.after.finished:
-            records[task_id] = after
-        changes.append(change)
+            open_[change.after.uuid] = (change.after, change.life)
     totals = tally.totals()
     counters = {CounterKey(*key): count for key, count in totals.counters.items()}
     return Changes(tasks=changes, counters=counters, rollups=totals.rollups)

@@ -186,7 +186,7 @@ class StoreRetentionContract:
     ) -> None:
         teller = Teller(writer)
         teller.tell(succeeded("a"))
-        writer.release_memory()
+        writer.release()
         teller.tell(succeeded("b"))
         assert writer.get_feed_head() == reader.fetch_feed_head() > 0
         assert set(writer.fetch_lives(["a", "b"])) == {"a", "b"}

@@ -1,6 +1,9 @@
 """The contract of a history, on SQLite: as it is, in the smallest of steps, and with a search index."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,10 @@ from tests.contract.store_queue_contract import StoreQueueContract
 from tests.contract.store_retention_contract import StoreRetentionContract
 from tests.contract.store_search_contract import Shelf, StoreSearchContract
 from tests.contract.store_totals_contract import StoreTotalsContract
-from tests.contract.teller import BUCKETS, EPOCH, Teller
+from tests.contract.teller import BUCKETS, EPOCH, Teller, succeeded
 from tests.unit.histories import event
 from umbel.model.event import Event
-from umbel.store import paging, stepped_view, steps
+from umbel.store import paging, sqlite_write, stepped_view, steps
 from umbel.store.base import TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.search_indexer import SearchIndexer
@@ -130,3 +133,50 @@ def test_a_task_that_moves_while_a_page_is_made_is_on_it_once(
     tasks = reader.fetch_tasks(TaskQuery(sort="state", descending=False), limit=100).tasks
     assert found.count("r0") == 2, "it was found before and after it moved"
     assert [task.uuid for task in tasks] == ["f0", "f1", "f2", "r0", "r1", "r2", "s0", "s1", "s2"]
+
+
+def test_rows_that_end_find_room_in_their_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it each would split its page, and leave half of both empty."""
+    pages = []
+    for most in (sqlite_write._MOST_ROOM, 0):
+        monkeypatch.setattr(sqlite_write, "_MOST_ROOM", most)
+        with closing(SQLiteWriter(tmp_path / f"{most}", limits=Limits(), buckets=BUCKETS)) as writer:
+            writer.open()
+            tell_with_late_ends(Teller(writer))
+            found = writer._file.select("SELECT max(length(marks)) < 200, count(result) FROM tasks")
+            assert found == [(True, 1200)], "the room is given back"
+            pages += writer._file.select("PRAGMA page_count")[0]
+    assert pages[0] < 0.96 * pages[1]
+
+
+def tell_with_late_ends(teller: Teller) -> None:
+    """1,200 tasks of which every fifth is written before it has ended."""
+    late: list[Event] = []
+    for start in range(0, 1200, 60):
+        events, late = late, []
+        for number in range(start, start + 60):
+            *begin, end = succeeded(f"u{number}", args="a" * 200)
+            end.result = "r" * 400
+            events += begin
+            (events if number % 5 else late).append(end)
+        teller.tell(events)
+    teller.tell(late)
+
+
+def test_a_quiet_history_has_no_log(writer: SQLiteWriter, tmp_path: Path) -> None:
+    teller = Teller(writer)
+    log = tmp_path / "h.sqlite3-wal"
+    teller.tell(succeeded("a"))
+    assert log.stat().st_size > 0
+    with closing(sqlite3.connect(tmp_path / "h.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        assert other.execute("SELECT count(*) FROM tasks").fetchone() == (1,)
+        teller.tell(succeeded("b"))
+        begun = time.monotonic()
+        writer.release()
+        assert time.monotonic() - begun < 1.0, "nobody waits for a reader"
+        assert log.stat().st_size > 0
+    writer.release()
+    assert log.stat().st_size == 0
+    teller.tell(succeeded("c"))
+    assert writer._file.select("SELECT count(*) FROM tasks") == [(3,)]

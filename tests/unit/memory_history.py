@@ -116,7 +116,7 @@ class MemoryHistory(HistoryWriter):
         found = [task for task, _ in self.tasks.values() if not task.finished and task.updated < before]
         return sorted(found, key=lambda task: task.updated)[:limit]
 
-    def release_memory(self) -> None:
+    def release(self) -> None:
         """All there is are the records."""
 
     def get_feed_head(self) -> int:

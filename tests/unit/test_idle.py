@@ -185,7 +185,7 @@ def test_another_proof_of_life_is_no_news() -> None:
 class Forgetful(MemoryHistory):
     released = 0
 
-    def release_memory(self) -> None:
+    def release(self) -> None:
         self.released += 1
 
 

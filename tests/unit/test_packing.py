@@ -62,6 +62,18 @@ def test_a_plain_life_comes_back_in_less_space() -> None:
     assert len(row[len(TASK_FIELDS) + 1]) < 32
 
 
+@given(life=lives(), room=st.integers(1, 300))
+def test_room_means_nothing(life: Life, room: int) -> None:
+    for events in (life.events, life.events[:2]):
+        record = fold(None, events)
+        task = project(record)
+        assert len(pack(task, record, room)) >= len(pack(task, record)) + room
+        assert unpack(task, pack(task, record, room)) == unpack(task, pack(task, record))
+        told = tell(events)
+        if told is not None:
+            assert unpack(told[0], pack(*told, room)) == told[1]
+
+
 def test_an_ordinary_task_takes_little_space() -> None:
     record = fold(None, [
         event("task-received", EPOCH, "celery@worker1.example.com", 4711, name="n", args="()", kwargs="{}"),

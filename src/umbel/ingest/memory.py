@@ -27,7 +27,7 @@ class Memory:
         """Called while nothing comes in; `events` were taken so far."""
         if events - self._events >= MANY and self._is_resting():
             self._events = events
-            self._store.release_memory()
+            self._store.release()
             self._trim()
 
 

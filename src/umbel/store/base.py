@@ -238,8 +238,8 @@ class HistoryWriter(ABC):
         """Gaps without an end, oldest first: at start, those that a killed run left open."""
 
     @abstractmethod
-    def release_memory(self) -> None:
-        """Let go of what is held in memory only to be faster, for nothing is written for a while."""
+    def release(self) -> None:
+        """Let go of what memory and disk hold only to be faster, for nothing is written for a while."""
 
     @abstractmethod
     def get_feed_head(self) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from msgspec.structs import astuple
+
 from umbel.model.fold import FIELDS, own_error
 from umbel.model.plain import Life, Plain
 from umbel.model.task import RANKS, Mark, Record, Task, TaskError
@@ -19,16 +21,22 @@ _TYPES = {rank: type_ for type_, rank in RANKS.items()}
 _ABSENT = 255
 _ELSEWHERE = 254
 
+#: How many values make a life; what follows them is room.
+_RECORD_VALUES, _PLAIN_VALUES = 5, len(Plain.__struct_fields__)
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 
-def pack(task: Task, life: Life) -> bytes:
-    """The bytes that, with the columns of `task`, give `life` back."""
-    return _encode(life) if isinstance(life, Plain) else _pack_record(task, life)
+def pack(task: Task, life: Life, room: int = 0) -> bytes:
+    """The bytes that, with the columns of `task`, give `life` back; `room` of them mean nothing."""
+    if not room:
+        return _encode(life if isinstance(life, Plain) else _record_values(task, life))
+    values = astuple(life) if isinstance(life, Plain) else _record_values(task, life)
+    return _encode((*values, bytes(room)))
 
 
-def _pack_record(task: Task, record: Record) -> bytes:
+def _record_values(task: Task, record: Record) -> tuple[Any, ...]:
     hosts: dict[str | None, int] = {task.client: 1, task.worker: 0}
     extra_hosts: list[str] = []
     marks: list[Any] = []
@@ -59,13 +67,15 @@ def _pack_record(task: Task, record: Record) -> bytes:
         stamps.append(known)
     own = own_error(record)
     error = None if own is None else (own.time, own.rank)
-    return _encode((marks, bytes(stamps), error, loose, extra_hosts))
+    return marks, bytes(stamps), error, loose, extra_hosts
 
 
 def unpack(task: Task, packed: bytes) -> Life:
     """The life of a stored row; a record's `errors` holds the row's own error only."""
     values = _decode(packed)
-    return _unpack_record(task, values) if isinstance(values[0], list) else Plain(*values)
+    if isinstance(values[0], list):
+        return _unpack_record(task, values[:_RECORD_VALUES])
+    return Plain(*values[:_PLAIN_VALUES])
 
 
 def _unpack_record(task: Task, values: list[Any]) -> Record:

@@ -31,16 +31,16 @@ _steady = attrgetter(*sorted(_STEADY_FIELDS))
 _texts = attrgetter(*_TEXTS)
 
 
-def insert_row(task: Task, life: Life, *, ascii: bool) -> tuple[Any, ...]:
-    """Values for `TASK_FIELDS`, ascii, marks."""
+def insert_row(task: Task, life: Life, *, ascii: bool, room: int = 0) -> tuple[Any, ...]:
+    """Values for `TASK_FIELDS`, ascii, marks with so much room."""
     values = astuple(task)
     root_id = "" if task.root_id == task.uuid else task.root_id
-    return (*values[:-1], root_id, ascii, pack(task, life))
+    return (*values[:-1], root_id, ascii, pack(task, life, room))
 
 
-def update_row(task: Task, life: Life, *, ascii: bool) -> tuple[Any, ...]:
-    """Values for `CHANGING_FIELDS`, ascii, marks and the uuid."""
-    return (*_changing(task), ascii, pack(task, life), task.uuid)
+def update_row(task: Task, life: Life, *, ascii: bool, room: int = 0) -> tuple[Any, ...]:
+    """Values for `CHANGING_FIELDS`, ascii, marks with so much room, and the uuid."""
+    return (*_changing(task), ascii, pack(task, life, room), task.uuid)
 
 
 def is_steady(before: Task, after: Task) -> bool:

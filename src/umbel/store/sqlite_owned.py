@@ -113,12 +113,21 @@ class OwnedFile:
             self._lock.release()
             self._locked = False
 
-    def release_memory(self) -> None:
-        """Empty the page caches: what is wanted again is read again, out of the system's cache as a rule."""
+    def release(self) -> None:
+        """Empty the page caches: what is wanted again is read again, out of the system's cache as a rule. The log,
+        up to 64 MB, is copied back and cut off, unless somebody reads just now."""
         self._glance.release_memory()
         with self.mutex:
-            if self._connection is not None:
-                self._connection.execute("PRAGMA shrink_memory")
+            if self._connection is None:
+                return
+            self._connection.execute("PRAGMA shrink_memory")
+            self._connection.execute("PRAGMA busy_timeout = 0").fetchone()
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.Error as exc:
+                logger.warning("The log of the history %s could not be copied back: %s", self.path, exc)
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}").fetchone()
 
     def select(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """All rows of one query."""

@@ -6,6 +6,7 @@
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from itertools import islice
 
 import msgspec
 
@@ -39,6 +40,11 @@ _ADD_COUNTER = "ON CONFLICT (worker, task, type) DO UPDATE SET n = n + excluded.
 _DROP_COUNTER = "DELETE FROM counters WHERE worker = ? AND task = ? AND type = ? AND n = 0"
 _PUT_WORKER = "ON CONFLICT (hostname) DO UPDATE SET first_seen = excluded.first_seen, data = excluded.data"
 
+#: Finished tasks of a chunk whose texts are measured.
+_ENDS_LOOKED_AT = 64
+#: Bytes in a row: of the values besides texts that an end brings, and of the room that an open task is given at most.
+_TIMES_OF_END, _MOST_ROOM = 40, 1000
+
 _encode = msgspec.msgpack.Encoder().encode
 
 FacetKey = tuple[str, str, str]
@@ -57,6 +63,8 @@ class ChunkWriter:
         self._types: set[str] = set()
         self.queues = QueueBook()
         self._waits = WaitBook()
+        #: Bytes that a task's end adds to its row, as a rule.
+        self._growth = 0.0
 
     def forget(self) -> None:
         """Drop what was remembered, after a transaction was undone or the file was replaced."""
@@ -68,7 +76,7 @@ class ChunkWriter:
 
     def apply(self, cursor: sqlite3.Cursor, changes: Changes, *, now: float) -> int:
         """Execute everything that `changes` ask for; return the feed id. Raises StaleChange."""
-        _write_tasks(cursor, changes.tasks)
+        self._write_tasks(cursor, changes.tasks)
         _write_errors(cursor, changes.tasks)
         write_facets(cursor, _facet_differences(changes.tasks))
         self._write_types(cursor, changes.tasks)
@@ -85,6 +93,28 @@ class ChunkWriter:
             **dict.fromkeys(key.worker for key in changes.counters),
         }
         return append_feed(cursor, [change.after.uuid for change in changes.tasks], list(senders), now=now)
+
+    def _write_tasks(self, cursor: sqlite3.Cursor, changes: Sequence[TaskChange]) -> None:
+        # nearly always all of them are: then they are looked at together
+        ascii = are_ascii([change.after for change in changes])
+        self._growth = _mean_growth(self._growth, changes)
+        new, steady, other = [], [], []
+        for change in changes:
+            after, life = change.after, change.life
+            plain = ascii or are_ascii([after])
+            # a row that outgrew its page would split it, and leave each half of it empty
+            room = 0 if after.finished else int(self._growth)
+            if change.before is None:
+                new.append(insert_row(after, life, ascii=plain, room=room))
+            elif is_steady(change.before, after):
+                steady.append(update_row(after, life, ascii=plain, room=room))
+            else:
+                other.append((*insert_row(after, life, ascii=plain, room=room), after.uuid))
+        if new:
+            _insert_new(cursor, new)
+        for columns, rows in ((_CHANGING_COLUMNS, steady), (_COLUMNS, other)):
+            if rows and update_rows(cursor, "tasks", columns, "uuid", rows) != len(rows):
+                raise StaleChange
 
     def _write_types(self, cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
         names = {change.after.name for change in changes if change.after.name} - self._types
@@ -113,24 +143,14 @@ def facet_key(state: str, name: str | None, worker: str | None) -> FacetKey:
     return (state, name or "", worker or "")
 
 
-def _write_tasks(cursor: sqlite3.Cursor, changes: Sequence[TaskChange]) -> None:
-    # nearly always all of them are: then they are looked at together
-    ascii = are_ascii([change.after for change in changes])
-    new, steady, other = [], [], []
-    for change in changes:
-        after, life = change.after, change.life
-        plain = ascii or are_ascii([after])
-        if change.before is None:
-            new.append(insert_row(after, life, ascii=plain))
-        elif is_steady(change.before, after):
-            steady.append(update_row(after, life, ascii=plain))
-        else:
-            other.append((*insert_row(after, life, ascii=plain), after.uuid))
-    if new:
-        _insert_new(cursor, new)
-    for columns, rows in ((_CHANGING_COLUMNS, steady), (_COLUMNS, other)):
-        if rows and update_rows(cursor, "tasks", columns, "uuid", rows) != len(rows):
-            raise StaleChange
+def _mean_growth(growth: float, changes: Sequence[TaskChange]) -> float:
+    """`growth`, drawn towards what the ends of some of these tasks added to their rows."""
+    ended = [change.after for change in islice(changes, _ENDS_LOOKED_AT) if change.after.finished]
+    if not ended:
+        return growth
+    texts = sum(len(task.result or task.exception or "") + len(task.traceback or "") for task in ended)
+    mean = min(_MOST_ROOM, _TIMES_OF_END + texts / len(ended))
+    return mean if not growth else growth + (mean - growth) / 8
 
 
 def _insert_new(cursor: sqlite3.Cursor, rows: Sequence[Sequence[object]]) -> None:

@@ -66,8 +66,8 @@ class SQLiteWriter(HistoryWriter):
     def close(self) -> None:
         self._file.close()
 
-    def release_memory(self) -> None:
-        self._file.release_memory()
+    def release(self) -> None:
+        self._file.release()
 
     def get_feed_head(self) -> int:
         return self._feed

@@ -41,7 +41,7 @@ _SOCKET_BYTES = 1 << 20
 _CALLS: dict[str, tuple[Any, Any]] = {
     "open": (tuple[()], None),
     "close": (tuple[()], None),
-    "release_memory": (tuple[()], None),
+    "release": (tuple[()], None),
     "fetch_workers": (tuple[()], dict[str, Worker]),
     "write_status": (tuple[CollectorStatus], None),
     "note_alive": (tuple[float, float | None], None),
@@ -106,9 +106,9 @@ class WriterProcess(HistoryWriter):
         self._line.close()
         self._join()
 
-    def release_memory(self) -> None:
+    def release(self) -> None:
         self._glance.release_memory()
-        self._call("release_memory")
+        self._call("release")
 
     def get_feed_head(self) -> int:
         return self._now.feed
@@ -253,7 +253,7 @@ def serve(line: socket.socket, writer: SQLiteWriter) -> None:
             logger.exception("The history could not do %s.", name)
             error, message = "", f"{type(fault).__name__}: {fault}"
         del body
-        if name == "release_memory":
+        if name == "release":
             trim()
         state = _Answer(writer.get_feed_head(), writer.identity, writer.get_notices(), error, message)
         _send(line, _encode(state), result)
