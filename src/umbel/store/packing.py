@@ -7,7 +7,6 @@ not repeated. `pack` and `unpack` are exact inverses for every life that `model.
 from typing import Any
 
 import msgspec
-
 from msgspec.structs import astuple
 
 from umbel.model.fold import FIELDS, own_error
