@@ -6,6 +6,7 @@ task names has 280,000 lines.
 
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from math import isfinite
 from typing import TypeAlias
@@ -80,6 +81,7 @@ class Section:
         self.texts = [b""] * len(FAMILIES)
 
 
+@lru_cache(4096)
 def label(value: str) -> str:
     """A label's value between its quotes."""
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
@@ -152,25 +154,18 @@ class Writer:
     def write_labels(self, section: Section, sender: str, keys: Sequence[Key], created: float) -> None:
         """Render what counters there are; their numbers, and the gauges, are to be rendered after that."""
         tail = f'",worker="{label(sender)}"}} '
-        counted = [f'{{task="{label(task)}",type="{label(kind)}{tail}' for task, kind in keys]
-        pattern = "".join([f"flower_events_total{_escaped(labels)}%d.0\n" for labels in counted])
-        section.pattern, section.counted = pattern.encode(), len(counted)
-        section.texts[1] = _same("flower_events_created", counted, number(created)).encode()
+        counted = [f'{{task="{label(task)}",type="{label(kind)}' for task, kind in keys]
+        section.pattern = _pattern("flower_events_total", counted, tail, "%d.0")
+        section.counted = len(counted)
+        section.texts[1] = _same("flower_events_created", counted, tail + number(created)).encode()
         section.received = tuple(sys.intern(task) for task, kind in keys if kind == "task-received")
         section.started = tuple(sys.intern(task) for task, kind in keys if kind == "task-started")
-        tail = _escaped(tail)
-        section.wait_pattern = "".join(
-            [
-                f'flower_task_prefetch_time_seconds{{task="{_escaped(label(task))}{tail}%b\n'
-                for task in section.started
-            ]
-        ).encode()
-        section.prefetched_pattern = "".join(
-            [
-                f'flower_worker_prefetched_tasks{{task="{_escaped(label(task))}{tail}%d.0\n'
-                for task in section.received
-            ]
-        ).encode()
+        waits, prefetched = (
+            'flower_task_prefetch_time_seconds{task="',
+            'flower_worker_prefetched_tasks{task="',
+        )
+        section.wait_pattern = _pattern(waits, list(map(label, section.started)), tail, "%b")
+        section.prefetched_pattern = _pattern(prefetched, list(map(label, section.received)), tail, "%d.0")
         section.waits = section.prefetched = None
 
     def write_numbers(self, section: Section, numbers: Sequence[int]) -> None:
@@ -211,7 +206,7 @@ class Writer:
     ) -> None:
         """Render the gauges anew if these values, by task name, are others than last time."""
         if section.waits != waits:
-            values = [number(waits.get(task, 0)).encode() for task in section.started]
+            values = [number(waits[task]).encode() if task in waits else b"0.0" for task in section.started]
             section.texts[-2] = section.wait_pattern % tuple(values)
             section.waits = waits
         if section.prefetched != prefetched:
@@ -223,6 +218,11 @@ class Writer:
         """Lines of the section."""
         timed = (self.buckets + 3) * len(section.histograms)
         return 2 * section.counted + timed + len(section.received) + len(section.started)
+
+
+def _pattern(start: str, labels: Sequence[str], tail: str, place: str) -> bytes:
+    """Lines with a place for each value."""
+    return _same(start, [_escaped(label) for label in labels], f"{_escaped(tail)}{place}").encode()
 
 
 def _escaped(text: str) -> str:

@@ -15,6 +15,7 @@ from umbel.web.deps import Deps
 from umbel.web.flower_json import answer, json_answer
 from umbel.web.present import Present
 from umbel.web.problem import Refused
+from umbel.web.recent import Recent
 
 _DEFAULT_QUEUE = "celery"
 
@@ -25,6 +26,7 @@ class FlowerWorkers:
     def __init__(self, deps: Deps, present: Present) -> None:
         self._deps = deps
         self._present = present
+        self._recent = Recent(self._table)
 
     async def workers(self, request: Request) -> Response:
         arguments = await Arguments.read(request)
@@ -54,11 +56,12 @@ class FlowerWorkers:
         arguments = await Arguments.read(request)
         if arguments.get_bool("refresh"):
             self._deps.inspector.request()
-        return await run_sync(lambda: answer(request, self._table()))
+        return answer(request, await self._recent.get())
 
-    def _table(self) -> str:
+    def _table(self) -> bytes:
         """As `dumps` would write it, from rows that were written before."""
-        return '{"data": [' + ", ".join([row.flower for row in self._present.fetch_rows()]) + "]}"
+        rows = ", ".join([row.flower for row in self._present.fetch_rows()])
+        return f'{{"data": [{rows}]}}'.encode()
 
     async def queue_lengths(self, request: Request) -> Response:
         if self._deps.driver not in FLOWER_DRIVERS:
