@@ -27,6 +27,8 @@ class Life(msgspec.Struct, frozen=True):
     events: tuple[Event, ...]
     state: str
     attempts: int
+    #: Of each attempt's message: a redelivered one has those that it had.
+    retries: tuple[int, ...]
     errors: int
     redelivered: bool
 
@@ -54,16 +56,18 @@ def lives(draw: st.DrawFn, *, skew: bool = False, most: int = 6) -> Life:
             )
         )
     number = 0
+    retries: list[int] = []
     runs = dict.fromkeys(("celery@a", "celery@b", "celery@c"), 100)
     while True:
         number += 1
+        retries.append(retries[-1] + (end == "retried") if retries else 0)
         worker = draw(st.sampled_from(sorted(runs)))
         pid = runs[worker]
         step = st.floats(0.01, 90)
         eta = draw(st.sampled_from([None, "2026-09-01T00:00:00+00:00"]))
         events.append(
             event("task-received", time, worker, pid, name="shop.pay", args="(1,)", kwargs="{}",
-                  retries=number - 1, eta=eta, root_id="t-1")
+                  retries=retries[-1], eta=eta, root_id="t-1")
         )  # fmt: skip
         time += draw(step)
         events.append(event("task-started", time, worker, pid))
@@ -78,7 +82,7 @@ def lives(draw: st.DrawFn, *, skew: bool = False, most: int = 6) -> Life:
             events.append(event(type_, time, worker, pid, **_ending(end, number, draw)))
             errors += end in ("failed", "retried")
         if not more:
-            return Life(tuple(events), state, number, errors, redelivered)
+            return Life(tuple(events), state, number, tuple(retries), errors, redelivered)
         time += draw(step)
 
 

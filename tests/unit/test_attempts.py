@@ -124,6 +124,7 @@ def test_an_end_goes_to_no_attempt_that_is_known_to_have_been_retried() -> None:
     )
     assert [run.state for run in attempts(record.marks)] == ["STARTED", "RECEIVED", "SUCCESS"]
     assert project(record).finished
+    assert not project(record).redelivered, "nothing says so"
 
 
 def test_an_open_attempt_that_was_retried_does_not_take_the_end_of_the_next() -> None:
@@ -140,6 +141,7 @@ def test_an_open_attempt_that_was_retried_does_not_take_the_end_of_the_next() ->
     )
     assert [run.state for run in attempts(record.marks)] == ["STARTED", "FAILURE"]
     assert project(record).finished
+    assert not project(record).redelivered, "its retry count says that it was retried"
 
 
 def test_of_a_message_delivered_twice_to_one_worker_the_first_start_takes_the_first_end() -> None:

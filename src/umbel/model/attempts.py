@@ -4,7 +4,7 @@ A pure function of the sorted marks, also where any of them were lost. Called by
 `ingest.pipeline` and, for the timeline, `web.wire`. The rules are drawn in `docs/explanation/task-lifecycle.md`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from umbel.model.task import (
     CANCELLED,
@@ -74,13 +74,20 @@ def attempts(marks: Iterable[Mark]) -> list[Attempt]:
             opened.append(attempt)
         attempt.take(mark)
     finished: list[Attempt] = []
-    previous: Mark | None = None
+    before: list[_Open] = []
     for number, attempt in enumerate(_in_order(opened), 1):
-        known = number > 1
-        redelivered = known and not (previous is not None and _continues(previous))
-        finished.append(_attempt(number, attempt, redelivered=redelivered))
-        previous = attempt.end
+        finished.append(_attempt(number, attempt, redelivered=_is_redelivered(attempt, before)))
+        before.append(attempt)
     return finished
+
+
+def _is_redelivered(attempt: _Open, before: Sequence[_Open]) -> bool:
+    """The broker gave out again what no worker had given back: a message whose retries are those of an earlier one."""
+    if not before or not attempt.received:
+        return False
+    end = before[-1].end
+    is_retry = attempt.retries > max(earlier.retries for earlier in before)
+    return not is_retry and (end is None or not _continues(end))
 
 
 def _in_order(opened: list[_Open]) -> list[_Open]:
