@@ -294,7 +294,7 @@ def test_unfinished_tasks_are_found_and_indexed_once_they_end(stand: Stand) -> N
     stand.teller.tell([event for n in range(9) for event in succeeded(f"u{n}")[1:]])
     stand.indexer.step(100)
     assert stand.find(word("w003")) == ["u3"]
-    assert stand.entries("w00") >= 9
+    assert stand.entries("w00") >= 2, "eight tasks share an entry"
 
 
 def test_few_new_rows_wait_for_more(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

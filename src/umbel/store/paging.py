@@ -29,7 +29,10 @@ SMALL_BLOCK = 300
 SAMPLE = 1_000
 #: Rows walked before the search index is asked, the most candidates that it may then give, and how many seconds it may
 #: take; twice. What follows is a walk through all rows.
-ATTEMPTS = ((1_000, 12_000, 0.1), (40_000, 50_000, 2.0))
+ATTEMPTS = ((1_000, 24_000, 0.1), (40_000, 100_000, 2.0))
+
+#: Candidates for each row that is counted at most: entries of the index name several rows, of which one matches.
+CANDIDATES = 8
 
 _id, _uuid = tasks.c.id, tasks.c.uuid
 
@@ -116,7 +119,7 @@ class Finder:
         counted = 0
         block = None
         if self._index is not None and not self._is_common():
-            block = self._index.fetch_candidates(2 * limit, until - time.monotonic())
+            block = self._index.fetch_candidates(CANDIDATES * limit, until - time.monotonic())
         matching = filters(self._query, self._known)
         for done, where in enumerate(
             self._pieces(block or self._smallest(None) or _everything(), newest=True)

@@ -20,12 +20,12 @@ from umbel.store.paging import Block, Part, View
 from umbel.store.schema import meta, rewritten, tasks
 from umbel.store.search import Expression
 from umbel.store.sqlite_file import identity
-from umbel.store.trigram import EVERY, NONE, plan
+from umbel.store.trigram import EVERY, NONE, SHARED, plan
 
 logger = logging.getLogger(__name__)
 
 #: Another layout of the file is another number: the index is made anew.
-FORMAT = 1
+FORMAT = 2
 #: Virtual machine steps between two looks at the clock.
 _STEPS = 10_000
 
@@ -106,7 +106,7 @@ class IndexView:
         self.connection.execute("ROLLBACK")
 
     def find(self, match: str, most: int, patience: float) -> list[int] | None:
-        """The ids of entries that match, and of rows that have no entry yet; None for more than `most`, or after
+        """The ids of rows whose entries match, and of rows that have none yet; None for more than `most`, or after
         `patience` seconds."""
         self._deadline = time.monotonic() + patience
         try:
@@ -117,7 +117,8 @@ class IndexView:
                     return None
                 name = part_name(number)
                 sql = f"SELECT rowid FROM {name} WHERE {name} MATCH ? LIMIT ?"
-                ids += [row[0] for row in self.connection.execute(sql, (match, most + 1 - len(ids)))]
+                blocks = self.connection.execute(sql, (match, (most - len(ids)) // SHARED + 1))
+                ids += [id_ for (block,) in blocks for id_ in range(block * SHARED, (block + 1) * SHARED)]
         except sqlite3.Error as exc:
             logger.debug("The search index was not asked to the end: %s", exc)
             return None

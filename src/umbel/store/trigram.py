@@ -1,43 +1,48 @@
-"""What the search index holds of a task, and which of its entries a search can match. Pure.
+"""What the search index holds of tasks, and which of its entries a search can match. Pure.
 
-An entry is the text of uuid, args, kwargs and result, case-folded. State, name and worker are not in it: they have few
-values, which are known. A plan finds too much rather than too little: every candidate is compared with its row.
+An entry is the words of uuid, args, kwargs and result, case-folded, each once, of up to `SHARED` tasks whose ids follow
+each other: most words of a task are those of its neighbours, and FTS5 looks at every letter. State, name and worker are
+not in it: they have few values, which are known. A plan finds too much rather than too little: every candidate is
+compared with its row.
 """
 
 import re
 
 from umbel.store.condition import FACET_FIELDS, Known, matching
 from umbel.store.search import And, Expression, Pair, Term
-from umbel.store.text import ODD_NUMBER, ODD_NUMBER_GLOBS, pair_words
+from umbel.store.text import ODD_NUMBER, pair_words
 
 #: Fewest characters that are found.
 SIZE = 3
 #: More parts of one text than this are not asked for: a few say nearly as much as all.
 MOST_PARTS = 12
+#: Tasks that share an entry: those whose ids are the same without these bits.
+SHARED_BITS = 3
+SHARED = 1 << SHARED_BITS
 #: In entries of kwargs that a pair cannot be looked for in as text, and of kwargs with numbers like 0x1f or 1_000.
 MARK_UNCLEAR, MARK_ODD_NUMBER = "\x01" * SIZE, "\x02" * SIZE
 
-#: The entry of an ASCII row, in SQL.
-ENTRY = (
-    "lower(uuid || char(10) || coalesce(args, '') || char(10) || coalesce(kwargs, '') || char(10) "
-    "|| coalesce(result, '')) "
-    r"|| CASE WHEN instr(kwargs, '\') OR instr(kwargs, '#') THEN char(10, 1, 1, 1) ELSE '' END "
-    f"|| CASE WHEN {' OR '.join(f'kwargs GLOB {glob!r}' for glob in ODD_NUMBER_GLOBS)} "
-    "THEN char(10, 2, 2, 2) ELSE '' END"
-)
-
-_odd_number = re.compile(ODD_NUMBER, re.IGNORECASE)
+#: Between words, beside white space. (NUL would end a text.)
+_BETWEEN = str.maketrans(dict.fromkeys("\0()[]{},;:='\"", " "))
+_odd_number = re.compile(ODD_NUMBER)
 
 
-def entry(uuid: str, args: str | None, kwargs: str | None, result: str | None) -> str:
-    """The entry of any row."""
-    parts = [uuid.casefold(), *(text.casefold() for text in (args, kwargs, result) if text)]
-    if kwargs and (not kwargs.isascii() or "\\" in kwargs or "#" in kwargs):
-        parts.append(MARK_UNCLEAR)
-    if kwargs and _odd_number.search(kwargs):
-        parts.append(MARK_ODD_NUMBER)
-    # NUL would end the text
-    return "\n".join(parts).replace("\0", "\n")
+def split(text: str) -> list[str]:
+    """The words of a case-folded text. Those of a part of it are parts of these."""
+    return text.translate(_BETWEEN).split()
+
+
+def entry(texts: str, kwargs: str | None) -> str:
+    """The entry of tasks: their kwargs, and their other texts, between any that are no words."""
+    words = set(split(texts.casefold()))
+    if kwargs:
+        own = set(split(kwargs.casefold()))
+        words |= own
+        if not kwargs.isascii() or "\\" in kwargs or "#" in kwargs:
+            words.add(MARK_UNCLEAR)
+        if any(map(_odd_number.search, own)):
+            words.add(MARK_ODD_NUMBER)
+    return "\n".join(words)
 
 
 class Plan:
@@ -83,9 +88,9 @@ def _plan_pair(pair: Pair) -> Plan:
 
 
 def _holding(text: str) -> Plan:
-    """Entries that hold `text`, nearly: all parts of it, in any order."""
-    windows = (text[start : start + SIZE] for start in range(len(text) - SIZE + 1))
-    parts = list(dict.fromkeys(window for window in windows if "\0" not in window))
+    """Entries that hold `text`, nearly: all parts of its words, in any order."""
+    windows = (word[start : start + SIZE] for word in split(text) for start in range(len(word) - SIZE + 1))
+    parts = list(dict.fromkeys(windows))
     if len(parts) > MOST_PARTS:
         parts = [parts[number * (len(parts) - 1) // (MOST_PARTS - 1)] for number in range(MOST_PARTS)]
     return Plan(" AND ".join(map(_quoted, parts))) if parts else EVERY
