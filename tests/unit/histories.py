@@ -56,11 +56,10 @@ def lives(draw: st.DrawFn, *, skew: bool = False, most: int = 6) -> Life:
             )
         )
     number = 0
-    retries: list[int] = []
+    retries = [0]
     runs = dict.fromkeys(("celery@a", "celery@b", "celery@c"), 100)
     while True:
         number += 1
-        retries.append(retries[-1] + (end == "retried") if retries else 0)
         worker = draw(st.sampled_from(sorted(runs)))
         pid = runs[worker]
         step = st.floats(0.01, 90)
@@ -83,6 +82,7 @@ def lives(draw: st.DrawFn, *, skew: bool = False, most: int = 6) -> Life:
             errors += end in ("failed", "retried")
         if not more:
             return Life(tuple(events), state, number, tuple(retries), errors, redelivered)
+        retries.append(retries[-1] + (end == "retried"))
         time += draw(step)
 
 

@@ -30,8 +30,8 @@ from umbel.store.trigram import SHARED_BITS, entry
 
 logger = logging.getLogger(__name__)
 
-#: Rows indexed in one transaction: 1,000 cost a quarter more for each than 4,000 or more do. Fewer where they take longer
-#: than LONGEST_STEP seconds.
+#: Rows indexed in one transaction: 1,000 cost a quarter more for each than 4,000 or more do. Fewer where they take
+#: longer than LONGEST_STEP seconds.
 BATCH, FIRST_BATCH = 8_000, 1_000
 LONGEST_STEP = 0.7
 #: Fewer new rows wait this many seconds for more: many small transactions cost more than one.
@@ -49,7 +49,7 @@ PART_ROWS, PART_SHARE = 65_536, 4
 LEFT_SHARE = 20
 _FREED_PAGES = 2_000
 
-#: FTS5's own options, which save a fifth of its time. Texts of one batch fit into `hashsize`; levels are merged when there are 16 of a size, not 4; a leaf fills a page.
+#: FTS5's own: texts of one batch fit into `hashsize`; levels are merged when there are 16 of a size; a leaf fills a page.
 _OPTIONS = {"automerge": 16, "crisismerge": 32, "pgsz": 8_050, "hashsize": 8 * 2**20}
 _PAGE = 8_192
 
