@@ -49,7 +49,7 @@ PART_ROWS, PART_SHARE = 65_536, 4
 LEFT_SHARE = 20
 _FREED_PAGES = 2_000
 
-#: FTS5's own: texts of one batch fit into `hashsize`; levels are merged when there are 16 of a size; a leaf fills a page.
+#: FTS5's own: a batch's texts fit into `hashsize`; levels are merged when there are 16 of a size; a leaf fills a page.
 _OPTIONS = {"automerge": 16, "crisismerge": 32, "pgsz": 8_050, "hashsize": 8 * 2**20}
 _PAGE = 8_192
 

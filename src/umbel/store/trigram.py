@@ -40,7 +40,7 @@ def entry(texts: str, kwargs: str | None) -> str:
         words |= own
         if not kwargs.isascii() or "\\" in kwargs or "#" in kwargs:
             words.add(MARK_UNCLEAR)
-        if any(map(_odd_number.search, own)):
+        if _odd_number.search(" ".join(own)):
             words.add(MARK_ODD_NUMBER)
     return "\n".join(words)
 
