@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from benchmarks.histories import use_history
+from benchmarks.histories import UNBOUND, use_history
 from benchmarks.picture import Panel, draw
 from benchmarks.questions import TASK_QUESTIONS, Asker, ask_in_turn
 from benchmarks.report import Report, describe_machine, make_parser, say, write_table
@@ -60,7 +60,8 @@ def measure(kind: Kind, tasks: int, *, events: int, patience: float, rounds: int
     say(f"{kind}: {tasks:,} tasks")
     with ExitStack() as stack:
         history = stack.enter_context(use_history(tasks)) if kind == "umbel" else None
-        run = stack.enter_context(Run(Setting(kind), history=history))
+        options = () if history is None else UNBOUND
+        run = stack.enter_context(Run(Setting(kind, options=options), history=history))
         run.fill(tasks)
         subject = run.subject
         subject.wait_until_quiet(7200)

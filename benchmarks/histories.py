@@ -24,6 +24,8 @@ SOURCES = (
     "benchmarks/history.py",
     "benchmarks/event_stream.py",
 )
+#: Options of a monitor that is given one: ten million tasks are more than the 10 GB that it keeps by default.
+UNBOUND = ("--max_bytes=none",)
 #: Seconds after which a history is built anew: its tasks would near the age at which retention takes them.
 FRESH = 10 * 86_400.0
 

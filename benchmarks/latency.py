@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.histories import use_history
+from benchmarks.histories import UNBOUND, use_history
 from benchmarks.questions import FLEET, FLEET_QUESTIONS, TASK_QUESTIONS, Asker, Question, ask_in_turn
 from benchmarks.report import Report, find_percentile, make_parser, say
 from benchmarks.run import Run, Setting
@@ -127,7 +127,8 @@ def measure_growth(report: Report, sizes: Sequence[int], patience: float) -> Non
     with ExitStack() as stack:
         askers = {}
         for size in sizes:
-            run = stack.enter_context(Run(Setting("umbel"), history=stack.enter_context(use_history(size))))
+            history = stack.enter_context(use_history(size))
+            run = stack.enter_context(Run(Setting("umbel", options=UNBOUND), history=history))
             run.subject.wait_until_quiet(3600)
             askers[f"{size:,}"] = Asker(run.subject.port)
         ask_in_turn(askers, TASK_QUESTIONS, patience=0, most=3)
