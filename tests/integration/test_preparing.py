@@ -20,6 +20,7 @@ from umbel.store.sqlite_reader import SQLiteReader
 from umbel.web.deps import Deps
 from umbel.web.preparing import Preparation, Usual
 from umbel.web.present import Present
+from umbel.web.recent import SERVES
 from umbel.web.routes import Table
 from umbel.web.stream import Stream
 
@@ -54,7 +55,8 @@ async def fetch(usual: Usual) -> Response:
 
 
 def fetch_names(table: Table) -> list[str]:
-    """The workers that `/workers?json=1` names."""
+    """The workers that `/workers?json=1` names, once it shares no earlier answer any more."""
+    time.sleep(SERVES)
     body = bytes(asyncio.run(fetch(table.usual()[0])).body)
     return [name for name in (W1, W2) if f'"hostname": "{name}"'.encode() in body]
 
