@@ -164,6 +164,13 @@ def test_what_is_indexed_is_found_by_the_index_alone(stand: Stand) -> None:
     assert [t.uuid for t in stand.reader.fetch_tasks(TaskQuery(search=word("3000")), limit=9).tasks] == ["u3"]
 
 
+@pytest.mark.parametrize("kwargs", ["{'order': 0x1267}", "{'order': 4_711}", r"{'ord\x65r': 4711}"])
+def test_a_pair_that_is_written_otherwise_is_found_by_the_index(stand: Stand, kwargs: str) -> None:
+    stand.teller.tell([*succeeded("u1", kwargs=kwargs), *succeeded("u2", kwargs="{'other': 4712}")])
+    stand.indexer.step(100)
+    assert stand.find(word("kwargs:order=4711")) == ["u1"]
+
+
 def test_letters_of_every_alphabet_are_found_in_any_case(stand: Stand) -> None:
     stand.teller.tell([*succeeded("u1", args="('STRAßE',)"), *succeeded("u2", args="('ΣΊΣΥΦΟΣ',)")])
     stand.indexer.step(100)

@@ -100,8 +100,8 @@ def test_a_retry_told_after_the_next_attempt_ended_does_not_hide_that_end() -> N
     record = fold(
         None,
         [
-            event("task-started", EPOCH + 1, "celery@y", 1),
-            event("task-received", EPOCH + 2, "celery@x", 1, retries=1),
+            event("task-received", EPOCH + 1, "celery@x", 1, retries=1),
+            event("task-started", EPOCH + 2, "celery@y", 1),
             event("task-started", EPOCH + 3, "celery@x", 1),
             event("task-failed", EPOCH + 4, "celery@x", 1, exception="E(1)"),
             event("task-retried", EPOCH + 5, "celery@y", 1, exception="E(0)"),
@@ -109,6 +109,19 @@ def test_a_retry_told_after_the_next_attempt_ended_does_not_hide_that_end() -> N
     )
     task = project(record)
     assert (task.state, task.worker, task.exception) == ("FAILURE", "celery@x", "E(1)")
+
+
+def test_a_retry_of_which_no_more_came_through_is_its_own_workers() -> None:
+    record = fold(
+        None,
+        [
+            event("task-started", EPOCH, "celery@x", 1),
+            event("task-retried", EPOCH + 0.3, "celery@y", 1, exception="E(0)"),
+            event("task-succeeded", EPOCH + 1, "celery@x", 1, runtime=1.0),
+        ],
+    )
+    runs = [(run.worker, run.state) for run in attempts(record.marks)]
+    assert runs == [("celery@y", "RETRY"), ("celery@x", "SUCCESS")]
 
 
 def test_an_end_goes_to_no_attempt_that_is_known_to_have_been_retried() -> None:

@@ -81,7 +81,7 @@ def test_those_who_wait_share_one_making(maker: Maker) -> None:
 
     async def ask_together() -> list[bytes]:
         asking = [asyncio.create_task(recent.get()) for _ in range(5)]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # all of them have asked
         asking[0].cancel()
         maker.may_go.set()
         return await asyncio.gather(*asking[1:])

@@ -1,5 +1,5 @@
-"""Writes the search index behind ingest, in large SQL statements on connections of its own, so that Python's lock is
-free meanwhile. The history is only read; an index that does not fit to it, or is damaged, is made anew.
+"""Writes the search index behind ingest, in large SQL statements on connections of its own; Python's lock is taken for
+the words of eight tasks at a time. The history is only read; an index that does not fit to it is made anew.
 
 Run by `ingest.collector`, as a thread; `store.search_index` reads what it writes.
 """
