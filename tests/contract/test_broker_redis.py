@@ -10,7 +10,8 @@ import redis
 
 from tests.apps.queues import make_app
 from tests.contract.broker_contract import BrokerContract, BrokerShop
-from tests.servers import RedisServer, free_port
+from tests.servers import RedisServer, free_port, wait_for
+from umbel.brokers.redis_channel import LONGEST, Channels
 from umbel.brokers.registry import make_inspector
 from umbel.errors import BrokerUnavailable
 
@@ -185,3 +186,64 @@ def frozen() -> Iterator[RedisServer]:
 def test_a_redis_that_hangs_is_unavailable_within_seconds(frozen: RedisServer) -> None:
     with pytest.raises(BrokerUnavailable):
         make_inspector(make_app(frozen.url), None).fetch_queues(["orders"])
+
+
+def clients_of(server: RedisServer) -> list[str]:
+    """Addresses of who is connected, without the asker."""
+    with redis.Redis.from_url(server.url) as client:
+        mine = client.client_info()["addr"]
+        return sorted(row["addr"] for row in client.client_list() if row["addr"] != mine)
+
+
+def test_readings_share_a_connection_that_is_closed_at_the_end() -> None:
+    with RedisServer() as server:
+        inspector = make_inspector(make_app(server.url), None)
+        inspector.fetch_queues(["orders"])
+        first = clients_of(server)
+        assert len(first) == 1
+        for _ in range(3):
+            inspector.fetch_queues(["orders", "mails"])
+            inspector.fetch_names()
+        assert clients_of(server) == first
+        inspector.close()
+        wait_for(lambda: clients_of(server) == [])
+        assert inspector.fetch_queues(["orders"]).queues, "a question after that opens another one"
+        inspector.close()
+
+
+def test_a_broker_that_was_away_between_two_readings_is_found_again() -> None:
+    with RedisServer() as server:
+        inspector = make_inspector(make_app(server.url), None)
+        inspector.fetch_queues(["orders"])
+        server.restart()
+        # nothing was read meanwhile: the connection that was kept is dead
+        assert [queue.ready for queue in inspector.fetch_queues(["orders"]).queues] == [0]
+        server.stop()
+        with pytest.raises(BrokerUnavailable):
+            inspector.fetch_queues(["orders"])
+        server.start()
+        assert [queue.ready for queue in inspector.fetch_queues(["orders"]).queues] == [0]
+        inspector.close()
+
+
+def test_a_connection_is_not_kept_for_ever() -> None:
+    now = 0.0
+    with RedisServer() as server:
+        channels = Channels(make_app(server.url), monotonic=lambda: now)
+        with channels.lend() as first:
+            pass
+        with channels.lend() as again, channels.lend() as other:
+            assert again is first and other is not first
+        now = LONGEST
+        with channels.lend() as later:
+            assert later is not first and later is not other
+        channels.close()
+
+
+def test_an_error_ends_the_connection() -> None:
+    with RedisServer() as server:
+        channels = Channels(make_app(server.url))
+        for error in (ValueError("of the driver's kind"), KeyError("of ours")):
+            with pytest.raises((BrokerUnavailable, KeyError)), channels.lend():
+                raise error
+            wait_for(lambda: clients_of(server) == [])

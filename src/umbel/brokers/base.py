@@ -200,6 +200,9 @@ class BrokerInspector(ABC):
         """
         raise NotSupported("This kind of broker can't be purged from here.")
 
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Close what stays open between two questions; another question opens it again."""
+
 
 def mark_of(column: str, figures: QueueFigures, capabilities: Capabilities) -> Mark:
     """What is known of one of `COLUMNS`."""

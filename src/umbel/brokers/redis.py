@@ -12,25 +12,15 @@ from typing import Any
 
 import msgspec
 from celery import Celery
-from kombu.exceptions import OperationalError
 
 from umbel.brokers.base import BrokerInspector, Capabilities, Message, Peek, QueueFigures, Reading, Search
 from umbel.brokers.message import decode_message
 from umbel.brokers.names import is_internal
+from umbel.brokers.redis_channel import Channels
 from umbel.brokers.redis_find import Finder
 from umbel.brokers.redis_unacked import Routes, Unacked, binding_members
-from umbel.errors import BrokerUnavailable
 from umbel.ingest.redis_line import escaped
 
-#: Seconds; a user's own transport options win.
-_TIMEOUTS = {"socket_connect_timeout": 1, "socket_timeout": 2}
-_NO_RETRY = {
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0,
-    "interval_max": 0,
-    "retry_on_timeout": False,
-}
 #: Lists whose length is asked for in one turn.
 _TURN = 2_000
 #: Lists with messages up to which the oldest message of each is read; with more it is unknown.
@@ -47,10 +37,11 @@ Lengths = dict[str, dict[int, int | None]]
 
 
 class RedisInspector(BrokerInspector):
-    """A few pipelines a reading, on a connection that is closed again. Thread-safe; one reading at a time."""
+    """A few pipelines a reading, on a connection that stays open for the next. Thread-safe."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._channels = Channels(app)
         self._lock = threading.Lock()
         self._unacked = Unacked()
         self._scanned = 0
@@ -178,25 +169,13 @@ class RedisInspector(BrokerInspector):
             # kombu counts and deletes in one transaction
             return int(keys.channel.queue_purge(name))
 
+    def close(self) -> None:
+        self._channels.close()
+
     @contextmanager
     def _keyspace(self) -> Iterator["_Keyspace"]:
-        options = {**_TIMEOUTS, **self._app.conf.broker_transport_options, **_NO_RETRY}
-        connection = self._app.connection_for_read(transport_options=options)
-        errors = (
-            OperationalError,
-            OSError,
-            ValueError,
-            *connection.connection_errors,
-            *connection.channel_errors,
-        )
-        try:
-            with (
-                connection,
-                connection.transport.create_channel(connection.connection) as channel,
-            ):
-                yield _Keyspace(channel)
-        except errors as exc:
-            raise BrokerUnavailable(_one_line(exc)) from exc
+        with self._channels.lend() as channel:
+            yield _Keyspace(channel)
 
 
 class _Keyspace:
@@ -306,7 +285,3 @@ def _sum(steps: dict[int, int | None]) -> int | None:
 def _is_control(exchange: str, app: Celery) -> bool:
     """Exchanges for events, remote control and its replies."""
     return exchange == app.conf.event_exchange or exchange.endswith(".pidbox")
-
-
-def _one_line(exc: BaseException) -> str:
-    return " ".join(str(exc).split()) or type(exc).__name__

@@ -128,6 +128,7 @@ class Queues:
     def stop(self) -> None:
         """End the threads; a question that is under way is left to its own time-out."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._brokers.close()
 
     @property
     def unwatched(self) -> float:
