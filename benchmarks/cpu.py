@@ -16,6 +16,9 @@ from benchmarks.subject import KINDS, Kind
 RATE = 1_500
 #: The step in which the system tells CPU times, seconds.
 TICK = 0.01
+#: Seconds after the last event until nothing comes of it any more: Umbel gives up the open tasks of workers that have gone
+#: for a minute.
+SETTLE = 90.0
 #: A fleet whose workers only beat, every 2 s.
 WORKERS = 1_000
 
@@ -56,6 +59,7 @@ def measure(report: Report, tasks: int, seconds: float) -> None:
             say(f"{kind}: filling to {tasks:,} tasks")
             run.fill(tasks)
             run.subject.wait_until_quiet()
+        time.sleep(SETTLE)
         for kind, run in runs.items():
             found[kind]["idle"] = measure_idle(run, seconds)
             report.add_row("idle, % of a core", kind, f"{found[kind]['idle'] * 100:.3f}")
