@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatAgo, formatDuration, isZone, momentOf } from "./time";
+import { formatAgo, formatDuration, formatOffset, isZone, momentOf } from "./time";
 
 describe("momentOf", () => {
   it("shows one moment alike to the millisecond in every zone", () => {
@@ -38,6 +38,16 @@ describe("formatDuration", () => {
     [277_200, "3d 05h"],
     [-2, "−2.00 s"],
   ])("writes %s as %s", (seconds, text) => expect(formatDuration(seconds)).toBe(text));
+});
+
+describe("formatOffset", () => {
+  it.each([
+    [0, "+0 ms"],
+    [0.0004, "+0 ms"],
+    [0.0006, "+1 ms"],
+    [65, "+1m 05s"],
+    [-3, "+0 ms"],
+  ])("writes %s as %s", (seconds, text) => expect(formatOffset(seconds)).toBe(text));
 });
 
 describe("formatAgo", () => {

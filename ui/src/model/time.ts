@@ -73,6 +73,11 @@ export function formatDuration(seconds: number): string {
   return `${minutes}m ${two(whole % 60)}s`;
 }
 
+/** How much later something was, to the millisecond: +0 ms, +75 ms, +1m 05s; never earlier. */
+export function formatOffset(seconds: number): string {
+  return `+${formatDuration(Math.max(0, Math.round(seconds * 1000) / 1000))}`;
+}
+
 /** Whole seconds in a word: "7 s", "2 min", "3 h". */
 export function formatWait(seconds: number): string {
   if (seconds < 90) return `${seconds} s`;

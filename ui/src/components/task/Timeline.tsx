@@ -1,6 +1,6 @@
 import { useNow } from "../../hooks/timeDisplay";
 import { type Attempt, type Mark, stateTone, type TaskDetail } from "../../model/task";
-import { formatDuration } from "../../model/time";
+import { formatDuration, formatOffset } from "../../model/time";
 import { type Axis, axisOf, type Bar, barsOf } from "../../model/timeline";
 import { WorkerLink } from "../Links";
 import { StateBadge } from "../state/Badge";
@@ -100,7 +100,7 @@ function AttemptRow(props: {
         {attempt.marks.map((mark) => (
           <li key={`${mark.time}-${mark.type}-${mark.clock}`}>
             <span>{mark.type}</span> <Time value={mark.time} style="absolute" />
-            <span className={classes.offset}>+{formatDuration(Math.max(0, mark.time - axis.start))}</span>
+            <span className={classes.offset}>{formatOffset(mark.time - axis.start)}</span>
           </li>
         ))}
       </ul>
