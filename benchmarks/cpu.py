@@ -16,8 +16,8 @@ from benchmarks.subject import KINDS, Kind
 RATE = 1_500
 #: The step in which the system tells CPU times, seconds.
 TICK = 0.01
-#: Seconds after the last event until nothing comes of it any more: Umbel gives up the open tasks of workers that have gone
-#: for a minute.
+#: Seconds after the last event until nothing comes of it any more: Umbel gives up the open tasks of workers that have
+#: been gone for a minute.
 SETTLE = 90.0
 #: A fleet whose workers only beat, every 2 s.
 WORKERS = 1_000

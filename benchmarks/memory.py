@@ -4,6 +4,7 @@ Memory is the sum of the proportional set sizes of the process tree, looked at a
 most 1.3 kB on disk and, where there is a search index, 2 kB with it.
 """
 
+import time
 from collections.abc import Sequence
 
 from benchmarks.report import Report, make_parser, say
@@ -16,6 +17,8 @@ WITHOUT_INDEX = ("--search_index=false",)
 MEGABYTE = 1e6
 #: Looks at the memory on the way.
 STEPS = 12
+#: Seconds until what a burst took is given back, once the search index rests too.
+GIVEN_BACK = 6.0
 
 
 def grow(report: Report, run: Run, tasks: int, title: str) -> list[tuple[int, int]]:
@@ -27,6 +30,7 @@ def grow(report: Report, run: Run, tasks: int, title: str) -> list[tuple[int, in
     for number in range(1, STEPS + 1):
         run.fill(tasks * number // STEPS)
         subject.wait_until_quiet()
+        time.sleep(GIVEN_BACK)
         steps.append((run.tasks, subject.measure_memory()))
         size = subject.measure_files()
         each = f"{size / run.tasks:,.0f}" if size else ""

@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 #: Where a queue is known from. "history" includes task-sent events.
 Origin = Literal["worker", "config", "broker", "history"]
 
-#: Seconds between two looks at the broker's own names, at least, and where nobody looks at ours; else so many times what
-#: the last one took.
+#: Seconds between two looks at the broker's own names, at least, and while nobody looks at ours; else so many times
+#: what the last one took.
 ASK_BROKER_EVERY, ASK_SELDOM, ASK_SHARE = 5.0, 60.0, 20.0
 #: Queues beyond this are not shown.
 MOST_NAMES = 20_000

@@ -12,8 +12,8 @@ from umbel.model.task import Record, Task, TaskError
 from umbel.store.packing import unpack
 from umbel.store.rows import TASK_FIELDS, task_of
 
-#: ids in one SELECT.
-_BATCH = 500
+#: ids in one SELECT: few sizes, for the driver keeps 128 statements, and one for 500 ids takes 100 kB.
+_SIZES = (1, 8, 32, 128, 500)
 _LIVES = f"SELECT {', '.join(TASK_FIELDS)}, marks FROM tasks"
 _ERRORS = "SELECT uuid, time, rank, exception, traceback FROM task_errors"
 
@@ -43,9 +43,12 @@ def _add_earlier_errors(select: Select, found: dict[str, tuple[Task, Life]]) -> 
 
 
 def _batches(uuids: Collection[str]) -> Iterator[Sequence[str]]:
+    """The ids in batches of `_SIZES`; what is missing to one is made up by an id that it has."""
     ids = list(uuids)
-    for start in range(0, len(ids), _BATCH):
-        yield ids[start : start + _BATCH]
+    for start in range(0, len(ids), _SIZES[-1]):
+        batch = ids[start : start + _SIZES[-1]]
+        size = next(size for size in _SIZES if size >= len(batch))
+        yield batch + batch[:1] * (size - len(batch))
 
 
 def _marks(values: Sequence[object]) -> str:
