@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 _HEAD = struct.Struct(">II")
 #: What a socket may hold, in bytes: a chunk of rows is larger, so this is how much of it passes in one turn.
 _SOCKET_BYTES = 1 << 20
+#: Bytes of a body that are rather copied than sent apart.
+_SMALL = 1 << 12
 
 #: What may be asked besides `write` and `fetch_lives`: its arguments, and what it returns.
 _CALLS: dict[str, tuple[Any, Any]] = {
@@ -285,8 +287,11 @@ def _do_large(writer: SQLiteWriter, name: str, body: bytes) -> bytes:
 
 
 def _send(line: socket.socket, head: bytes, body: bytes) -> None:
-    line.sendall(_HEAD.pack(len(head), len(body)) + head)
-    if body:
+    start = _HEAD.pack(len(head), len(body)) + head
+    if len(body) <= _SMALL:
+        line.sendall(start + body)  # in one, for two would wake the other side twice
+    else:
+        line.sendall(start)
         line.sendall(body)
 
 
