@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.event_stream import EventStream
-from umbel.ingest.pipeline import fold_changes
 from umbel.ingest.settings import DEFAULT_BUCKETS
+from umbel.ingest.transitions import fold_changes
 from umbel.model.event import Event
 from umbel.model.plain import Life
 from umbel.model.rollup import Tally

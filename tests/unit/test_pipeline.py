@@ -13,7 +13,9 @@ from umbel.ingest.decode import Decoder
 from umbel.ingest.housekeeping import STALE_AFTER, is_due_after
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.source import Message
+from umbel.ingest.transitions import fold_changes
 from umbel.ingest.workers import WorkerBook
+from umbel.model.event import Event
 from umbel.model.redact import MASK, Redactor
 from umbel.model.task import Task
 from umbel.store.base import Changes, CounterKey
@@ -165,12 +167,11 @@ def test_unreadable_messages_are_counted_acknowledged_and_sampled(caplog: pytest
 
 def test_one_task_that_cannot_be_stored_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run()
-    real = pipeline_module.fold_changes
 
     def fussy(steps: Any, *others: Any) -> Any:
         if any(events[0].uuid == "t-bad" for _, events in steps):
             raise ArithmeticError("nobody thought of this")
-        return real(steps, *others)
+        return fold_changes(steps, *others)
 
     monkeypatch.setattr(pipeline_module, "fold_changes", fussy)
     for uuid in ("t-1", "t-bad", "t-2"):
@@ -259,3 +260,20 @@ def test_only_a_future_eta_keeps_a_stale_task_open() -> None:
     assert not is_due_after(Task(uuid="a", eta="2001-01-01T00:00:00+02:00"), NOW)
     assert not is_due_after(Task(uuid="a", eta="soon"), NOW)
     assert not is_due_after(Task(uuid="a"), NOW)
+
+
+def test_texts_that_all_events_of_a_task_have_are_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run()
+    seen: list[list[Event]] = []
+
+    def watching(steps: Any, *others: Any) -> Any:
+        seen.extend(events for _, events in steps)
+        return fold_changes(steps, *others)
+
+    monkeypatch.setattr(pipeline_module, "fold_changes", watching)
+    run.put(*whole_life("t-1"))
+    run.pipeline.flush()
+    (events,) = seen
+    assert len(events) >= 3
+    assert len({id(event.uuid) for event in events}) == 1
+    assert len({id(event.hostname) for event in events}) == len({event.hostname for event in events})

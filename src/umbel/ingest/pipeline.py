@@ -15,15 +15,16 @@ from umbel.errors import DecodeError, StoreError
 from umbel.ingest.buffer import Buffer
 from umbel.ingest.decode import Decoder
 from umbel.ingest.source import Message
+from umbel.ingest.transitions import fold_changes
 from umbel.ingest.workers import WorkerBook
 from umbel.ingest.write_behind import Chunk, WriteBehind
 from umbel.model.attempts import attempts
 from umbel.model.event import Event
-from umbel.model.fold import fold, lost, project
-from umbel.model.plain import Life, as_record, tell
+from umbel.model.fold import lost, project
+from umbel.model.plain import Life, as_record
 from umbel.model.redact import Redactor
 from umbel.model.rollup import Tally
-from umbel.model.task import Record, Task
+from umbel.model.task import Task
 from umbel.store.base import Changes, CounterKey, HistoryWriter, Runtimes, TaskChange
 
 _log = logging.getLogger("umbel.ingest.pipeline")
@@ -47,9 +48,6 @@ REMEMBERED = 20_000
 
 #: Unreadable messages shown in the log, per minute.
 _SAMPLES = 5
-
-#: Tasks told before secrets are looked for in them: enough for one search, and few enough to be in the cache still.
-_AT_HAND = 128
 
 
 class Pipeline:
@@ -154,11 +152,15 @@ class Pipeline:
                 if waiting is None:
                     pending[uuid] = [event]
                 else:
+                    # texts that all have are held once: the others go before they have left the cache
+                    event.uuid = waiting[0].uuid
                     waiting.append(event)
                 hostname = event.hostname
                 last = latest.get(hostname)
-                if last is not None and last.pid != event.pid:
-                    self._workers.hear(last)
+                if last is not None:
+                    event.hostname = hostname = last.hostname
+                    if last.pid != event.pid:
+                        self._workers.hear(last)
                 # of a run's task events the last one says all that they say of it
                 latest[hostname] = event
             self._note_taken(message, events, errors)
@@ -350,51 +352,3 @@ class Pipeline:
         if changes:
             self._write(changes, tally, with_workers=False)
         return len(changes)
-
-
-def fold_changes(
-    steps: Sequence[tuple[tuple[Task, Life] | None, Sequence[Event]]],
-    tally: Tally,
-    redactor: Redactor | None = None,
-) -> list[TaskChange]:
-    """The transitions that these events make, each of one task, added to the tally; none where they tell nothing new.
-
-    Secrets are masked in what is new of plain lives, else in each event, before anything is made of it.
-    """
-    changes = []
-    plain: list[tuple[Task, Task | None]] = []
-    add_plain = tally.add_plain
-    for prior, events in steps:
-        before, life = prior if prior is not None else (None, None)
-        told = None if isinstance(life, Record) else tell(events, before, life)
-        if told is not None:
-            after = told[0]
-            plain.append((after, before))
-            add_plain(before, after)
-            changes.append(TaskChange(before, after, told[1]))
-            if redactor is not None and len(plain) >= _AT_HAND:
-                redactor.redact_tasks(plain)
-                plain.clear()
-        else:
-            change = _fold_change(before, life, events, tally, redactor)
-            if change is not None:
-                changes.append(change)
-    if redactor is not None:
-        redactor.redact_tasks(plain)
-    return changes
-
-
-def _fold_change(
-    before: Task | None, life: Life | None, events: Sequence[Event], tally: Tally, redactor: Redactor | None
-) -> TaskChange | None:
-    """The same for one task whose life is not plain."""
-    if redactor is not None:
-        for event in events:
-            redactor.redact(event)
-    record = None if before is None or life is None else as_record(before, life)
-    after = fold(record, events)
-    if record is not None and len(after.marks) == len(record.marks) and after == record:
-        return None
-    runs = attempts(after.marks)
-    tally.add_transition(record, after, runs)
-    return TaskChange(before, project(after, runs), after)
