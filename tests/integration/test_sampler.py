@@ -12,7 +12,6 @@ from umbel.brokers.base import BrokerInspector, Capabilities, Reading
 from umbel.brokers.registry import make_inspector
 from umbel.control import sampler as module
 from umbel.control.inspect import Inspector
-from umbel.control.queue_names import ASK_BROKER_EVERY, ASK_SELDOM
 from umbel.control.queues import Queues
 from umbel.control.sampler import DEAR, FASTEST, LONGEST, SHARE, SLOWEST, Pace, Sampler, samples_of
 from umbel.control.stalls import StallWatch
@@ -22,11 +21,11 @@ from umbel.store.status import CollectorStatus
 
 
 class CountedBroker(BrokerInspector):
-    """A real one, with a count of its readings, and of the times it was asked for names."""
+    """A real one, with a count of its readings."""
 
     def __init__(self, real: BrokerInspector) -> None:
         self.real = real
-        self.readings = self.asked_names = 0
+        self.readings = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -37,7 +36,6 @@ class CountedBroker(BrokerInspector):
         return self.real.fetch_queues(names)
 
     def fetch_names(self) -> set[str]:
-        self.asked_names += 1
         return self.real.fetch_names()
 
     def fetch_lengths(self, names: Collection[str]) -> list[dict[str, object]]:
@@ -77,7 +75,6 @@ class Bench:
         self.queues._read_at -= seconds
         self.queues._fresh_until -= seconds
         self.queues._looked_at -= seconds
-        self.queues._names._looked_at -= seconds
 
     def send(self, queue: str, count: int) -> None:
         for _ in range(count):
@@ -127,21 +124,6 @@ def test_readings_for_pages_are_used_and_workers_are_asked_for_people_only(bench
     bench.sampler.sample()
     assert bench.sampler.get_board() is board
     assert bench.broker.readings == 2
-
-
-def test_the_broker_is_asked_for_its_queues_seldom_while_nobody_looks(bench: Bench) -> None:
-    bench.sampler.sample()
-    for _ in range(3):
-        bench.age(SLOWEST)
-        bench.sampler.sample()
-    assert (bench.broker.readings, bench.broker.asked_names) == (4, 1)
-    bench.send("new", 1)
-    bench.age(ASK_BROKER_EVERY)
-    assert "new" in bench.queues.request().result(10).queues
-    assert bench.broker.asked_names == 2
-    bench.age(ASK_SELDOM)
-    bench.sampler.sample()
-    assert bench.broker.asked_names == 3
 
 
 def test_queues_at_rest_are_read_ever_more_rarely_and_stored_together(bench: Bench) -> None:

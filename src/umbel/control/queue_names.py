@@ -1,7 +1,6 @@
 """Which queues there are: the union of what workers, the broker, the app's configuration and the history know."""
 
 import logging
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
@@ -20,9 +19,8 @@ logger = logging.getLogger(__name__)
 #: Where a queue is known from. "history" includes task-sent events.
 Origin = Literal["worker", "config", "broker", "history"]
 
-#: Seconds between two looks at the broker's own names, at least, and while nobody looks at ours; else so many times
-#: what the last one took.
-ASK_BROKER_EVERY, ASK_SELDOM, ASK_SHARE = 5.0, 60.0, 20.0
+#: Seconds between two looks at the broker's own names, at least; else so many times what the last one took.
+ASK_BROKER_EVERY, ASK_SHARE = 5.0, 20.0
 #: Queues beyond this are not shown.
 MOST_NAMES = 20_000
 #: Names that the collector is told at once.
@@ -48,17 +46,16 @@ class QueueNames:
         self._remember = remember
         self._monotonic = monotonic
         self._at_broker: set[str] = set()
-        #: Monotonic time of the last look at them, and how long it took.
-        self._looked_at, self._look_took = -math.inf, 0.0
+        self._next_look = 0.0
 
-    def fetch(self, *, is_watched: bool = True) -> dict[str, tuple[Origin, ...]]:
-        """Name -> where it is known from, at most MOST_NAMES of them. The broker is asked seldom while nobody looks."""
+    def fetch(self) -> dict[str, tuple[Origin, ...]]:
+        """Name -> where it is known from, at most MOST_NAMES of them."""
         found: dict[str, list[Origin]] = {}
         workers = self._inspector.get_workers()
         sources: tuple[tuple[Origin, Iterable[str]], ...] = (
             ("worker", {name for answers in workers.values() for name in consumed(answers)}),
             ("config", configured(self._app)),
-            ("broker", self._ask_broker(ASK_BROKER_EVERY if is_watched else ASK_SELDOM)),
+            ("broker", self._ask_broker()),
         )
         for origin, names in sources:
             for name in names:
@@ -80,16 +77,15 @@ class QueueNames:
             logger.debug("The remembered queues can't be read: %s", exc)
             return None
 
-    def _ask_broker(self, every: float) -> set[str]:
+    def _ask_broker(self) -> set[str]:
         now = self._monotonic()
-        due = self._looked_at + max(every, ASK_SHARE * self._look_took)
-        if now >= due and self._brokers.capabilities.names:
+        if now >= self._next_look and self._brokers.capabilities.names:
             try:
                 self._at_broker = self._brokers.fetch_names()
             except BrokerError as exc:
                 logger.debug("The broker's queues can't be listed: %s", exc)
-            self._looked_at = self._monotonic()
-            self._look_took = self._looked_at - now
+            ended = self._monotonic()
+            self._next_look = ended + max(ASK_BROKER_EVERY, ASK_SHARE * (ended - now))
         return self._at_broker
 
 

@@ -197,7 +197,7 @@ class Queues:
         begun, share, cost = time.monotonic(), FRESH_SHARE, time.thread_time()
         if ask_workers and not self._brokers.capabilities.consumers:
             self._consumers.ask()
-        names = self._names.fetch(is_watched=ask_workers)
+        names = self._names.fetch()
         try:
             reading = self._brokers.fetch_queues(names)
         except BrokerError as exc:
