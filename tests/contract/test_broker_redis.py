@@ -240,10 +240,18 @@ def test_a_connection_is_not_kept_for_ever() -> None:
         channels.close()
 
 
-def test_an_error_ends_the_connection() -> None:
+@pytest.mark.parametrize(
+    ("error", "told"), [(ValueError("of the driver's kind"), BrokerUnavailable), (RuntimeError("ours"), RuntimeError)]
+)
+def test_an_error_ends_the_connection(error: Exception, told: type[Exception]) -> None:
     with RedisServer() as server:
         channels = Channels(make_app(server.url))
-        for error in (ValueError("of the driver's kind"), KeyError("of ours")):
-            with pytest.raises((BrokerUnavailable, KeyError)), channels.lend():
-                raise error
-            wait_for(lambda: clients_of(server) == [])
+        with channels.lend() as broken:
+            pass
+        with pytest.raises(told), channels.lend() as channel:
+            assert channel is broken
+            raise error
+        wait_for(lambda: clients_of(server) == [])
+        with channels.lend() as channel:
+            assert channel is not broken
+        channels.close()

@@ -26,6 +26,7 @@ class CountedBroker(BrokerInspector):
     def __init__(self, real: BrokerInspector) -> None:
         self.real = real
         self.readings = 0
+        self.is_closed = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -40,6 +41,10 @@ class CountedBroker(BrokerInspector):
 
     def fetch_lengths(self, names: Collection[str]) -> list[dict[str, object]]:
         return self.real.fetch_lengths(names)
+
+    def close(self) -> None:
+        self.is_closed = True
+        self.real.close()
 
 
 class Bench:
@@ -124,6 +129,13 @@ def test_readings_for_pages_are_used_and_workers_are_asked_for_people_only(bench
     bench.sampler.sample()
     assert bench.sampler.get_board() is board
     assert bench.broker.readings == 2
+
+
+def test_the_connection_is_closed_with_the_queues(bench: Bench) -> None:
+    bench.sampler.sample()
+    assert not bench.broker.is_closed
+    bench.queues.stop()
+    assert bench.broker.is_closed
 
 
 def test_queues_at_rest_are_read_ever_more_rarely_and_stored_together(bench: Bench) -> None:
