@@ -241,7 +241,8 @@ def test_a_connection_is_not_kept_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"), [(ValueError("of the driver's kind"), BrokerUnavailable), (RuntimeError("ours"), RuntimeError)]
+    ("error", "told"),
+    [(ValueError("of the driver's kind"), BrokerUnavailable), (RuntimeError("ours"), RuntimeError)],
 )
 def test_an_error_ends_the_connection(error: Exception, told: type[Exception]) -> None:
     with RedisServer() as server:
