@@ -1,12 +1,18 @@
 """From messages to rows: once each, in bounded transactions, and nothing acknowledged before it is stored."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import astuple, replace
 
+from tests.unit.histories import lives
 from tests.unit.memory_history import MemoryHistory
 from umbel.errors import StoreUnavailable
+from umbel.ingest import intake as intake_module
 from umbel.ingest import pipeline as pipeline_module
 from umbel.ingest.buffer import Buffer
 from umbel.ingest.decode import Decoder
@@ -16,6 +22,7 @@ from umbel.ingest.source import Message
 from umbel.ingest.transitions import fold_changes
 from umbel.ingest.workers import WorkerBook
 from umbel.model.event import Event
+from umbel.model.plain import as_record
 from umbel.model.redact import MASK, Redactor
 from umbel.model.task import Task
 from umbel.store.base import Changes, CounterKey
@@ -277,3 +284,112 @@ def test_texts_that_all_events_of_a_task_have_are_held_once(monkeypatch: pytest.
     assert len(events) >= 3
     assert len({id(event.uuid) for event in events}) == 1
     assert len({id(event.hostname) for event in events}) == len({event.hostname for event in events})
+
+
+def test_what_comes_of_a_task_that_is_on_its_way_waits_until_it_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake_module, "AT_HAND", 1)
+    run = Run()
+    monkeypatch.setattr(run.pipeline, "_rows", 1)
+    late = event("task-sent", at=-1, hostname="gen7@web", queue="late", name="shop.pay")
+    for message in (*whole_life("t-1"), *whole_life("t-2"), late, *whole_life("t-3"), whole_life("t-1")[2]):
+        run.put(message)
+    run.pipeline.flush()
+    assert run.history.tasks["t-1"][0].queue == "late"
+    assert run.history.counters[CounterKey("celery@a", "shop.pay", "task-succeeded")] == 3
+    assert [[change.after.uuid for change in write.tasks] for write in run.history.writes] == [
+        ["t-1"],
+        ["t-2"],
+        ["t-3"],
+        ["t-1"],
+    ]
+
+
+class Streams(NamedTuple):
+    """Messages of several tasks at once, and what goes wrong meanwhile."""
+
+    messages: list[list[Event]]
+    #: Write -> "full": the disk, three times; "rule": the history breaks over it once, whoever is in it.
+    faults: dict[int, str]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> Streams:
+    tasks = []
+    for number in range(draw(st.integers(1, 4))):
+        events = [replace(event, uuid=f"t-{number}") for event in draw(lives(most=3)).events]
+        if draw(st.booleans()):
+            events += draw(st.lists(st.sampled_from(events), max_size=2))
+        tasks.append(draw(st.permutations(events)) if draw(st.booleans()) else events)
+    messages = []
+    while any(tasks):
+        task = draw(st.sampled_from([events for events in tasks if events]))
+        size = draw(st.integers(1, 3))
+        messages.append(task[:size])
+        del task[:size]
+    faults = draw(st.dictionaries(st.integers(1, 6), st.sampled_from(["full", "rule"]), max_size=2))
+    return Streams(messages, faults)
+
+
+class FaultyHistory(MemoryHistory):
+    """One that fails at some of its writes."""
+
+    def __init__(self, faults: dict[int, str]) -> None:
+        super().__init__()
+        self._faults = faults
+        self._asked = self._full = 0
+
+    def write(self, changes: Changes) -> int:
+        self._asked += 1
+        fault = self._faults.get(self._asked)
+        if self._full or fault == "full":
+            self._full = (self._full + 1) % 3
+            raise StoreUnavailable("no space left")
+        if fault == "rule" and len(changes.tasks) > 1:
+            raise ArithmeticError("nobody thought of this")
+        return super().write(changes)
+
+
+@settings(deadline=None)
+@given(streams(), st.integers(1, 4), st.integers(1, 3), st.integers(1, 4))
+def test_portions_chunks_and_faults_change_nothing_of_what_is_stored(
+    stream: Streams, at_hand: int, rows: int, tasks_at_hand: int
+) -> None:
+    whole, run = Run(), Run(FaultyHistory(stream.faults))
+    encode = msgspec.json.Encoder().encode
+    for part in (whole, run):
+        for number, events in enumerate(stream.messages):
+            part.buffer.put([Message(encode(events), "application/json", NOW, number)])
+    whole.pipeline.flush()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake_module, "AT_HAND", at_hand)
+        patch.setattr(pipeline_module, "ROWS_BEHIND", rows)
+        patch.setattr(pipeline_module, "TASKS_AT_HAND", tasks_at_hand)
+        run.pipeline._rows = rows
+        for _ in range(20):
+            try:
+                run.pipeline.flush()
+                break
+            except StoreUnavailable:
+                assert run.acknowledged == []
+    assert run.acknowledged == [len(stream.messages) - 1]
+    assert run.pipeline.malformed == {}
+    told, expected = run.history, whole.history
+    assert {uuid: astuple(task) for uuid, (task, _) in told.tasks.items()} == {
+        uuid: astuple(task) for uuid, (task, _) in expected.tasks.items()
+    }
+    assert {uuid: as_record(*found) for uuid, found in told.tasks.items()} == {
+        uuid: as_record(*found) for uuid, found in expected.tasks.items()
+    }
+    assert told.counters == expected.counters
+    assert seen_runtimes(told) == seen_runtimes(expected)
+
+
+def seen_runtimes(history: MemoryHistory) -> dict[tuple[str, str], Any]:
+    """Counts within each bound, and the sum, where anything was counted: what was taken back leaves zeros."""
+    return {
+        key: (counts, pytest.approx(total))
+        for key, (*counts, total) in history.runtimes.items()
+        if any(counts)
+    }

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
-from tests.unit.histories import Life, lives
+from tests.unit.histories import EPOCH, Life, event, lives
 from umbel.model.fold import fold, project
 from umbel.model.plain import tell
 from umbel.model.rollup import Tally
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
-from umbel.store.wire import decode_changes, encode_changes
+from umbel.store.wire import PackedTasks, decode_changes, encode_changes
 
 
 @given(st.lists(lives(most=5), min_size=1, max_size=4))
@@ -42,6 +42,28 @@ def test_tasks_and_what_is_kept_of_them_come_out_as_they_went_in(found: list[Lif
             assert astuple(copy.before) == astuple(step.before)
     for name in ("workers", "workers_removed", "counters", "runtimes", "rollups"):
         assert getattr(again, name) == getattr(changes, name), name
+
+
+def test_packed_tasks_are_made_anew_part_by_part_at_each_walk() -> None:
+    changes = [
+        TaskChange(None, project(record), record)
+        for record in [
+            fold(None, [event(f"task-{name}", EPOCH, "celery@a", 1)]) for name in ("sent", "started")
+        ]
+    ]
+    packed = PackedTasks()
+    packed.extend([])
+    packed.extend(changes[:1])
+    packed.extend(changes[1:])
+    assert len(packed) == len(packed.parts) == 2
+    again = decode_changes(encode_changes(Changes(tasks=packed))).tasks
+    for walk in (packed, packed, again):
+        assert [(astuple(change.after), change.life) for change in walk] == [
+            (astuple(change.after), change.life) for change in changes
+        ]
+    first = next(iter(again))
+    assert first in again
+    assert TaskChange(None, first.after, changes[1].life) not in again
 
 
 def test_nothing_comes_out_of_nothing() -> None:

@@ -6,26 +6,23 @@ it is committed, and what cannot be written waits. Driven by `ingest.collector`.
 
 import logging
 import time
-from bisect import bisect_left
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
-from itertools import islice
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from umbel.errors import DecodeError, StoreError
+from umbel.errors import StoreError
 from umbel.ingest.buffer import Buffer
+from umbel.ingest.chunk import Chunk, Draft
 from umbel.ingest.decode import Decoder
-from umbel.ingest.source import Message
+from umbel.ingest.intake import Intake
 from umbel.ingest.transitions import fold_changes
 from umbel.ingest.workers import WorkerBook
-from umbel.ingest.write_behind import Chunk, WriteBehind
+from umbel.ingest.write_behind import WriteBehind
 from umbel.model.attempts import attempts
-from umbel.model.event import Event
 from umbel.model.fold import lost, project
 from umbel.model.plain import Life, as_record
 from umbel.model.redact import Redactor
-from umbel.model.rollup import Tally
 from umbel.model.task import Task
-from umbel.store.base import Changes, CounterKey, HistoryWriter, Runtimes, TaskChange
+from umbel.store.base import HistoryWriter, TaskChange
 
 _log = logging.getLogger("umbel.ingest.pipeline")
 
@@ -37,17 +34,17 @@ LOCK_TIME = 0.05
 #: small ones cost twice as much when it matters; and nobody waits for the lock then but what can wait.
 ROWS_BEHIND = 6000
 
-#: Messages decoded in one pass; more wait in the buffer, where they are bounded.
+#: Messages taken in one pass; more wait in the buffer, where they are bounded.
 PASS_MESSAGES = 8000
+
+#: Tasks told at a time: see `ingest.intake.AT_HAND`.
+TASKS_AT_HAND = 128
 
 #: Seconds after which a flush ends although the buffer has filled again: others wait for the pipeline's thread too.
 LONGEST_FLUSH = 1.0
 
 #: Unfinished tasks remembered as stored, so that their next event needs no SELECT.
 REMEMBERED = 20_000
-
-#: Unreadable messages shown in the log, per minute.
-_SAMPLES = 5
 
 
 class Pipeline:
@@ -69,33 +66,39 @@ class Pipeline:
         self._store = store
         self._buffer = buffer
         self._workers = workers
-        self._decoder = decoder
         self._redactor = redactor
         self._buckets = tuple(buckets)
         self._acknowledge = acknowledge
         self._clock = clock
         self._between_chunks = between_chunks
         self._behind = WriteBehind(store, self._note_stored)
+        self._intake = Intake(decoder, workers, clock)
+        self._draft = Draft()
         #: Open tasks as they are stored. Those in chunks on their way have changed since.
         self._known: OrderedDict[str, tuple[Task, Life]] = OrderedDict()
-        #: uuid -> events taken from the buffer and in no chunk yet.
-        self._pending: dict[str, list[Event]] = {}
-        self._counters: dict[CounterKey, int] = {}
-        #: hostname -> its latest task event, of which the worker book has not heard yet.
-        self._latest: dict[str, Event] = {}
-        self._tag: int | None = None
-        #: Receipt of the oldest and the newest message that is not stored yet; 0.0 for none.
-        self._oldest = self._newest = 0.0
+        #: Receipt of the oldest message that is not stored yet; 0.0 for none.
+        self._oldest = 0.0
         self._rows = MAX_ROWS
-        self._sampled = (0.0, 0)
-        self.events = 0
-        self.malformed: dict[str, int] = {}
-        self.last_event_at: float | None = None
         self._lag = 0.0
 
     def close(self) -> None:
         """End the thread that writes; what it has not stored is lost with the process."""
         self._behind.close()
+
+    @property
+    def events(self) -> int:
+        """How many were decoded."""
+        return self._intake.events
+
+    @property
+    def malformed(self) -> Mapping[str, int]:
+        """Cause -> messages and events that could not be read, or stored ("internal")."""
+        return self._intake.malformed
+
+    @property
+    def last_event_at(self) -> float | None:
+        """Receipt of the newest event that was decoded, epoch seconds UTC."""
+        return self._intake.last_event_at
 
     @property
     def lag(self) -> float:
@@ -114,132 +117,103 @@ class Pipeline:
         taken = 0
         until = time.monotonic() + LONGEST_FLUSH
         while True:
-            if not self._pending and not self._counters:
-                taken += self._take_pass()
-            self._submit_pending()
+            if not self._intake.messages:
+                taken += self._take()
+            self._work_off()
             if not self._buffer.size or time.monotonic() > until:
                 break
         self._guarded(self._behind.settle)
+        if self._intake.counters:  # left when a chunk was broken up
+            self._submit_draft()
+            self._guarded(self._behind.settle)
         self._note_all_stored()
         return taken
 
     def _note_all_stored(self) -> None:
-        if self._tag is not None:
-            self._acknowledge(self._tag)
-            self._tag = None
+        intake = self._intake
+        if intake.tag is not None:
+            self._acknowledge(intake.tag)
+            intake.tag = None
         if self._oldest:
-            self._lag = max(0.0, self._clock() - (self._newest or self._oldest))
-            self._oldest = self._newest = 0.0
+            self._lag = max(0.0, self._clock() - (intake.newest or self._oldest))
+            self._oldest = intake.newest = 0.0
         else:
             # a cluster gone quiet must not be told the lag of its last burst for ever
             self._lag = 0.0
 
-    def _take_pass(self) -> int:
+    def _take(self) -> int:
         messages = self._buffer.take(PASS_MESSAGES)
-        if not messages:
-            return 0
-        self._oldest = self._oldest or messages[0].received_at
-        decode, pending, latest = self._decoder.decode, self._pending, self._latest
-        # a busy collector spends its time here
-        for message in messages:
-            events, errors = decode(message.body, message.content_type, message.received_at)
-            for event in events:
-                uuid = event.uuid
-                if uuid is None or event.type[:5] != "task-":
-                    self._hear(event)
-                    continue
-                waiting = pending.get(uuid)
-                if waiting is None:
-                    pending[uuid] = [event]
-                else:
-                    # texts that all have are held once: the others go before they have left the cache
-                    event.uuid = waiting[0].uuid
-                    waiting.append(event)
-                hostname = event.hostname
-                last = latest.get(hostname)
-                if last is not None:
-                    event.hostname = hostname = last.hostname
-                    if last.pid != event.pid:
-                        self._workers.hear(last)
-                # of a run's task events the last one says all that they say of it
-                latest[hostname] = event
-            self._note_taken(message, events, errors)
-        for event in latest.values():
-            self._workers.hear(event)
-        latest.clear()
+        if messages:
+            self._oldest = self._oldest or messages[0].received_at
+            self._intake.messages.extend(messages)
         return len(messages)
 
-    def _note_taken(self, message: Message, events: Sequence[Event], errors: Sequence[DecodeError]) -> None:
-        for error in errors:
-            self._count_malformed(error, message)
-        if events:
-            self.events += len(events)
-            self._newest = self.last_event_at = message.received_at
-        if message.tag is not None:
-            self._tag = message.tag
+    def _work_off(self) -> None:
+        """Submit all that was taken: tasks that ended soon after they did, the others in the end."""
+        intake = self._intake
+        ripe: list[str] = []
+        while intake.messages:
+            ended = intake.gather(self._draft.messages)
+            # one round later: what others tell of a task comes about when it ends
+            self._fold(ripe)
+            ripe = ended
+        intake.tell_workers()
+        self._fold(list(intake.pending))
+        self._submit_draft()
+        while intake.pending:
+            # of tasks that are on their way already
+            self._guarded(self._behind.settle)
+            self._fold(list(intake.pending))
+            self._submit_draft()
 
-    def _hear(self, event: Event) -> None:
-        """A worker's event, which comes after the task events that it sent before."""
-        key = CounterKey(event.hostname, "", event.type)
-        self._counters[key] = self._counters.get(key, 0) + 1
-        last = self._latest.pop(event.hostname, None)
-        if last is not None:
-            self._workers.hear(last)
-        self._workers.hear(event)
-
-    def _count_malformed(self, error: DecodeError, message: Message) -> None:
-        self.malformed[error.cause] = self.malformed.get(error.cause, 0) + 1
-        since, shown = self._sampled
-        now = self._clock()
-        if now - since > 60:
-            since, shown = now, 0
-        if shown < _SAMPLES:
-            _log.warning("Unreadable message (%s): %s; it begins %r", error.cause, error, message.body[:120])
-        self._sampled = (since, shown + 1)
-
-    def _submit_pending(self) -> None:
-        while self._pending or self._counters:
-            chunk = list(islice(self._pending, ROWS_BEHIND if self._buffer.size else self._rows))
-            try:
-                self._submit(self._make_chunk(chunk))
-            except StoreError:
-                raise
-            except Exception:  # one task that breaks a rule nobody thought of must not stop all others
-                self._write_one_by_one(chunk)
-            self._between_chunks()
-
-    def _make_chunk(self, uuids: Sequence[str]) -> Chunk:
-        """The chunk of these pending tasks; with the last of them goes all else that is to be stored."""
-        priors = self._fetch_priors(uuids)
-        tally = Tally()
-        pending = self._pending
-        changes = fold_changes([(priors.get(uuid), pending[uuid]) for uuid in uuids], tally, self._redactor)
-        return self._chunk_of(changes, tally, uuids, with_workers=len(uuids) == len(self._pending))
-
-    def _chunk_of(
-        self, tasks: Sequence[TaskChange], tally: Tally, uuids: Sequence[str] = (), *, with_workers: bool
-    ) -> Chunk:
-        totals = tally.totals()
-        counters = {CounterKey(*key): count for key, count in totals.counters.items()}
-        workers, removed = self._workers.get_changes() if with_workers else ([], [])
-        if with_workers:
-            for key, count in self._counters.items():
-                counters[key] = counters.get(key, 0) + count
-        changes = Changes(
-            tasks=tasks,
-            workers=workers,
-            workers_removed=removed,
-            counters=counters,
-            runtimes={key: self._runtimes(seen) for key, seen in totals.runtimes.items()},
-            rollups=totals.rollups,
+    def _fold(self, uuids: Sequence[str]) -> None:
+        """Bring what is pending of these tasks into the draft; leave those that are on their way already."""
+        pending = self._intake.pending
+        todo = deque(
+            uuid for uuid in dict.fromkeys(uuids) if uuid in pending and not self._is_on_its_way(uuid)
         )
-        events = {uuid: self._pending.pop(uuid) for uuid in uuids}
-        if with_workers:
-            self._workers.set_stored()
-            self._counters = {}
-        return Chunk(changes, events, {change.after.uuid: (change.after, change.life) for change in tasks})
+        while todo:
+            room = (ROWS_BEHIND if self._buffer.size else self._rows) - len(self._draft)
+            if room <= 0:
+                self._submit_draft()
+            else:
+                part = [todo.popleft() for _ in range(min(len(todo), TASKS_AT_HAND, room))]
+                # a chunk that was broken up meanwhile may have taken some of them along
+                self._fold_part([uuid for uuid in part if uuid in pending])
 
-    def _submit(self, chunk: Chunk) -> None:
+    def _fold_part(self, uuids: Sequence[str]) -> None:
+        priors, pending = self._fetch_priors(uuids), self._intake.pending
+        steps = [(priors.get(uuid), pending[uuid]) for uuid in uuids]
+        try:
+            changes = fold_changes(steps, self._draft.tally, self._redactor)
+            self._draft.add(changes)
+        except Exception:  # one task that breaks a rule nobody thought of must not stop all others
+            self._break_up([], uuids)
+            return
+        for uuid in uuids:
+            del pending[uuid]
+
+    def _is_on_its_way(self, uuid: str) -> bool:
+        """Its newest state is not to be had before it is stored."""
+        return uuid in self._draft or any(uuid in chunk.ended for chunk in self._behind.chunks)
+
+    def _submit_draft(self) -> None:
+        """Have it written; with the last of what was taken goes all else that is to be stored."""
+        intake = self._intake
+        last = not intake.messages and not intake.pending
+        if not len(self._draft) and not (last and (intake.counters or self._workers.has_changes())):
+            return
+        draft, self._draft = self._draft, Draft(intake.pending)
+        self._submit(draft, with_workers=last)
+        self._between_chunks()
+
+    def _submit(self, draft: Draft, *, with_workers: bool) -> None:
+        if with_workers:
+            counters = self._intake.take_counters()
+            chunk = draft.close(self._buckets, *self._workers.get_changes(), counters)
+            self._workers.set_stored()
+        else:
+            chunk = draft.close(self._buckets)
         self._guarded(lambda: self._behind.submit(chunk))
 
     def _guarded(self, act: Callable[[], None]) -> None:
@@ -252,44 +226,53 @@ class Pipeline:
             chunks = self._behind.take_back()
             if not chunks:
                 raise
-            for chunk in reversed(chunks):
-                self._unmake(chunk)
-            self._write_one_by_one([uuid for chunk in chunks for uuid in chunk.events])
+            self._break_up(chunks)
+
+    def _break_up(self, chunks: Sequence[Chunk], uuids: Sequence[str] = ()) -> None:
+        """Unmake these chunks and the draft, and store their tasks, and those named, one by one."""
+        draft = self._draft
+        for chunk in (draft.close(self._buckets), *reversed(chunks)):
+            self._unmake(chunk)
+        self._draft = Draft(self._intake.pending)
+        self._write_one_by_one([*(uuid for chunk in chunks for uuid in chunk.uuids), *draft, *uuids])
+        self._draft = Draft(self._intake.pending)
 
     def _unmake(self, chunk: Chunk) -> None:
         """Let what the chunk was made of be pending again; worker rows are as good later."""
-        for uuid, events in chunk.events.items():
+        for uuid in chunk.uuids:
             self._known.pop(uuid, None)
-            self._pending[uuid] = events + self._pending.get(uuid, [])
-        for key, count in chunk.changes.counters.items():
-            if not key.type.startswith("task-"):
-                self._counters[key] = self._counters.get(key, 0) + count
+        self._intake.take_back(chunk)
         self._workers.put_back_changes(chunk.changes.workers, chunk.changes.workers_removed)
 
     def _write_one_by_one(self, uuids: Sequence[str]) -> None:
         _log.exception("A chunk of %d tasks could not be stored; trying them one by one.", len(uuids))
+        self._guarded(self._behind.settle)
         for uuid in dict.fromkeys(uuids):
+            events = self._intake.pending.get(uuid)
+            if events is None:
+                continue
             self._known.pop(uuid, None)
+            draft = Draft({uuid: events})
             try:
-                self._behind.submit(self._make_chunk([uuid]))
+                prior = self._fetch_priors([uuid]).get(uuid)
+                draft.add(fold_changes([(prior, events)], draft.tally, self._redactor))
+                del self._intake.pending[uuid]
+                self._behind.submit(draft.close(self._buckets))
                 self._behind.settle()
             except StoreError:
                 raise
             except Exception:  # see above
                 _log.exception("Events of the task %s could not be stored and are left out.", uuid)
-                self._known.pop(uuid, None)
-                lost_events = self._pending.pop(uuid, [])
-                for chunk in self._behind.take_back():
-                    lost_events = chunk.events.get(uuid, lost_events)
-                self.malformed["internal"] = self.malformed.get("internal", 0) + len(lost_events)
+                self._behind.take_back()
+                self._intake.leave_out(uuid, events)
 
     def _note_stored(self, chunk: Chunk) -> None:
         """A chunk is committed: its open tasks are known from now on."""
         self._adapt(len(chunk.changes.tasks), chunk.seconds)
-        known = self._known
-        for uuid, (task, _) in chunk.lives.items():
-            if not task.finished:
-                known[uuid] = chunk.lives[uuid]
+        known, still_open = self._known, chunk.open
+        for uuid in chunk.uuids:
+            if uuid in still_open:
+                known[uuid] = still_open[uuid]
                 known.move_to_end(uuid)
             elif uuid in known:
                 del known[uuid]
@@ -303,17 +286,11 @@ class Pipeline:
         fitting = int(rows * LOCK_TIME / max(seconds, 1e-6))
         self._rows = max(MIN_ROWS, min(MAX_ROWS, (self._rows + fitting) // 2))
 
-    def _runtimes(self, seen: dict[float, int]) -> Runtimes:
-        counts = [0] * (len(self._buckets) + 1)
-        for seconds, count in seen.items():
-            counts[bisect_left(self._buckets, seconds)] += count
-        return Runtimes(tuple(counts), sum(seconds * count for seconds, count in seen.items()))
-
     def _fetch_priors(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
         """What was known of these tasks before: by chunks on their way, newest first, else as it is stored."""
         priors: dict[str, tuple[Task, Life]] = {}
         missing: Collection[str] = uuids
-        for lives in (*(chunk.lives for chunk in reversed(self._behind.chunks)), self._known):
+        for lives in (*(chunk.open for chunk in reversed(self._behind.chunks)), self._known):
             if lives and missing:
                 found = lives.keys() & missing
                 if found:
@@ -323,32 +300,35 @@ class Pipeline:
             priors.update(self._store.fetch_lives(missing))
         return priors
 
-    def _write(self, tasks: Sequence[TaskChange], tally: Tally, *, with_workers: bool) -> None:
-        """One transaction, now."""
-        self._submit(self._chunk_of(tasks, tally, with_workers=with_workers))
-        self._guarded(self._behind.settle)
-
     def write_workers(self) -> None:
         """Store worker rows whose status changed without an event. Raises StoreUnavailable."""
         if self._workers.has_changes():
-            self._write((), Tally(), with_workers=True)
+            self._submit(Draft(), with_workers=True)
+            self._guarded(self._behind.settle)
 
     def give_up(self, tasks: Sequence[Task], *, alive_pid: int, now: float) -> int:
         """Turn these open tasks, whose worker run has ended, into UNKNOWN; return how many.
 
         Tasks whose last attempt is of the run `alive_pid` are left alone. Raises StoreUnavailable.
         """
-        rows = self._fetch_priors([task.uuid for task in tasks if task.uuid not in self._pending])
-        tally = Tally()
-        changes = []
+        rows = self._fetch_priors(
+            [
+                task.uuid
+                for task in tasks
+                if task.uuid not in self._intake.pending and not self._is_on_its_way(task.uuid)
+            ]
+        )
+        draft, changes = Draft(), []
         for before, life in rows.values():
             record = as_record(before, life)
             runs = attempts(record.marks)
             if before.finished or (alive_pid and runs and runs[-1].pid == alive_pid):
                 continue
             after = lost(record, max(now, record.marks[-1].time))
-            tally.add_transition(record, after)
+            draft.tally.add_transition(record, after)
             changes.append(TaskChange(before, project(after), after))
         if changes:
-            self._write(changes, tally, with_workers=False)
+            draft.add(changes)
+            self._submit(draft, with_workers=False)
+            self._guarded(self._behind.settle)
         return len(changes)

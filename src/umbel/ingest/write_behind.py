@@ -9,28 +9,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import msgspec
-
-from umbel.model.event import Event
-from umbel.model.plain import Life
-from umbel.model.task import Task
-from umbel.store.base import Changes, HistoryWriter
+from umbel.ingest.chunk import Chunk
+from umbel.store.base import HistoryWriter
 
 #: Chunks that may be on their way while the next is prepared: the one being written. Another one ready behind it would
 #: make nothing faster, and take 13 MB.
 AHEAD = 1
-
-
-class Chunk(msgspec.Struct):
-    """What one transaction writes, and what it was made of."""
-
-    changes: Changes
-    #: uuid -> the events that the changes of tasks were made of.
-    events: dict[str, list[Event]]
-    #: uuid -> the task as the changes leave it.
-    lives: dict[str, tuple[Task, Life]]
-    #: How long the transaction took, seconds; 0.0 before it was made.
-    seconds: float = 0.0
 
 
 class _HeldUp(Exception):

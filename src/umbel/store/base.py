@@ -113,8 +113,8 @@ class Runtimes(msgspec.Struct, frozen=True, gc=False):
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What one chunk of a flush does to the history; written in one transaction."""
 
-    #: At most one a task.
-    tasks: Sequence[TaskChange] = ()
+    #: At most one a task. Walking through them may make them anew (`wire.PackedTasks`), so it is done once.
+    tasks: Collection[TaskChange] = ()
     #: Whole worker rows, replaced.
     workers: Sequence[Worker] = ()
     #: Worker names that left the list (their history stays).

@@ -11,7 +11,8 @@ from itertools import chain
 from typing import Any
 
 #: Rows of one statement, greatest first: few sizes, so that prepared statements are met again.
-_SIZES = (256, 32, 4, 1)
+_SIZES = (128, 32, 4, 1)
+MOST_ROWS = _SIZES[0]
 #: SQLite's own limit since 3.32.
 _MOST_VARIABLES = 32_000
 

@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterable
 
 from umbel.model.queue import LONGEST_NAME
-from umbel.store.base import TaskChange
 from umbel.store.sqlite_bulk import insert_rows
 
 #: Names beyond this are not remembered: an app that makes a queue for each job must not fill the history.
@@ -25,13 +24,6 @@ class QueueBook:
     def forget(self) -> None:
         """Drop what was remembered, after a transaction was undone or the file was replaced."""
         self._written = None
-
-    def note_tasks(self, cursor: sqlite3.Cursor, changes: Iterable[TaskChange], *, now: float) -> None:
-        """The queues that task-sent events name."""
-        names = {change.after.queue for change in changes}
-        names.discard(None)
-        if names:
-            self.note(cursor, (name for name in names if name is not None), now=now)
 
     def note(self, cursor: sqlite3.Cursor, names: Iterable[str], *, now: float) -> None:
         """These queues are there at epoch second `now`."""

@@ -2,7 +2,8 @@
 
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from umbel.model.wait import WAIT_BOUNDS, wait_of
 from umbel.model.worker import Worker
@@ -38,25 +39,16 @@ class WaitBook:
         for name in removed:
             self._skews.pop(name, None)
 
-    def note_tasks(self, cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
-        """Add the waits of the starts among these changes."""
-        counts: dict[tuple[str, str], list[int]] = {}
-        sums: dict[tuple[str, str], float] = {}
-        skews = self._skews
-        for change in changes:
-            after = change.after
-            if after.started is None:
-                continue
-            wait = wait_of(change.before, after, skews.get(after.worker or ""))
-            if wait is not None:
-                basis, seconds = wait
-                key = (basis, self._name(cursor, after.name or ""))
-                if key not in counts:
-                    counts[key], sums[key] = [0] * (len(WAIT_BOUNDS) + 1), 0.0
-                counts[key][bisect_left(WAIT_BOUNDS, seconds)] += 1
-                sums[key] += seconds
-        if counts:
-            self._totals.add(cursor, {key: Runtimes(tuple(seen), sums[key]) for key, seen in counts.items()})
+    def start(self, cursor: sqlite3.Cursor) -> "Waits":
+        """Begin to count those of one transaction."""
+        return Waits(self._skews, partial(self._name, cursor))
+
+    def write(self, cursor: sqlite3.Cursor, waits: "Waits") -> None:
+        """Add what was counted."""
+        if waits.seen:
+            self._totals.add(
+                cursor, {key: Runtimes(tuple(counts), waits.sums[key]) for key, counts in waits.seen.items()}
+            )
 
     def _name(self, cursor: sqlite3.Cursor, task: str) -> str:
         if self._names is None:
@@ -66,3 +58,30 @@ class WaitBook:
                 return OTHER
             self._names.add(task)
         return task
+
+
+class Waits:
+    """The waits of the starts of one transaction, by (basis, task name)."""
+
+    def __init__(self, skews: Mapping[str, float | None], name: Callable[[str], str]) -> None:
+        self._skews = skews
+        self._name = name
+        #: How many there are within each bound, and their sum in seconds.
+        self.seen: dict[tuple[str, str], list[int]] = {}
+        self.sums: dict[tuple[str, str], float] = {}
+
+    def count(self, changes: Iterable[TaskChange]) -> None:
+        """Count the starts among these changes."""
+        skews, seen, sums = self._skews, self.seen, self.sums
+        for change in changes:
+            after = change.after
+            if after.started is None:
+                continue
+            wait = wait_of(change.before, after, skews.get(after.worker or ""))
+            if wait is not None:
+                basis, seconds = wait
+                key = (basis, self._name(after.name or ""))
+                if key not in seen:
+                    seen[key], sums[key] = [0] * (len(WAIT_BOUNDS) + 1), 0.0
+                seen[key][bisect_left(WAIT_BOUNDS, seconds)] += 1
+                sums[key] += seconds

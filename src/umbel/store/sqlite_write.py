@@ -4,9 +4,10 @@
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from hashlib import blake2b
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,7 @@ from umbel.model.task import Record, Task, TaskError
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, are_ascii, insert_row, is_steady, update_row
-from umbel.store.sqlite_bulk import insert_rows, update_rows
+from umbel.store.sqlite_bulk import MOST_ROWS, insert_rows, update_rows
 from umbel.store.sqlite_queues import QueueBook
 from umbel.store.sqlite_waits import WaitBook
 from umbel.store.totals import rollup_totals, runtime_totals, with_longer_spans
@@ -40,7 +41,9 @@ _ADD_COUNTER = "ON CONFLICT (worker, task, type) DO UPDATE SET n = n + excluded.
 _DROP_COUNTER = "DELETE FROM counters WHERE worker = ? AND task = ? AND type = ? AND n = 0"
 _PUT_WORKER = "ON CONFLICT (hostname) DO UPDATE SET first_seen = excluded.first_seen, data = excluded.data"
 
-#: Finished tasks of a chunk whose texts are measured.
+#: Tasks that are worked on together: few enough to be in the processor's cache until their rows are written.
+_AT_HAND = 128
+#: Finished ones of them whose texts are measured.
 _ENDS_LOOKED_AT = 64
 #: Bytes in a row: of the values besides texts that an end brings, and of the room that an open task is given at most.
 _TIMES_OF_END, _MOST_ROOM = 40, 1000
@@ -76,13 +79,8 @@ class ChunkWriter:
 
     def apply(self, cursor: sqlite3.Cursor, changes: Changes, *, now: float) -> int:
         """Execute everything that `changes` ask for; return the feed id. Raises StaleChange."""
-        self._write_tasks(cursor, changes.tasks)
-        _write_errors(cursor, changes.tasks)
-        write_facets(cursor, _facet_differences(changes.tasks))
-        self._write_types(cursor, changes.tasks)
-        self.queues.note_tasks(cursor, changes.tasks, now=now)
         self._waits.note_workers(changes.workers, changes.workers_removed)
-        self._waits.note_tasks(cursor, changes.tasks)
+        uuids = self._write_tasks(cursor, changes.tasks, now=now)
         _write_workers(cursor, changes.workers, changes.workers_removed)
         _write_counters(cursor, changes.counters)
         self._runtimes.add(cursor, changes.runtimes)
@@ -92,35 +90,96 @@ class ChunkWriter:
             **dict.fromkeys(changes.workers_removed),
             **dict.fromkeys(key.worker for key in changes.counters),
         }
-        return append_feed(cursor, [change.after.uuid for change in changes.tasks], list(senders), now=now)
+        return append_feed(cursor, uuids, list(senders), now=now)
 
-    def _write_tasks(self, cursor: sqlite3.Cursor, changes: Sequence[TaskChange]) -> None:
+    def _write_tasks(
+        self, cursor: sqlite3.Cursor, changes: Collection[TaskChange], *, now: float
+    ) -> list[str] | None:
+        """Write rows and all that is counted with them; return whose they are, None for too many to name."""
+        uuids: list[str] | None = [] if len(changes) <= FEED_TASKS else None
+        facets: dict[FacetKey, int] = {}
+        names: set[str | None] = set()
+        queues: set[str | None] = set()
+        waits = self._waits.start(cursor)
+        rows = _TaskRows(cursor)
+        walk = iter(changes)
+        while part := list(islice(walk, _AT_HAND)):
+            self._add_rows(rows, part)
+            _write_errors(cursor, part)
+            _add_facets(facets, part)
+            waits.count(part)
+            names.update([change.after.name for change in part])
+            queues.update([change.after.queue for change in part])
+            if uuids is not None:
+                uuids += [change.after.uuid for change in part]
+        rows.finish()
+        write_facets(cursor, facets)
+        self._write_types(cursor, {name for name in names if name})
+        self.queues.note(cursor, {name for name in queues if name is not None}, now=now)
+        self._waits.write(cursor, waits)
+        return uuids
+
+    def _add_rows(self, rows: "_TaskRows", changes: Sequence[TaskChange]) -> None:
         # nearly always all of them are: then they are looked at together
         ascii = are_ascii([change.after for change in changes])
         self._growth = _mean_growth(self._growth, changes)
-        new, steady, other = [], [], []
         for change in changes:
-            after, life = change.after, change.life
-            plain = ascii or are_ascii([after])
+            after = change.after
             # a row that outgrew its page would split it, and leave each half of it empty
             room = 0 if after.finished else int(self._growth)
-            if change.before is None:
-                new.append(insert_row(after, life, ascii=plain, room=room))
-            elif is_steady(change.before, after):
-                steady.append(update_row(after, life, ascii=plain, room=room))
-            else:
-                other.append((*insert_row(after, life, ascii=plain, room=room), after.uuid))
-        if new:
-            _insert_new(cursor, new)
-        for columns, rows in ((_CHANGING_COLUMNS, steady), (_COLUMNS, other)):
-            if rows and update_rows(cursor, "tasks", columns, "uuid", rows) != len(rows):
-                raise StaleChange
+            rows.add(change, ascii=ascii or are_ascii([after]), room=room)
 
-    def _write_types(self, cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
-        names = {change.after.name for change in changes if change.after.name} - self._types
+    def _write_types(self, cursor: sqlite3.Cursor, names: Set[str]) -> None:
+        names = names - self._types
         if names:
             insert_rows(cursor, "INSERT OR IGNORE INTO task_types", [(name,) for name in sorted(names)])
             self._types |= names
+
+
+class _TaskRows:
+    """Rows on their way into `tasks`, as many at a time as one statement takes. Raises StaleChange."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+        self._new: list[tuple[Any, ...]] = []
+        #: Rows of which only `CHANGING_FIELDS` change, and others that are there.
+        self._steady: list[tuple[Any, ...]] = []
+        self._other: list[tuple[Any, ...]] = []
+
+    def add(self, change: TaskChange, *, ascii: bool, room: int) -> None:
+        before, after, life = change.before, change.after, change.life
+        if before is None:
+            self._new.append(insert_row(after, life, ascii=ascii, room=room))
+            if len(self._new) == MOST_ROWS:
+                self._insert()
+        elif is_steady(before, after):
+            self._steady.append(update_row(after, life, ascii=ascii, room=room))
+            if len(self._steady) == MOST_ROWS:
+                self._update(_CHANGING_COLUMNS, self._steady)
+        else:
+            self._other.append((*insert_row(after, life, ascii=ascii, room=room), after.uuid))
+
+    def finish(self) -> None:
+        """Write what is left."""
+        self._insert()
+        self._update(_CHANGING_COLUMNS, self._steady)
+        self._update(_COLUMNS, self._other)
+
+    def _insert(self) -> None:
+        if not self._new:
+            return
+        try:
+            insert_rows(self._cursor, _INSERT, self._new)
+        except sqlite3.IntegrityError as exc:
+            if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+                raise StaleChange from exc
+            raise
+        self._new.clear()
+
+    def _update(self, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+        if rows and update_rows(self._cursor, "tasks", columns, "uuid", rows) != len(rows):
+            raise StaleChange
+        rows.clear()
 
 
 def append_feed(
@@ -153,17 +212,7 @@ def _mean_growth(growth: float, changes: Sequence[TaskChange]) -> float:
     return mean if not growth else growth + (mean - growth) / 8
 
 
-def _insert_new(cursor: sqlite3.Cursor, rows: Sequence[Sequence[object]]) -> None:
-    try:
-        insert_rows(cursor, _INSERT, rows)
-    except sqlite3.IntegrityError as exc:
-        if exc.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
-            raise StaleChange from exc
-        raise
-
-
-def _facet_differences(changes: Iterable[TaskChange]) -> dict[FacetKey, int]:
-    differences: dict[FacetKey, int] = {}
+def _add_facets(differences: dict[FacetKey, int], changes: Iterable[TaskChange]) -> None:
     for change in changes:
         after = _facet_of(change.after)
         if change.before is not None:
@@ -172,7 +221,6 @@ def _facet_differences(changes: Iterable[TaskChange]) -> dict[FacetKey, int]:
                 continue
             differences[before] = differences.get(before, 0) - 1
         differences[after] = differences.get(after, 0) + 1
-    return differences
 
 
 def _facet_of(task: Task) -> FacetKey:

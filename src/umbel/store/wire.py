@@ -1,9 +1,9 @@
 """Changes as bytes, for a writer in another process: rows as arrays in the order of their fields, texts once.
 
-Pure; used by `store.writer_process`.
+Pure; used by `ingest.chunk` and `store.writer_process`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -32,7 +32,8 @@ class _Step(msgspec.Struct, array_like=True, gc=False):
 class _Changes(msgspec.Struct, array_like=True):
     """`Changes`, with pairs for mappings whose keys are no texts."""
 
-    tasks: list[_Step]
+    count: int
+    parts: list[memoryview]
     workers: list[Worker]
     workers_removed: list[str]
     counters: list[tuple[CounterKey, int]]
@@ -42,13 +43,50 @@ class _Changes(msgspec.Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Changes).decode
+_decode_steps = msgspec.msgpack.Decoder(list[_Step]).decode
+
+
+class PackedTasks(Collection[TaskChange]):
+    """Transitions as bytes, part by part: a walk makes them anew, and holds those of one part at a time.
+
+    What a part is made of is in the processor's cache still when it is packed, and again when it is walked through;
+    thousands of tasks held as objects are not, and waiting for memory costs more than making them twice.
+    """
+
+    def __init__(self, parts: Iterable[bytes | memoryview] = (), count: int = 0) -> None:
+        self.parts = list(parts)
+        self._count = count
+
+    def extend(self, changes: Collection[TaskChange]) -> None:
+        """Add one part."""
+        if changes:
+            self.parts.append(_encode([*_steps(changes)]))
+            self._count += len(changes)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[TaskChange]:
+        """The changes in their order. Their tasks are of a class of their own, with all fields as they were."""
+        for part in self.parts:
+            for step in _decode_steps(part):
+                life = step.plain if step.record is None else step.record
+                yield TaskChange(step.before, step.after, life)  # type: ignore[arg-type]  # one of them is there
+
+    def __contains__(self, change: object) -> bool:
+        return any(change == each for each in self)
 
 
 def encode_changes(changes: Changes) -> bytes:
     """The bytes of which `decode_changes` makes the same changes."""
+    tasks = changes.tasks
+    if not isinstance(tasks, PackedTasks):
+        tasks = PackedTasks()
+        tasks.extend(changes.tasks)
     return _encode(
         (
-            list(_steps(changes.tasks)),
+            len(tasks),
+            tasks.parts,
             changes.workers,
             changes.workers_removed,
             list(changes.counters.items()),
@@ -69,13 +107,10 @@ def _steps(tasks: Iterable[TaskChange]) -> Iterable[tuple[Any, ...]]:
 
 
 def decode_changes(data: bytes) -> Changes:
-    """What was encoded. Its tasks are of a class of their own, and equal to the ones before in every field."""
+    """What was encoded; its tasks are packed."""
     found = _decode(data)
     return Changes(
-        tasks=[
-            TaskChange(step.before, step.after, step.plain if step.record is None else step.record)  # type: ignore[arg-type]
-            for step in found.tasks
-        ],
+        tasks=PackedTasks(found.parts, found.count),
         workers=found.workers,
         workers_removed=found.workers_removed,
         counters=dict(found.counters),

@@ -1,0 +1,100 @@
+"""One transaction on its way: filled with transitions as bytes, and able to say what it was made of.
+
+Objects are let go as soon as they are packed; should the history break over the chunk, its messages are decoded again.
+Owned by `ingest.pipeline`.
+"""
+
+from bisect import bisect_left
+from collections.abc import Container, Iterator, Mapping, Sequence
+
+import msgspec
+
+from umbel.ingest.source import Message
+from umbel.model.event import Event
+from umbel.model.plain import Life
+from umbel.model.rollup import Tally
+from umbel.model.task import Task
+from umbel.model.worker import Worker
+from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
+from umbel.store.wire import PackedTasks
+
+
+class Chunk(msgspec.Struct):
+    """What one transaction writes, and what it was made of."""
+
+    changes: Changes
+    #: Every message that was decoded for it.
+    messages: Sequence[Message]
+    #: uuid -> events of earlier messages that waited when it was begun.
+    carried: Mapping[str, list[Event]]
+    #: uuid -> the task as the changes leave it, of those that they leave open.
+    open: Mapping[str, tuple[Task, Life]]
+    #: Whom the changes leave finished.
+    ended: Container[str]
+    #: All of both.
+    uuids: Sequence[str]
+    #: How long the transaction took, seconds; 0.0 before it was made.
+    seconds: float = 0.0
+
+
+class Draft:
+    """A chunk that is being filled, a few tasks at a time."""
+
+    def __init__(self, carried: Mapping[str, list[Event]] = {}) -> None:
+        self.messages: list[Message] = []
+        self.tally = Tally()
+        self._carried = {uuid: list(events) for uuid, events in carried.items()}
+        self._tasks = PackedTasks()
+        self._open: dict[str, tuple[Task, Life]] = {}
+        self._ended: set[str] = set()
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self._tasks)
+
+    def __contains__(self, uuid: str) -> bool:
+        return uuid in self._ended or uuid in self._open
+
+    def __iter__(self) -> Iterator[str]:
+        """Whose rows."""
+        yield from self._open
+        yield from self._ended
+
+    def add(self, changes: Sequence[TaskChange]) -> None:
+        """Take these transitions, of tasks that it has none of; they are in the tally."""
+        self._tasks.extend(changes)
+        for change in changes:
+            task = change.after
+            if task.finished:
+                self._ended.add(task.uuid)
+            else:
+                self._open[task.uuid] = (task, change.life)
+
+    def close(
+        self,
+        buckets: Sequence[float],
+        workers: Sequence[Worker] = (),
+        removed: Sequence[str] = (),
+        counters: Mapping[CounterKey, int] = {},
+    ) -> Chunk:
+        """The chunk. `buckets` are the upper bounds of run times, `counters` are added to those of the tally."""
+        totals = self.tally.totals()
+        counts = {CounterKey(*key): count for key, count in totals.counters.items()}
+        for key, count in counters.items():
+            counts[key] = counts.get(key, 0) + count
+        changes = Changes(
+            tasks=self._tasks,
+            workers=workers,
+            workers_removed=removed,
+            counters=counts,
+            runtimes={key: _sort_runtimes(seen, buckets) for key, seen in totals.runtimes.items()},
+            rollups=totals.rollups,
+        )
+        return Chunk(changes, self.messages, self._carried, self._open, self._ended, tuple(self))
+
+
+def _sort_runtimes(seen: Mapping[float, int], buckets: Sequence[float]) -> Runtimes:
+    counts = [0] * (len(buckets) + 1)
+    for seconds, count in seen.items():
+        counts[bisect_left(buckets, seconds)] += count
+    return Runtimes(tuple(counts), sum(seconds * count for seconds, count in seen.items()))
