@@ -7,7 +7,7 @@ Both in threads of their own, so that the parent hears of a history that takes n
 import io
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
 import msgspec
@@ -19,6 +19,9 @@ from umbel.model.stall import Stall
 from umbel.store.status import CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.collector")
+
+#: Bytes read at once: what a pipe holds.
+_PIECE = 65536
 
 #: Seconds between two lines while something happens.
 INTERVAL = 1.0
@@ -41,12 +44,22 @@ class Command(msgspec.Struct, frozen=True):
 
 def obey(stdin: io.FileIO, take: Callable[[Command], None], stop: Callable[[], None]) -> None:
     """Take commands until the parent closes the pipe, which it also does by dying; then `stop`."""
-    for line in stdin:
+    for line in _lines(stdin):
         try:
             take(msgspec.json.decode(line, type=Command))
         except msgspec.MsgspecError as error:
             _log.warning("A command could not be read: %s", error)
     stop()
+
+
+def _lines(stdin: io.FileIO) -> Iterator[bytes]:
+    """What comes, line by line. (The file's own lines, as it has no buffer, would cost a call of the system a byte.)"""
+    waiting = bytearray()
+    while piece := stdin.read(_PIECE):
+        waiting += piece
+        if b"\n" in piece:
+            *lines, waiting = waiting.split(b"\n")
+            yield from lines
 
 
 class Reporter:
