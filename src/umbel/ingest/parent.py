@@ -52,7 +52,7 @@ def obey(stdin: io.FileIO, take: Callable[[Command], None], stop: Callable[[], N
     stop()
 
 
-def _lines(stdin: io.FileIO) -> Iterator[bytes]:
+def _lines(stdin: io.FileIO) -> Iterator[bytearray]:
     """What comes, line by line. (The file's own lines, as it has no buffer, would cost a call of the system a byte.)"""
     waiting = bytearray()
     while piece := stdin.read(_PIECE):
