@@ -27,6 +27,8 @@ KINDS: tuple[Kind, Kind] = ("flower", "umbel")
 QUIET = 0.1
 #: Seconds for which it must have nothing to do: longer than work is put off. Umbel's search index waits 5 s for more.
 QUIET_TIME = 7
+#: Seconds that an answer may take: Flower gives it after all that came before, which is minutes with a million tasks.
+ANSWERED_WITHIN = 900
 
 
 class Subject(Server):
@@ -87,7 +89,7 @@ class Subject(Server):
 
     def fetch(self, target: str) -> tuple[int, bytes]:
         """Return status and body of a GET."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWERED_WITHIN)
         try:
             connection.request("GET", target)
             response = connection.getresponse()
