@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from umbel.ingest import buffer as buffer_module
 from umbel.ingest.buffer import Buffer
 from umbel.ingest.source import Message
 from umbel.ingest.spool import Spool
@@ -219,10 +220,11 @@ def test_what_the_broker_keeps_does_not_go_to_disk(tmp_path: Path) -> None:
         assert spool.size == 0
 
 
-def test_large_messages_are_taken_a_few_at_a_time(tmp_path: Path) -> None:
-    large = 6_000_000
-    with closing(Spool(tmp_path, 100_000_000)) as spool:
-        buffer = Buffer(30_000_000, clock=Clock(), spool=spool)
+def test_large_messages_are_taken_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer_module, "TAKEN_BYTES", 1_600_000)
+    large = 600_000
+    with closing(Spool(tmp_path, 10_000_000)) as spool:
+        buffer = Buffer(3_000_000, clock=Clock(), spool=spool)
         for number in range(8):
             assert buffer.put([message(b"%d" % number + b"x" * large)]) == 1
         assert spool.size

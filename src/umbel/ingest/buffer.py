@@ -28,7 +28,7 @@ BEAT_EVERY = 5.0
 _SENDERS = 20_000
 
 #: Bytes after which no more are taken at once: what was taken is kept until it is stored.
-TAKEN_BYTES = 16_000_000
+TAKEN_BYTES = 32_000_000
 
 HEARTBEAT = "worker.heartbeat"
 

@@ -32,10 +32,10 @@ LOCK_TIME = 0.05
 
 #: The same while more is waiting than one pass takes. Each transaction writes whole pages of the indexes it touches, so
 #: small ones cost twice as much when it matters; and nobody waits for the lock then but what can wait.
-ROWS_BEHIND = 6000
+ROWS_BEHIND = 8000
 
 #: Messages taken in one pass; more wait in the buffer, where they are bounded.
-PASS_MESSAGES = 8000
+PASS_MESSAGES = 16_000
 
 #: Tasks told at a time: see `ingest.intake.AT_HAND`.
 TASKS_AT_HAND = 128
