@@ -15,7 +15,7 @@ from umbel.ingest.workers import WorkerBook
 from umbel.model.event import Event
 from umbel.store.base import CounterKey
 
-_log = logging.getLogger("umbel.ingest.pipeline")
+_log = logging.getLogger("umbel.ingest.intake")
 
 #: Events decoded at a time: what they are made of must be in the processor's cache until it is packed. With 15,000 at a
 #: time, a third more is spent on the same, waiting for memory.

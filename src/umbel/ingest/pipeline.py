@@ -37,7 +37,7 @@ ROWS_BEHIND = 8000
 #: Messages taken in one pass; more wait in the buffer, where they are bounded.
 PASS_MESSAGES = 16_000
 
-#: Tasks told at a time: see `ingest.intake.AT_HAND`.
+#: Tasks told at a time, and looked through for secrets together: see `ingest.intake.AT_HAND`.
 TASKS_AT_HAND = 128
 
 #: Seconds after which a flush ends although the buffer has filled again: others wait for the pipeline's thread too.

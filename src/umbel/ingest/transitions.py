@@ -14,9 +14,6 @@ from umbel.model.rollup import Tally
 from umbel.model.task import Record, Task
 from umbel.store.base import TaskChange
 
-#: Tasks told before secrets are looked for in them: enough for one search, and few enough to be in the cache still.
-_AT_HAND = 128
-
 
 def fold_changes(
     steps: Sequence[tuple[tuple[Task, Life] | None, Sequence[Event]]],
@@ -38,9 +35,6 @@ def fold_changes(
             plain.append((after, before))
             add_plain(before, after)
             changes.append(TaskChange(before, after, told[1]))
-            if redactor is not None and len(plain) >= _AT_HAND:
-                redactor.redact_tasks(plain)
-                plain.clear()
         else:
             change = _fold_change(before, life, events, tally, redactor)
             if change is not None:
