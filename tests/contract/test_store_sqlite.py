@@ -18,9 +18,10 @@ from tests.contract.store_totals_contract import StoreTotalsContract
 from tests.contract.teller import BUCKETS, EPOCH, Teller, succeeded
 from tests.unit.histories import event
 from umbel.model.event import Event
-from umbel.store import paging, sqlite_write, stepped_view, steps
+from umbel.store import order, paging, sqlite_write, stepped_view, steps
 from umbel.store.base import TaskQuery
 from umbel.store.retention import Limits
+from umbel.store.schema import PARTITION_BITS
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
@@ -50,10 +51,10 @@ class TestQueues(StoreQueueContract):
 class TestSearch(StoreSearchContract):
     """Filters, search, order and paging: the same however rows are found."""
 
-    @pytest.fixture(autouse=True, params=["at once", "small steps", "search index"])
+    @pytest.fixture(autouse=True, params=["at once", "small steps", "partitions", "search index"])
     def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         """With small steps every way of finding rows is taken, and every step ends after a few rows."""
-        if request.param != "at once":
+        if request.param in ("small steps", "search index"):
             for name, value in {
                 "FIRST_STEP": 2, "FIRST_PIECE": 9, "SMALL_BLOCK": 1, "SAMPLE": 1,
                 "ATTEMPTS": ((1, 3, 9.0), (3, 999, 9.0)),
@@ -61,18 +62,28 @@ class TestSearch(StoreSearchContract):
                 monkeypatch.setattr(paging, name, value)
             monkeypatch.setattr(steps, "LONGEST_STEP", 9)
             monkeypatch.setattr(stepped_view, "LONGEST_VIEW", 0.0)
+        if request.param == "small steps":
+            monkeypatch.setattr(order, "MOST_MERGED", 5)
         return str(request.param)
 
     @pytest.fixture
     def shelf(self, way: str, tmp_path: Path, writer: SQLiteWriter) -> Iterator[Shelf]:
         indexer = SearchIndexer(tmp_path / "h.sqlite3")
 
-        def index_some() -> None:
+        def after_put() -> None:
             if way == "search index":
                 indexer.step(4)
+            elif way != "at once":
+                writer._file.transact(begin_partition)
 
-        yield Shelf(writer, after_put=index_some)
+        yield Shelf(writer, after_put=after_put)
         indexer.close()
+
+
+def begin_partition(cursor: sqlite3.Cursor) -> None:
+    """As if so many tasks had come since the last one, and were gone."""
+    newest = "SELECT max(id) FROM tasks"
+    cursor.execute(f"UPDATE tasks SET id = id + {1 << PARTITION_BITS} WHERE id = ({newest})")
 
 
 class TestRetention(StoreRetentionContract):

@@ -53,6 +53,10 @@ def migrate(connection: sa.Connection, where: str, schema: Schema) -> None:
     if version is None:
         create(connection, schema)
     else:
+        logger.info(
+            "The file %s is brought from schema %s to %s; a large history takes some seconds",
+            where, version, schema.version,
+        )  # fmt: skip
         upgrade(connection, schema)
     logger.info("The file %s now has schema %s (before: %s)", where, schema.version, version or "none")
 

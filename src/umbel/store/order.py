@@ -6,7 +6,7 @@ values: all rows of one value are a segment, in the order of their uuids. Used b
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from umbel.errors import CursorError
 from umbel.store.base import SortField, TaskQuery
 from umbel.store.condition import FACET_FIELDS, Condition, Known, is_any, unindexed
+from umbel.store.partition import MOST_MERGED
 from umbel.store.schema import tasks
 from umbel.store.text import KEY_LENGTH, sort_key
 
@@ -56,6 +57,8 @@ class Segment(msgspec.Struct, frozen=True):
     key: Key = None
     #: How many rows it has, where that is known.
     size: int | None = None
+    #: The partitions of the index that finds its rows, where that is cut.
+    partitions: tuple[int, ...] = ()
 
     @property
     def is_block(self) -> bool:
@@ -63,17 +66,21 @@ class Segment(msgspec.Struct, frozen=True):
         return self.sort is None
 
 
-def segments(query: TaskQuery, known: Known) -> list[Segment]:
-    """The query's order from its first row to its last, filters not regarded."""
+def segments(query: TaskQuery, known: Known, partitions: Sequence[int]) -> list[Segment]:
+    """The query's order from its first row to its last, filters not regarded.
+
+    `partitions` are those of the index that has this order, none where it is not cut.
+    """
     sort = query.sort
     if sort in FACET_FIELDS:
         parts = _text_segments(sort, known)
-    elif sort in INDEXED:
+    elif sort in INDEXED and len(partitions) <= MOST_MERGED:
         column = tasks.c[sort]
         # told row by row as well: a block of candidates holds those without a value too
         told = () if sort == "updated" else (unindexed(column).is_not(None),)
-        with_value = Segment((column.is_not(None),), told, column, column)
-        without = _block(column, lambda of: of.is_(None))
+        cut = tuple(partitions)
+        with_value = Segment((column.is_not(None),), told, column, column, partitions=cut)
+        without = _block(column, lambda of: of.is_(None), partitions=cut)
         # "updated" is never missing
         parts = [with_value] if sort == "updated" else [without, with_value]
     else:
@@ -101,9 +108,11 @@ def _block(
     make: Callable[[sa.ColumnElement[Any]], Condition],
     key: Key = None,
     size: int | None = None,
+    partitions: tuple[int, ...] = (),
 ) -> Segment:
     """Rows with one value of `column`, by uuid."""
-    return Segment((make(column),), (make(unindexed(column)),), None, tasks.c.uuid, key, size)
+    where, plain = (make(column),), (make(unindexed(column)),)
+    return Segment(where, plain, None, tasks.c.uuid, key, size, partitions)
 
 
 def sort_expression(sort: SortField) -> sa.ColumnElement[Any]:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from umbel.store.base import Count, TaskQuery
 from umbel.store.condition import FACET_FIELDS, Condition, Known, has_value, unindexed
 from umbel.store.order import Found, Position, Segment, rank, segments
+from umbel.store.partition import PARTITIONED, PARTITIONS, in_partition, in_partitions, merged
 from umbel.store.queries import chosen_values, count_facets, facets_suffice, filters, lookups
 from umbel.store.schema import tasks
 from umbel.store.steps import FIRST_PIECE, FIRST_STEP, Pace, Place, between, beyond, next_place, place_in
@@ -40,7 +41,7 @@ _id, _uuid = tasks.c.id, tasks.c.uuid
 class View(Protocol):
     """A consistent view of the history."""
 
-    def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
+    def fetch(self, statement: sa.Executable) -> Sequence[Any]:
         """All rows of a statement."""
 
     def fetch_text(self, sql: str, parameters: tuple[object, ...]) -> Sequence[Any]:
@@ -148,7 +149,9 @@ class Finder:
 
     def _segments(self) -> list[Segment]:
         if self._pinned is None:
-            return segments(self._query, self._known)
+            cut = self._query.sort in PARTITIONED
+            partitions = [row[0] for row in self._view.fetch_text(PARTITIONS, ())] if cut else []
+            return segments(self._query, self._known, partitions)
         values = self._chosen[self._pinned]
         where, plain = (tasks.c[self._pinned] == values[0],), (has_value(self._pinned, values),)
         return [Segment(where, plain, tasks.c.updated, tasks.c.updated)]
@@ -173,10 +176,10 @@ class Finder:
         if segment.walked is None:
             return offset, None, False
         if segment.is_block:
-            size = segment.size if segment.size is not None else self._count(segment.where, offset + 1)
+            size = self._size(segment, offset + 1)
             return (offset - size, None, True) if size <= offset else (offset, None, False)
-        column, where = segment.walked, segment.where
-        edge = self._edge(where, column, None, offset, self._descending)
+        column, where = segment.walked, _looked_up(segment)
+        edge = self.fetch_edge(segment, None, offset)
         if edge is None:
             passed = sa.select(sa.func.count()).select_from(tasks).where(*where)
             return offset - self._view.fetch(passed)[0][0], None, True
@@ -220,17 +223,18 @@ class Finder:
         self, segment: Segment, where: Sequence[Condition], wanted: int, *, walking: bool
     ) -> list[Found]:
         """The first `wanted` rows of the segment among those with `where`, in order; `walking` on its index."""
-        columns = [_id, sa.null() if segment.sort is None else segment.sort, _uuid]
-        order: list[sa.ColumnElement[Any]] = [_uuid] if segment.sort is None else [segment.sort, _uuid]
+        order: dict[str, sa.ColumnElement[Any]] = {} if segment.sort is None else {"key": segment.sort}
+        order["uuid"] = _uuid
         if not walking:
-            order[0] = unindexed(order[0])
-        statement = (
-            sa.select(*columns)
-            .where(*where, *segment.plain, *self._filters)
-            .order_by(*(column.desc() if self._descending else column.asc() for column in order))
-            .limit(wanted)
+            first = next(iter(order))
+            order[first] = unindexed(order[first])
+        columns = {"key": sa.null(), **order}
+        statement = sa.select(_id, *(columns[name].label(name) for name in ("key", "uuid"))).where(
+            *where, *segment.plain, *self._filters
         )
-        rows = self._view.fetch(statement)
+        cut = segment.partitions if walking and not segment.is_block else ()
+        order_by = [_towards(name, self._descending) for name in order]
+        rows = self._view.fetch(merged(statement, cut).order_by(*order_by).limit(wanted))
         if segment.sort is None:
             return [Found(id_, segment.key, uuid) for id_, _, uuid in rows]
         return [Found(*row) for row in rows]
@@ -256,15 +260,18 @@ class Finder:
             blocks.append(Block(tuple(Part((tasks.c[field] == v,), tasks.c.updated) for v in values), size))
         if segment is not None and segment.is_block:
             by = tasks.c.updated if self._query.sort in FACET_FIELDS else _id
-            blocks.append(self._counted(segment.where, by, segment.size))
+            wheres = [(in_partition(number), *segment.where) for number in segment.partitions]
+            parts = tuple(Part(where, by) for where in wheres or [segment.where])
+            blocks.append(Block(parts, self._size(segment, MOST_SORTED + 1)))
         blocks += [
-            self._counted((where,), _id, None) for where in lookups(self._query, lambda column: column)
+            Block((Part((where,), _id),), self._count((where,), MOST_SORTED + 1))
+            for where in lookups(self._query, lambda column: column)
         ]
         sortable = [block for block in blocks if block.size <= MOST_SORTED]
         return min(sortable, key=lambda block: block.size, default=None)
 
-    def _counted(self, where: tuple[Condition, ...], by: sa.Column[Any], size: int | None) -> Block:
-        return Block((Part(where, by),), self._count(where, MOST_SORTED + 1) if size is None else size)
+    def _size(self, segment: Segment, most: int) -> int:
+        return self._count(_looked_up(segment), most) if segment.size is None else segment.size
 
     def _count(self, where: Sequence[Condition], most: int) -> int:
         some = sa.select(_id).where(*where).limit(most).subquery()
@@ -292,19 +299,26 @@ class Finder:
             start += len(listed)
 
     def _edge(
-        self, where: Sequence[Condition], column: sa.Column[Any], place: Place | None, rows: int, down: bool
+        self,
+        where: Sequence[Condition],
+        column: sa.Column[Any],
+        place: Place | None,
+        rows: int,
+        down: bool,
+        partitions: Sequence[int] = (),
     ) -> Any:
         """The value of `column` that many rows after `place`; None where there are no more rows."""
         begin = between(column, None if place is None else Place(place.value, place.inclusive), None, down)
-        statement = sa.select(column).where(*where, *begin).order_by(column.desc() if down else column.asc())
-        found = self._view.fetch(statement.limit(1).offset(rows))
+        statement = merged(sa.select(column.label("key")).where(*where, *begin), partitions)
+        found = self._view.fetch(statement.order_by(_towards("key", down)).limit(1).offset(rows))
         return found[0][0] if found else None
 
     def fetch_edge(self, segment: Segment, place: Place | None, rows: int) -> Any:
         """Where a step of so many rows through a segment's index ends; None where that ends before."""
         assert segment.walked is not None
-        where = () if segment.is_block else segment.where
-        return self._edge(where, segment.walked, place, rows, self._descending)
+        # a block is walked by the index of ids, which is not cut
+        where, cut = ((), ()) if segment.is_block else (segment.where, segment.partitions)
+        return self._edge(where, segment.walked, place, rows, self._descending, cut)
 
     def fetch_walked(self, segment: Segment, place: Place | None, edge: Any, wanted: int) -> list[Found]:
         """What a step of a walk finds."""
@@ -351,6 +365,16 @@ class _Walk:
             self.place = next_place(self.place, edge)
             self._pace.note_step()
         return True
+
+
+def _looked_up(segment: Segment) -> tuple[Condition, ...]:
+    """The rows of a segment, for an index to find in any order."""
+    return (*in_partitions(segment.partitions), *segment.where)
+
+
+def _towards(name: str, down: bool) -> sa.ColumnElement[Any]:
+    """Order by a column of the result."""
+    return sa.desc(name) if down else sa.asc(name)
 
 
 def _everything() -> Block:

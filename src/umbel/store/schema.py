@@ -8,7 +8,11 @@ import sqlalchemy as sa
 from umbel.store.migrate import Schema
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
+
+#: `store.partition`: 262,144 rows each.
+PARTITION_BITS = 18
+PARTITION = f"id >> {PARTITION_BITS}"
 
 metadata = sa.MetaData()
 
@@ -66,7 +70,7 @@ sa.Index("tasks_name", tasks.c.name, tasks.c.updated)
 sa.Index("tasks_worker", tasks.c.worker, tasks.c.updated)
 sa.Index("tasks_received", tasks.c.received)
 sa.Index("tasks_started", tasks.c.started)
-sa.Index("tasks_runtime", tasks.c.runtime)
+sa.Index("tasks_runtime", sa.text(PARTITION), tasks.c.runtime)
 sa.Index("tasks_parent", tasks.c.parent_id, sqlite_where=sa.text("parent_id IS NOT NULL"))
 #: Tasks that are their own root are found by their uuid.
 sa.Index("tasks_root", tasks.c.root_id, sqlite_where=sa.text("root_id <> ''"))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from umbel.errors import StoreError, StoreRefused, StoreUnavailable
 from umbel.store.glance import Glance
 from umbel.store.migrate import migrate
-from umbel.store.schema import HISTORY
+from umbel.store.schema import HISTORY, PARTITION
 from umbel.store.sqlite_file import (
     APPLICATION_ID,
     CHECKED_BYTES,
@@ -39,7 +39,11 @@ _T = TypeVar("_T")
 REPLACE_INTERVAL = 600.0
 #: Seconds to wait for another connection's lock on the file (a backup, someone's sqlite3 shell).
 BUSY_TIMEOUT = 5.0
-_PROBED = ("id", "uuid", "updated", "state", "name", "worker", "received", "started", "runtime")
+_PROBED = (
+    *("id", "uuid", "updated", "state", "name", "worker", "received", "started"),
+    # as there is an index of it: the run times of one partition after those of another
+    f"{PARTITION}, runtime",
+)
 
 
 class OwnedFile:
@@ -290,6 +294,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         if result != "ok":
             raise Damaged(result)
         return
-    for column in _PROBED:
-        connection.execute(f"SELECT min({column}) FROM tasks").fetchone()
-        connection.execute(f"SELECT max({column}) FROM tasks").fetchone()
+    for order in _PROBED:
+        connection.execute(f"SELECT {order} FROM tasks ORDER BY {order} LIMIT 1").fetchone()
+        down = order.replace(",", " DESC,")
+        connection.execute(f"SELECT {order} FROM tasks ORDER BY {down} DESC LIMIT 1").fetchone()

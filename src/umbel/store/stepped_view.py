@@ -17,7 +17,7 @@ class SteppedView:
         self._connection = connection
         self._begun = time.monotonic()
 
-    def fetch(self, statement: sa.Select[Any]) -> Sequence[Any]:
+    def fetch(self, statement: sa.Executable) -> Sequence[Any]:
         return self._connection.execute(statement).fetchall()
 
     def fetch_text(self, sql: str, parameters: tuple[object, ...]) -> Sequence[Any]:
