@@ -28,6 +28,7 @@ from umbel.store.base import (
     TaskChange,
     TaskQuery,
 )
+from umbel.store.packed import pack_worker
 from umbel.store.status import CollectorStatus
 from umbel.store.totals import with_longer_spans
 
@@ -204,11 +205,11 @@ class StoreContract:
     ) -> None:
         first = Worker(hostname="celery@z", first_seen=1.0, heartbeats=[1.0, 2.0], status=WorkerStatus.ONLINE)
         second = Worker(hostname="celery@a", first_seen=2.0, loadavg=[0.1, 0.2, 0.3])
-        feed = writer.write(Changes(workers=[second, first]))
+        feed = writer.write(Changes(workers=[pack_worker(second), pack_worker(first)]))
         assert reader.fetch_workers() == [first, second]
         assert writer.fetch_workers() == {"celery@z": first, "celery@a": second}
         changed = msgspec.structs.replace(first, status=WorkerStatus.LOST, active=0)
-        writer.write(Changes(workers=[changed], workers_removed=["celery@a"]))
+        writer.write(Changes(workers=[pack_worker(changed)], workers_removed=["celery@a"]))
         assert reader.fetch_workers() == [changed]
         assert [row.workers for row in reader.fetch_feed(feed)] == [["celery@z", "celery@a"]]
 

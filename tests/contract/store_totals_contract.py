@@ -15,7 +15,7 @@ from umbel.store.base import (
     HistoryWriter,
     Runtimes,
 )
-from umbel.store.packed import PackedRuntimes
+from umbel.store.packed import PackedRuntimes, pack_worker
 
 
 def unpack(packed: Mapping[str, PackedRuntimes]) -> dict[tuple[str, str], Runtimes]:
@@ -42,7 +42,7 @@ class StoreTotalsContract:
         assert reader.fetch_changed_senders(first) == (first, frozenset())
         sent = Event(type="task-sent", hostname="gen1@b", timestamp=EPOCH, uuid="v", received_at=EPOCH)
         teller.tell([sent])
-        writer.write(Changes(workers=[Worker(hostname="celery@z")]))
+        writer.write(Changes(workers=[pack_worker(Worker(hostname="celery@z"))]))
         writer.write(Changes(workers_removed=["celery@gone"]))
         last = reader.fetch_feed_place()
         names = frozenset({"gen1@b", "celery@z", "celery@gone"})

@@ -10,6 +10,7 @@ from umbel.model.queue import QueueSample
 from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, Gap, HistoryWriter, Pruned
+from umbel.store.packed import unpack_worker
 from umbel.store.status import CollectorStatus
 
 
@@ -52,7 +53,7 @@ class MemoryHistory(HistoryWriter):
             known = self.tasks.get(change.after.uuid)
             assert change.before == (known[0] if known else None)
             self.tasks[change.after.uuid] = (change.after, change.life)
-        self.workers.update({worker.hostname: worker for worker in changes.workers})
+        self.workers.update({row.hostname: unpack_worker(row.data) for row in changes.workers})
         for name in changes.workers_removed:
             self.workers.pop(name, None)
         for key, count in changes.counters.items():

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from umbel.ingest.source import Presence
 from umbel.ingest.workers import WorkerBook
@@ -228,6 +230,16 @@ def test_a_live_worker_is_never_put_out_of_the_list() -> None:
 def test_skew_is_the_greatest_lead_of_the_senders_clock() -> None:
     book = Book(beat(0, lead=60 - 0.2), beat(2, lead=60 - 0.01), beat(4, lead=60 - 3))
     assert book.rows["celery@a"].skew == pytest.approx(59.99)
+
+
+@given(st.lists(st.sampled_from([-3.0, -1.0, 0.0, 0.25, 2.0]), min_size=1, max_size=60))
+def test_skew_is_that_of_the_last_sixteen_heartbeats(leads: list[float]) -> None:
+    stored = Worker(hostname="celery@a", first_seen=T0, skew=9.0)
+    book = WorkerBook([stored], grace=600, limit=9)
+    for number, lead in enumerate(leads):
+        book.hear(beat(2.0 * number, lead=lead))
+        last = leads[max(0, number - 15) : number + 1]
+        assert book.rows["celery@a"].skew == max(last), "one of an earlier run is not trusted"
 
 
 def test_heartbeats_that_stop_while_events_go_on_raise_a_notice() -> None:

@@ -10,6 +10,7 @@ from umbel.model.plain import tell
 from umbel.model.rollup import Tally
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
+from umbel.store.packed import pack_worker
 from umbel.store.wire import PackedTasks, decode_changes, encode_changes
 
 
@@ -27,7 +28,7 @@ def test_tasks_and_what_is_kept_of_them_come_out_as_they_went_in(found: list[Lif
     totals = tally.totals()
     changes = Changes(
         tasks=steps,
-        workers=[Worker(hostname="celery@a", first_seen=1.5)],
+        workers=[pack_worker(Worker(hostname="celery@a", first_seen=1.5))],
         workers_removed=["celery@gone"],
         counters={CounterKey(*key): count for key, count in totals.counters.items()},
         runtimes={key: Runtimes((1, 0), 0.5) for key in totals.runtimes},

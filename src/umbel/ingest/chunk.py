@@ -14,8 +14,8 @@ from umbel.model.event import Event
 from umbel.model.plain import Life
 from umbel.model.rollup import Tally
 from umbel.model.task import Task
-from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
+from umbel.store.packed import PackedWorker
 from umbel.store.wire import PackedTasks
 
 
@@ -73,7 +73,7 @@ class Draft:
     def close(
         self,
         buckets: Sequence[float],
-        workers: Sequence[Worker] = (),
+        workers: Sequence[PackedWorker] = (),
         removed: Sequence[str] = (),
         counters: Mapping[CounterKey, int] = {},
     ) -> Chunk:

@@ -17,15 +17,16 @@ from umbel.model.liveness import (
     Evidence,
     beat_patience,
     hear,
-    is_worker,
     judge,
     last_sign,
+    may_be_worker,
     patience,
     silence,
     steady_until,
     tells_run,
 )
 from umbel.model.worker import Worker, WorkerStatus
+from umbel.store.packed import PackedWorker, pack_worker
 
 _SKEW_SAMPLES = 16
 _PIDS_KEPT = 4
@@ -72,10 +73,10 @@ class WorkerBook:
 
     def hear(self, event: Event) -> None:
         """Take a worker's event; events of clients are left out."""
-        if not is_worker(event):
-            return
         hostname = event.hostname
         worker = self.rows.get(hostname)
+        if event.type == "task-sent" or (worker is None and not may_be_worker(hostname)):
+            return
         if worker is None:
             worker = self.rows[hostname] = Worker(hostname=hostname, first_seen=event.received_at)
             self._removed.discard(hostname)
@@ -120,8 +121,12 @@ class WorkerBook:
     def _measure_skew(self, worker: Worker, event: Event) -> None:
         """The greatest lead of a sender's clock over our receipt comes nearest to its skew: delay only lowers it."""
         samples = self._skews.setdefault(worker.hostname, deque(maxlen=_SKEW_SAMPLES))
-        samples.append(event.timestamp - event.received_at)
-        worker.skew = max(samples)
+        lead = event.timestamp - event.received_at
+        # what an earlier run of ours stored is too old to count
+        skew = worker.skew if samples else None
+        stays = skew is not None and (len(samples) < _SKEW_SAMPLES or samples[0] < skew)
+        samples.append(lead)
+        worker.skew = max(skew, lead) if skew is not None and stays else max(samples)
 
     def _note_end(self, worker: Worker, now: float) -> None:
         alive = worker.stopped_at is None and worker.lost_at is None
@@ -268,9 +273,9 @@ class WorkerBook:
         """Tell this ended run again: there is more to do for it."""
         self._ended.setdefault(run.hostname, run)
 
-    def get_changes(self) -> tuple[list[Worker], list[str]]:
+    def get_changes(self) -> tuple[list[PackedWorker], list[str]]:
         """Rows and removals not stored yet, as of now."""
-        return [msgspec.structs.replace(self.rows[name]) for name in self._changed], sorted(self._removed)
+        return [pack_worker(self.rows[name]) for name in self._changed], sorted(self._removed)
 
     def has_changes(self) -> bool:
         """Something is to be stored."""
@@ -281,7 +286,7 @@ class WorkerBook:
         self._changed.clear()
         self._removed.clear()
 
-    def put_back_changes(self, rows: Iterable[Worker], removed: Iterable[str]) -> None:
+    def put_back_changes(self, rows: Iterable[PackedWorker], removed: Iterable[str]) -> None:
         """These did not get there: they are to be stored again, as they are by then."""
         self._changed.update(worker.hostname for worker in rows if worker.hostname in self.rows)
         self._removed.update(hostname for hostname in removed if hostname not in self.rows)

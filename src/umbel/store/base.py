@@ -15,7 +15,7 @@ from umbel.model.queue import KnownQueue, QueueBucket, QueueSample
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Standing, Task
 from umbel.model.worker import Worker
-from umbel.store.packed import PackedCounts, PackedRuntimes
+from umbel.store.packed import PackedCounts, PackedRuntimes, PackedWorker
 from umbel.store.search import Expression
 from umbel.store.status import CollectorStatus
 
@@ -116,7 +116,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     #: At most one a task. Walking through them may make them anew (`wire.PackedTasks`), so it is done once.
     tasks: Collection[TaskChange] = ()
     #: Whole worker rows, replaced.
-    workers: Sequence[Worker] = ()
+    workers: Sequence[PackedWorker] = ()
     #: Worker names that left the list (their history stays).
     workers_removed: Sequence[str] = ()
     #: Differences to add; may be negative when a row's name became known.

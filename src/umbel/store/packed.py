@@ -1,6 +1,11 @@
-"""Totals as the store hands them to those who keep them: packed, so that what did not change is never decoded."""
+"""What is stored as it goes from one to another: packed, so that nobody decodes what he only keeps or passes on."""
 
 import msgspec
+
+from umbel.model.worker import Worker
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_worker = msgspec.msgpack.Decoder(Worker).decode
 
 
 class PackedCounts(msgspec.Struct, frozen=True, gc=False):
@@ -21,3 +26,24 @@ class PackedRuntimes(msgspec.Struct, frozen=True, gc=False):
     tasks: str
     #: As many hexadecimal texts of `Runtimes` in msgpack, with commas between them.
     histograms: str
+
+
+class PackedWorker(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A worker's row."""
+
+    hostname: str
+    first_seen: float
+    #: `Worker.skew`.
+    skew: float | None
+    #: The `Worker` in msgpack, which is what is stored.
+    data: bytes
+
+
+def pack_worker(worker: Worker) -> PackedWorker:
+    """The row of a worker as it is now."""
+    return PackedWorker(worker.hostname, worker.first_seen, worker.skew, _encode(worker))
+
+
+def unpack_worker(data: bytes) -> Worker:
+    """The worker of a row's `data`."""
+    return _decode_worker(data)

@@ -14,7 +14,7 @@ from umbel.model.queue import KnownQueue, QueueBucket
 from umbel.model.task import Standing
 from umbel.model.worker import Worker
 from umbel.store.base import FeedPlace, HistoryReader, Runtimes
-from umbel.store.packed import PackedCounts, PackedRuntimes
+from umbel.store.packed import PackedCounts, PackedRuntimes, unpack_worker
 from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
 from umbel.store.sqlite_waits import WAIT_KEY
 
@@ -41,7 +41,6 @@ _STANDINGS = (
 )
 _RUNNING_TOTALS = "SELECT worker, sum(n) FROM facets WHERE state = 'STARTED' GROUP BY worker"
 
-_decode_worker = msgspec.msgpack.Decoder(Worker).decode
 _decode_runtimes = msgspec.msgpack.Decoder(Runtimes).decode
 _decode_names = msgspec.msgpack.Decoder(list[str]).decode
 
@@ -58,7 +57,7 @@ class SQLiteTallies(HistoryReader):
 
     def fetch_workers(self, only: Collection[str] | None = None) -> list[Worker]:
         rows = self._fetch_of(_WORKERS, "WHERE hostname", only)
-        return [_decode_worker(data) for (data,) in rows]
+        return [unpack_worker(data) for (data,) in rows]
 
     def fetch_packed_counts(self, only: Collection[str] | None = None) -> dict[str, PackedCounts]:
         rows = self._fetch_of(_PACKED_COUNTS, "WHERE worker", only)

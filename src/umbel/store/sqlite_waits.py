@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from umbel.model.wait import WAIT_BOUNDS, wait_of
-from umbel.model.worker import Worker
 from umbel.store.base import Runtimes, TaskChange
+from umbel.store.packed import PackedWorker
 from umbel.store.totals import bounds_key, wait_totals
 
 #: Task names that are counted by themselves; of later ones the sum is kept, for good.
@@ -33,7 +33,7 @@ class WaitBook:
         self._totals.forget()
         self._names = None
 
-    def note_workers(self, workers: Iterable[Worker], removed: Iterable[str]) -> None:
+    def note_workers(self, workers: Iterable[PackedWorker], removed: Iterable[str]) -> None:
         """The rows of these workers are new, or gone."""
         self._skews.update((worker.hostname, worker.skew) for worker in workers)
         for name in removed:

@@ -13,8 +13,8 @@ import msgspec
 
 from umbel.model.fold import KEEP_FIRST, KEEP_LAST, own_error
 from umbel.model.task import Record, Task, TaskError
-from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, TaskChange
+from umbel.store.packed import PackedWorker
 from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, are_ascii, insert_row, is_steady, update_row
 from umbel.store.sqlite_bulk import MOST_ROWS, insert_rows, update_rows
 from umbel.store.sqlite_queues import QueueBook
@@ -250,9 +250,10 @@ def _error_row(uuid: str, error: TaskError) -> tuple[str, float, int, bytes, str
     return (uuid, error.time, error.rank, digest, error.exception, error.traceback)
 
 
-def _write_workers(cursor: sqlite3.Cursor, workers: Sequence[Worker], removed: Sequence[str]) -> None:
+def _write_workers(cursor: sqlite3.Cursor, workers: Sequence[PackedWorker], removed: Sequence[str]) -> None:
     if workers:
-        rows = [(w.hostname, w.first_seen, _encode(w)) for w in workers]
+        # in the table's order: rows of one page follow each other
+        rows = sorted([(w.hostname, w.first_seen, w.data) for w in workers])
         insert_rows(cursor, "INSERT INTO workers", rows, _PUT_WORKER)
     if removed:
         cursor.executemany("DELETE FROM workers WHERE hostname = ?", [(hostname,) for hostname in removed])
@@ -266,7 +267,7 @@ def _write_counters(cursor: sqlite3.Cursor, differences: Mapping[CounterKey, int
 def _write_sums(
     cursor: sqlite3.Cursor, differences: Mapping[FacetKey, int], table: str, add: str, drop: str
 ) -> None:
-    rows = [(*key, difference) for key, difference in differences.items() if difference]
+    rows = sorted([(*key, difference) for key, difference in differences.items() if difference])
     if rows:
         insert_rows(cursor, f"INSERT INTO {table}", rows, add)
     lessened = [row[:3] for row in rows if row[3] < 0]

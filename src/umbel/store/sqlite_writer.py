@@ -18,6 +18,7 @@ from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store import sqlite_prune
 from umbel.store.base import Changes, Gap, HistoryWriter, Pruned, TaskChange
+from umbel.store.packed import unpack_worker
 from umbel.store.retention import Limits
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.sqlite_file import Alive, as_last_held, translated
@@ -85,9 +86,8 @@ class SQLiteWriter(HistoryWriter):
         return read_lives(self._file.glance, uuids)
 
     def fetch_workers(self) -> dict[str, Worker]:
-        decode = msgspec.msgpack.Decoder(Worker).decode
         rows = self._file.select("SELECT hostname, data FROM workers ORDER BY first_seen, hostname")
-        return {hostname: decode(data) for hostname, data in rows}
+        return {hostname: unpack_worker(data) for hostname, data in rows}
 
     def write(self, changes: Changes) -> int:
         with self._file.mutex:

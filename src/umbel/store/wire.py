@@ -12,8 +12,8 @@ from msgspec.structs import astuple
 from umbel.model.plain import Plain
 from umbel.model.rollup import Rollup, RollupKey
 from umbel.model.task import Record, Task
-from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
+from umbel.store.packed import PackedWorker
 
 
 class _Row(Task, array_like=True, gc=False):
@@ -34,7 +34,7 @@ class _Changes(msgspec.Struct, array_like=True):
 
     count: int
     parts: list[memoryview]
-    workers: list[Worker]
+    workers: list[PackedWorker]
     workers_removed: list[str]
     counters: list[tuple[CounterKey, int]]
     runtimes: list[tuple[tuple[str, str], Runtimes]]
