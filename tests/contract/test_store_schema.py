@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -12,13 +14,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from tests.contract.teller import BUCKETS
+from tests.contract.teller import BUCKETS, EPOCH
+from umbel.model.rollup import Rollup
 from umbel.store.control_file import CONTROL_ID, ControlFile
 from umbel.store.control_schema import CONTROL
 from umbel.store.migrate import Schema, create, upgrade
 from umbel.store.retention import Limits
 from umbel.store.schema import HISTORY
 from umbel.store.sqlite_file import APPLICATION_ID
+from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
 
 Make = Callable[[Path], sa.Engine]
@@ -97,6 +101,7 @@ def test_a_history_of_the_first_schema_remembers_the_queues_of_its_tasks(tmp_pat
         connection.exec_driver_sql("DROP TABLE queues")
         connection.exec_driver_sql("DROP TABLE queue_rollups")
         connection.exec_driver_sql("DROP TABLE waits")
+        connection.exec_driver_sql("DELETE FROM meta WHERE key = 'rolled_up'")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
         columns = (
             "uuid, state, updated, finished, ascii, redelivered, attempts, origin, clock, first_seen, marks"
@@ -108,6 +113,24 @@ def test_a_history_of_the_first_schema_remembers_the_queues_of_its_tasks(tmp_pat
             )
     with made_history(path).connect() as connection:
         assert connection.exec_driver_sql("SELECT * FROM queues").fetchall() == [("orders", 4.0, 7.0)]
+
+
+def test_hours_of_an_older_history_are_not_counted_twice(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    minute = int(EPOCH // 3600) * 3600
+    bucket = msgspec.msgpack.encode(Rollup({"received": 3})).hex()
+    with made_history(path).begin() as connection:
+        connection.exec_driver_sql("DELETE FROM meta WHERE key = 'rolled_up'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+        for span in (60, 3600, 86400):
+            start = minute // span * span
+            row = f"({span}, 'task', 'shop.pay', {start}, x'{bucket}')"
+            connection.exec_driver_sql(f"INSERT INTO rollups VALUES {row}")
+    made_history(path).dispose()
+    with closing(SQLiteReader(path, buckets=BUCKETS)) as reader:
+        for span in (60, 3600, 86400):
+            found = reader.fetch_rollups(kind="task", label=None, span=span, start=0, end=2 * EPOCH)
+            assert [bucket.counts for _, bucket in found] == [{"received": 3}], span
 
 
 @pytest.mark.parametrize(("make", "mark"), [(made_history, APPLICATION_ID), (made_control, CONTROL_ID)])

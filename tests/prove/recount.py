@@ -118,11 +118,16 @@ def _compare_counters(history: sqlite3.Connection, totals: Totals, differences: 
 
 
 def _compare_rollups(history: sqlite3.Connection, totals: Totals, differences: list[str]) -> int:
-    stored = {}
+    [(edge,)] = history.execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'rolled_up'")
+    found: dict[RollupKey, Rollup] = {}
     for kind, label, span, start, data in history.execute(
         "SELECT kind, label, span, start, data FROM rollups"
     ):
-        stored[RollupKey(kind, label, span, start)] = _plain(msgspec.msgpack.decode(data, type=Rollup))
+        # later minutes are not in their hours and days yet
+        for wider in (60, 3600, 86400) if span == 60 and start >= edge else (span,):
+            bucket = found.setdefault(RollupKey(kind, label, wider, start // wider * wider), Rollup())
+            bucket.add(msgspec.msgpack.decode(data, type=Rollup))
+    stored = {key: _plain(bucket) for key, bucket in found.items()}
     counted = {key: _plain(bucket) for key, bucket in with_longer_spans(totals.rollups).items() if bucket}
     _compare("rollup", stored, counted, differences)
     return len(stored)

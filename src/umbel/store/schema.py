@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from umbel.store.migrate import Schema
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 
 #: `store.partition`: 262,144 rows each.
 PARTITION_BITS = 18
@@ -212,6 +212,9 @@ gaps = sa.Table(
     sqlite_autoincrement=True,
 )
 
+#: Up to when minutes are in the hours and days of `rollups`, epoch seconds: see `store.sqlite_rollups`.
+ROLLED_UP = "rolled_up"
+
 #: Single values: "status" is the collector's, as JSON; "history" is random and tells this history from all others.
 meta = sa.Table(
     "meta",
@@ -223,9 +226,10 @@ meta = sa.Table(
 
 
 @sa.event.listens_for(meta, "after_create")
-def _give_identity(_: object, connection: sa.Connection, **__: object) -> None:
-    """Which history this is: a search index of another one is known by it."""
+def _begin(_: object, connection: sa.Connection, **__: object) -> None:
+    """Which history this is: a search index of another one is known by it. And no minute is over."""
     connection.exec_driver_sql("INSERT INTO meta VALUES ('history', lower(hex(randomblob(16))))")
+    connection.exec_driver_sql(f"INSERT INTO meta VALUES ('{ROLLED_UP}', '0')")
 
 
 #: Queues that were seen once: they are shown while no worker runs, too.

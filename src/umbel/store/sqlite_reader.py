@@ -32,6 +32,7 @@ from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
 from umbel.store.sqlite_file import Damaged, as_last_held, identity, translated
+from umbel.store.sqlite_rollups import add_up, select_rollups
 from umbel.store.sqlite_tallies import SQLiteTallies
 from umbel.store.status import CollectorStatus
 from umbel.store.stepped_view import SteppedView
@@ -207,17 +208,8 @@ class SQLiteReader(SQLiteTallies):
     def fetch_rollups(
         self, *, kind: str, label: str | None, span: int, start: float, end: float
     ) -> list[tuple[RollupKey, Rollup]]:
-        decode = msgspec.msgpack.Decoder(Rollup).decode
-        table = schema.rollups
-        wanted = [table.c.span == span, table.c.kind == kind, table.c.start >= start, table.c.start < end]
-        if label is not None:
-            wanted.append(table.c.label == label)
-        statement = (
-            sa.select(table.c.kind, table.c.label, table.c.span, table.c.start, table.c.data)
-            .where(*wanted)
-            .order_by(table.c.start, table.c.label)
-        )
-        return [(RollupKey(*row[:4]), decode(row[4])) for row in self._fetch(statement)]
+        parts = self._fetch(select_rollups(kind=kind, label=label, span=span, start=start, end=end))
+        return add_up(parts, kind=kind, span=span)
 
     def fetch_gaps(self, *, limit: int = 100) -> list[Gap]:
         table = schema.gaps
@@ -269,7 +261,7 @@ class SQLiteReader(SQLiteTallies):
             assert isinstance(driver, sqlite3.Connection)
             return driver.execute(sql, values).fetchall()
 
-    def _fetch(self, statement: sa.Select[Any]) -> list[Any]:
+    def _fetch(self, statement: sa.Executable) -> list[Any]:
         with self._reading() as connection:
             return list(connection.execute(statement).fetchall())
 

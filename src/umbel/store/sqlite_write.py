@@ -18,8 +18,9 @@ from umbel.store.packed import PackedWorker
 from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, are_ascii, insert_row, is_steady, update_row
 from umbel.store.sqlite_bulk import MOST_ROWS, insert_rows, update_rows
 from umbel.store.sqlite_queues import QueueBook
+from umbel.store.sqlite_rollups import RollupBook
 from umbel.store.sqlite_waits import WaitBook
-from umbel.store.totals import rollup_totals, runtime_totals, with_longer_spans
+from umbel.store.totals import runtime_totals
 
 #: A feed row names at most this many tasks.
 FEED_TASKS = 200
@@ -61,7 +62,7 @@ class ChunkWriter:
     """Writes changes, remembering what saves it from reading: sums and known task names."""
 
     def __init__(self, buckets: tuple[float, ...]) -> None:
-        self._rollups = rollup_totals()
+        self.rollups = RollupBook()
         self._runtimes = runtime_totals(buckets)
         self._types: set[str] = set()
         self.queues = QueueBook()
@@ -71,7 +72,7 @@ class ChunkWriter:
 
     def forget(self) -> None:
         """Drop what was remembered, after a transaction was undone or the file was replaced."""
-        self._rollups.forget()
+        self.rollups.forget()
         self._runtimes.forget()
         self._types.clear()
         self.queues.forget()
@@ -84,7 +85,7 @@ class ChunkWriter:
         _write_workers(cursor, changes.workers, changes.workers_removed)
         _write_counters(cursor, changes.counters)
         self._runtimes.add(cursor, changes.runtimes)
-        self._rollups.add(cursor, with_longer_spans(changes.rollups))
+        self.rollups.add(cursor, changes.rollups, now=now)
         senders = {
             **dict.fromkeys(worker.hostname for worker in changes.workers),
             **dict.fromkeys(changes.workers_removed),

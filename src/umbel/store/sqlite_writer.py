@@ -170,6 +170,8 @@ class SQLiteWriter(HistoryWriter):
         if not dry_run:
             transact = self._file.transact
             sqlite_prune.take_tasks(transact, pruned.tasks, now=self._clock())
+            # no minute may go before it is in its hour
+            transact(lambda cursor: self._chunks.rollups.roll_up(cursor, now=now))
             sqlite_prune.thin_out(transact, self._limits, now=now)
             sqlite_prune.give_back(transact)
         return pruned

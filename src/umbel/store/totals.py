@@ -123,14 +123,19 @@ def bounds_key(buckets: tuple[float, ...]) -> str:
 
 def with_longer_spans(minutes: Mapping[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
     """Minute differences, and the same for the hours and days that hold them."""
+    return {**minutes, **longer_spans(minutes)}
+
+
+def longer_spans(minutes: Mapping[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
+    """The differences of the hours and days that hold these minutes."""
     spread: dict[RollupKey, Rollup] = {}
     sums: set[RollupKey] = set()
     for key, difference in minutes.items():
-        for span in SPANS:
+        for span in SPANS[1:]:
             wider = RollupKey(key.kind, key.label, span, key.start // span * span)
             known = spread.get(wider)
             if known is None:
-                # nearly all stand alone, and what is only read may be the same for all spans
+                # many stand alone, and what is only read may be the same for both spans
                 spread[wider] = difference
             elif wider in sums:
                 known.add(difference)

@@ -1,0 +1,180 @@
+"""Time buckets of an SQLite history: whenever a minute goes into its hour and day, readers see the same sums."""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
+from umbel.errors import StoreUnavailable
+from umbel.model.event import Event
+from umbel.model.rollup import SPANS, Rollup, RollupKey
+from umbel.store import sqlite_write
+from umbel.store.retention import ROLLUP_AGES, Limits
+from umbel.store.sqlite_reader import SQLiteReader
+from umbel.store.sqlite_writer import SQLiteWriter
+from umbel.store.totals import with_longer_spans
+
+HOUR = int(EPOCH // 86400) * 86400
+
+
+class History:
+    """A history whose clock is set by hand."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.now = float(HOUR)
+        self.writer = SQLiteWriter(path, limits=Limits(), buckets=BUCKETS, clock=lambda: self.now)
+        self.writer.open()
+        self.reader = SQLiteReader(path, buckets=BUCKETS)
+        self.teller = Teller(self.writer)
+
+    def close(self) -> None:
+        self.reader.close()
+        self.writer.close()
+
+    def fetch(self) -> dict[RollupKey, Rollup]:
+        """All buckets as readers get them."""
+        found: dict[RollupKey, Rollup] = {}
+        for kind in ("task", "worker"):
+            for span in SPANS:
+                for key, bucket in self.reader.fetch_rollups(
+                    kind=kind, label=None, span=span, start=0, end=2 * EPOCH
+                ):
+                    assert key not in found
+                    found[key] = bucket
+        return found
+
+    def count_stored(self, span: int) -> int:
+        """Rows of one span in the file."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return int(
+                connection.execute("SELECT count(*) FROM rollups WHERE span = ?", (span,)).fetchone()[0]
+            )
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "h.sqlite3")
+    yield history
+    history.close()
+
+
+def plain(buckets: dict[RollupKey, Rollup]) -> dict[RollupKey, object]:
+    """Without sums of floats, which were added up in another order."""
+    return {
+        key: (bucket.counts, bucket.runtime.buckets, bucket.wait.buckets)
+        for key, bucket in buckets.items()
+        if bucket
+    }
+
+
+steps = st.lists(
+    st.tuples(
+        #: Seconds until then; a clock may be set back.
+        st.sampled_from([0, 1, 20, 61, 300, 3600, 90_000, -120]),
+        #: How long before then the task was received, its number, how many of its events are told, its name.
+        st.sampled_from([-70, 0, 1, 65, 4000, 100_000]),
+        st.integers(0, 5),
+        st.integers(1, 3),
+        st.sampled_from(["", "a", "b"]),
+        st.sampled_from(["", "forget", "reopen", "prune"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(steps)
+def test_buckets_are_the_sums_of_what_was_told_whenever_they_are_looked_at(
+    steps: list[tuple[int, int, int, int, str, str]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, closing(History(Path(folder) / "h.sqlite3")) as history:
+        pruned_from = 0.0
+        for wait, age, number, told, name, then in steps:
+            history.now += wait
+            events: list[Event] = succeeded(f"u{number}", at=history.now - age, name=name or "a")[-told:]
+            history.teller.tell(events)
+            if then == "forget":
+                history.writer._chunks.forget()
+            elif then == "reopen":
+                history.writer.close()
+                history.writer.open()
+            elif then == "prune":
+                history.writer.prune(now=history.now)
+                pruned_from = max(pruned_from, history.now)
+            expected = {
+                key: value
+                for key, value in plain(with_longer_spans(history.teller.tally.totals().rollups)).items()
+                if key.start >= int(pruned_from - ROLLUP_AGES.get(key.span, 1e12))
+            }
+            found = {
+                key: value
+                for key, value in plain(history.fetch()).items()
+                if key.start >= int(pruned_from - ROLLUP_AGES.get(key.span, 1e12))
+            }
+            assert found == expected
+
+
+def test_hours_are_written_once_their_minute_is_over(history: History) -> None:
+    history.teller.tell(received("a", at=HOUR + 1))
+    assert [history.count_stored(span) for span in SPANS] == [2, 0, 0]
+    history.now += 89.0
+    history.teller.tell(received("b", at=HOUR + 88))
+    assert [history.count_stored(span) for span in SPANS] == [4, 0, 0]
+    history.now += 1.0
+    history.teller.tell(received("c", at=HOUR + 89))
+    assert [history.count_stored(span) for span in SPANS] == [4, 2, 2]
+    assert len(history.fetch()) == 8
+    # what comes later goes into all of them
+    history.teller.tell(received("late", at=HOUR + 2, name="another"))
+    assert [history.count_stored(span) for span in SPANS] == [5, 3, 3]
+
+
+def test_a_transaction_that_is_undone_leaves_its_minutes_to_the_next(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise sqlite3.OperationalError("the disk is full")
+
+    history.teller.tell(received("a", at=HOUR + 1))
+    history.now += 100
+    with monkeypatch.context() as broken:
+        broken.setattr(sqlite_write, "append_feed", fail)
+        with pytest.raises(StoreUnavailable):
+            Teller(history.writer).tell(received("b", at=HOUR + 99))
+    assert history.count_stored(3600) == 0
+    history.teller.tell(received("b", at=HOUR + 99))
+    assert history.count_stored(3600) == 2
+    assert plain(history.fetch()) == plain(with_longer_spans(history.teller.tally.totals().rollups))
+
+
+def test_a_minute_goes_into_its_hour_before_it_is_pruned(history: History) -> None:
+    history.teller.tell(received("a", at=HOUR + 1))
+    history.now += ROLLUP_AGES[60] + 120
+    history.writer.prune(now=history.now)
+    assert [history.count_stored(span) for span in SPANS] == [0, 2, 2]
+    assert {key.span for key in history.fetch()} == {3600, 86400}
+
+
+def test_buckets_of_a_span_begin_within_the_time_asked_for(history: History) -> None:
+    for uuid, second in (("a", 3599), ("b", 3601), ("c", 3661)):
+        history.teller.tell(received(uuid, at=HOUR + second))
+    first, second = (0, {"received": 1}), (3600, {"received": 2})
+    for start, end, hours in (
+        (0, 3600, [first]),
+        (1, 3601, [second]),
+        (0, 3601, [first, second]),
+        (3601, 7200, []),
+    ):
+        found = history.reader.fetch_rollups(
+            kind="task", label="shop.pay", span=3600, start=HOUR + start, end=HOUR + end
+        )
+        assert [(key.start - HOUR, bucket.counts) for key, bucket in found] == hours
+    assert history.reader.fetch_rollups(kind="task", label="x", span=3600, start=0, end=2 * EPOCH) == []
