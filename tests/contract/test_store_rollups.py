@@ -166,11 +166,11 @@ def test_a_minute_goes_into_its_hour_before_it_is_pruned(history: History) -> No
 def test_buckets_of_a_span_begin_within_the_time_asked_for(history: History) -> None:
     for uuid, second in (("a", 3599), ("b", 3601), ("c", 3661)):
         history.teller.tell(received(uuid, at=HOUR + second))
-    first, second = (0, {"received": 1}), (3600, {"received": 2})
+    early, late = (0, {"received": 1}), (3600, {"received": 2})
     for start, end, hours in (
-        (0, 3600, [first]),
-        (1, 3601, [second]),
-        (0, 3601, [first, second]),
+        (0, 3600, [early]),
+        (1, 3601, [late]),
+        (0, 3601, [early, late]),
         (3601, 7200, []),
     ):
         found = history.reader.fetch_rollups(
