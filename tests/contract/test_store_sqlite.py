@@ -20,8 +20,10 @@ from tests.unit.histories import event
 from umbel.model.event import Event
 from umbel.store import order, paging, sqlite_write, stepped_view, steps
 from umbel.store.base import TaskQuery
+from umbel.store.partition import MOST_MERGED
 from umbel.store.retention import Limits
 from umbel.store.schema import PARTITION_BITS
+from umbel.store.search import parse_search
 from umbel.store.search_indexer import SearchIndexer
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
@@ -84,6 +86,28 @@ def begin_partition(cursor: sqlite3.Cursor) -> None:
     """As if so many tasks had come since the last one, and were gone."""
     newest = "SELECT max(id) FROM tasks"
     cursor.execute(f"UPDATE tasks SET id = id + {1 << PARTITION_BITS} WHERE id = ({newest})")
+
+
+def test_a_history_of_very_many_partitions_is_sorted_all_the_same(
+    writer: SQLiteWriter, reader: SQLiteReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to what one statement takes, and beyond."""
+    monkeypatch.setattr(paging, "SMALL_BLOCK", 1)
+    teller = Teller(writer)
+    query = TaskQuery(
+        sort="runtime",
+        search=parse_search("x" * 200 + " OR celery OR kwargs:a=1 OR abab"),
+        states=("SUCCESS",),
+    )
+    for number in range(MOST_MERGED + 1):
+        teller.tell(succeeded(f"u{number}", runtime=1.0 + number * 7 % 50, args="(abab,)"))
+        writer._file.transact(begin_partition)
+        if number >= MOST_MERGED - 1:
+            ranked = sorted(teller.tasks, key=lambda task: (task.runtime or 0.0, task.uuid), reverse=True)
+            found = reader.fetch_tasks(query, limit=30, offset=20).tasks
+            assert [task.uuid for task in found] == [task.uuid for task in ranked[20:50]]
+            shown = reader.fetch_tasks(TaskQuery(sort="runtime"), limit=30, offset=20).tasks
+            assert [task.uuid for task in shown] == [task.uuid for task in ranked[20:50]]
 
 
 class TestRetention(StoreRetentionContract):

@@ -14,8 +14,9 @@ from umbel.store.schema import PARTITION, PARTITION_BITS
 
 #: Sort fields whose index is cut.
 PARTITIONED = ("runtime",)
-#: SQLite takes 500 parts in a statement; a history of so many rows, 100 million, is sorted without the index.
-MOST_MERGED = 400
+#: SQLite takes 500 parts in a statement, and a million characters; a longer history, of 50 million rows, is sorted
+#: without the index.
+MOST_MERGED = 200
 
 _partition: sa.ColumnElement[int] = sa.literal_column(f"tasks.{PARTITION}", sa.Integer)
 
