@@ -39,10 +39,10 @@ _T = TypeVar("_T")
 REPLACE_INTERVAL = 600.0
 #: Seconds to wait for another connection's lock on the file (a backup, someone's sqlite3 shell).
 BUSY_TIMEOUT = 5.0
+#: What there is an index of.
 _PROBED = (
-    *("id", "uuid", "updated", "state", "name", "worker", "received", "started"),
-    # as there is an index of it: the run times of one partition after those of another
-    f"{PARTITION}, runtime",
+    *(("id",), ("uuid",), ("updated",), ("state",), ("name",), ("worker",), ("received",), ("started",)),
+    (PARTITION, "runtime"),
 )
 
 
@@ -294,7 +294,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         if result != "ok":
             raise Damaged(result)
         return
-    for order in _PROBED:
-        connection.execute(f"SELECT {order} FROM tasks ORDER BY {order} LIMIT 1").fetchone()
-        down = order.replace(",", " DESC,")
-        connection.execute(f"SELECT {order} FROM tasks ORDER BY {down} DESC LIMIT 1").fetchone()
+    for columns in _PROBED:
+        for direction in ("ASC", "DESC"):
+            order = ", ".join(f"{column} {direction}" for column in columns)
+            connection.execute(f"SELECT {', '.join(columns)} FROM tasks ORDER BY {order} LIMIT 1").fetchone()
