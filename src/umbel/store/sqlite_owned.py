@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from umbel.errors import StoreError, StoreRefused, StoreUnavailable
+from umbel.store.checkpointer import Checkpointer
 from umbel.store.glance import Glance
 from umbel.store.migrate import migrate
 from umbel.store.schema import HISTORY, PARTITION
@@ -70,6 +71,7 @@ class OwnedFile:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._glance = Glance(path)
+        self._checkpointer = Checkpointer(path)
         self._replaced_at: float | None = None
 
     @property
@@ -107,6 +109,7 @@ class OwnedFile:
     def close(self) -> None:
         """Checkpoint, close and unlock. Safe to call twice."""
         with self.mutex:
+            self._checkpointer.settle()
             if self._connection is not None:
                 try:
                     self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -118,12 +121,13 @@ class OwnedFile:
             self._locked = False
 
     def release(self) -> None:
-        """Empty the page caches: what is wanted again is read again, out of the system's cache as a rule. The log,
-        up to 64 MB, is copied back and cut off, unless somebody reads just now."""
+        """Empty the page caches: what is wanted again is read again, out of the system's cache as a rule. The log is
+        copied back and cut off, unless somebody reads just now."""
         self._glance.release_memory()
         with self.mutex:
             if self._connection is None:
                 return
+            self._checkpointer.settle()
             self._connection.execute("PRAGMA shrink_memory")
             self._connection.execute("PRAGMA busy_timeout = 0").fetchone()
             try:
@@ -179,6 +183,7 @@ class OwnedFile:
             if connection.in_transaction:
                 connection.rollback()
             raise
+        self._checkpointer.note_commit(connection)
         return result
 
     def _current(self) -> sqlite3.Connection:
@@ -254,6 +259,7 @@ class OwnedFile:
         self.notices.append(notice)
 
     def _disconnect(self) -> None:
+        self._checkpointer.settle()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -270,9 +276,9 @@ def _set_up(connection: sqlite3.Connection, *, new: bool, max_bytes: int | None)
     connection.execute("PRAGMA synchronous = NORMAL")
     # Ids and run times come in no order, so with a million tasks a large transaction changes most pages of two indexes,
     # 30 MB or more. They should fit into the cache, and be copied out of the log less often than they change.
-    connection.execute("PRAGMA wal_autocheckpoint = 8000")  # 64 MB
+    connection.execute("PRAGMA wal_autocheckpoint = 0").fetchone()  # `Checkpointer` does it
     connection.execute("PRAGMA cache_size = -49152")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute("PRAGMA journal_size_limit = 0").fetchone()
     if max_bytes is not None:
         page_size = connection.execute("PRAGMA page_size").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {max_bytes // page_size}").fetchone()
