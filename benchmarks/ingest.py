@@ -128,7 +128,7 @@ def measure_held(bursts: Bursts, filled: Pair) -> None:
         return
     report.note(
         f"{scale.held:,} tasks held: Flower is left out (--flower-held gives it as many: 30 minutes and 10 GB for a "
-        "million; 442 events/s when it was last measured)"
+        "million; 550 events/s when it was last measured)"
     )
     if filled:
         ratio = find_median(found["umbel"], "rate") / find_median(filled["flower"], "rate")
