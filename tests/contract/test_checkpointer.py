@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -105,6 +107,44 @@ def test_who_reads_for_long_keeps_the_log_but_no_writer(writer: SQLiteWriter, tm
         assert reader.execute("SELECT count(*) FROM tasks").fetchone() == (40,)
     # it is looked at again when it has grown by as much
     assert min(fill(teller, 12, pause=0.02)) < COPIED
+
+
+WRITES_ON = """
+import sys
+from pathlib import Path
+from tests.contract.teller import BUCKETS, Teller, succeeded
+from umbel.store import checkpointer
+from umbel.store.retention import Limits
+from umbel.store.sqlite_writer import SQLiteWriter
+
+checkpointer.COPIED_BYTES, checkpointer.MOST_BYTES = 200_000, 800_000
+writer = SQLiteWriter(Path(sys.argv[1]), limits=Limits(), buckets=BUCKETS)
+writer.open()
+teller, name = Teller(writer), sys.argv[2]
+for chunk in range(100_000):
+    teller.tell([e for n in range(20) for e in succeeded(f"{name}-{chunk}-{n}", args="a" * 900)])
+    print(chunk, flush=True)
+"""
+
+
+def test_what_was_committed_outlives_a_kill_while_the_log_is_copied(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    committed = 0
+    for run, chunks in enumerate((30, 45, 61, 78)):
+        command = [sys.executable, "-c", WRITES_ON, str(path), str(run)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            told = 0
+            for _ in range(chunks):
+                told = int(process.stdout.readline())
+            process.kill()
+            told = max([told, *map(int, process.stdout.read().split("\n")[:-1])])
+        committed += 20 * (told + 1)
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            (rows,) = connection.execute("SELECT count(*) FROM tasks").fetchone()
+        assert committed <= rows <= committed + 20
+        committed = rows
 
 
 def test_a_log_that_cannot_be_copied_takes_nothing_from_what_is_written(
