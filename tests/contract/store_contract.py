@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.store_totals_contract import unpack
-from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
+from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded, with_longer_spans
 from tests.unit.histories import Life, lives
 from umbel.errors import CursorError
 from umbel.model.event import Event
@@ -30,7 +30,6 @@ from umbel.store.base import (
 )
 from umbel.store.packed import pack_worker
 from umbel.store.status import CollectorStatus
-from umbel.store.totals import with_longer_spans
 
 ONE_STORE = settings(
     max_examples=25,

@@ -1,13 +1,14 @@
 """Tells a history about tasks the way the pipeline does: events in, changes with every difference out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from umbel.model.event import Event
 from umbel.model.fold import fold, project
-from umbel.model.rollup import Tally
+from umbel.model.rollup import Rollup, RollupKey, Tally
 from umbel.model.task import Record, Task
 from umbel.store.base import Changes, CounterKey, HistoryWriter, Runtimes, TaskChange
+from umbel.store.totals import longer_spans
 
 EPOCH = 1_790_000_000.0
 BUCKETS = (0.1, 1.0, 10.0)
@@ -51,6 +52,11 @@ def changes_of(tasks: list[TaskChange], tally: Tally) -> Changes:
         runtimes={key: histogram(seen) for key, seen in totals.runtimes.items()},
         rollups=totals.rollups,
     )
+
+
+def with_longer_spans(minutes: Mapping[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
+    """Buckets of minutes, and the hours and days that they make."""
+    return {**minutes, **longer_spans(minutes)}
 
 
 def histogram(seen: dict[float, int]) -> Runtimes:

@@ -33,15 +33,19 @@ def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SQLiteWr
     writer.close()
 
 
-def fill(teller: Teller, chunks: int, *, pause: float = 0.0) -> list[int]:
-    """Write so many chunks, each some 200 kB of the log; return its sizes after each."""
+def fill(teller: Teller, chunks: int, *, settled: bool = False) -> list[int]:
+    """Write so many chunks, each some 200 kB of the log; return its sizes after each.
+
+    `settled`: the next one waits for what is copied.
+    """
     log = Path(f"{teller.writer._file.path}-wal")  # type: ignore[attr-defined]
     sizes = []
     for _ in range(chunks):
         start = len(teller.records)
         teller.tell([e for n in range(start, start + 40) for e in succeeded(f"u{n}", args="a" * 900)])
         sizes.append(log.stat().st_size)
-        time.sleep(pause)
+        if settled:
+            teller.writer._file._checkpointer.settle()  # type: ignore[attr-defined]
     return sizes
 
 
@@ -54,7 +58,7 @@ def count_without_log(path: Path, copy: Path) -> int:
 
 def test_the_log_is_copied_and_begins_anew(writer: SQLiteWriter, tmp_path: Path) -> None:
     teller = Teller(writer)
-    sizes = fill(teller, 30, pause=0.02)
+    sizes = fill(teller, 30, settled=True)
     assert max(sizes) >= COPIED
     assert any(after < before for before, after in pairwise(sizes))
     assert max(sizes) < MOST + COPIED
@@ -106,7 +110,7 @@ def test_who_reads_for_long_keeps_the_log_but_no_writer(writer: SQLiteWriter, tm
         assert sizes[-1] > MOST
         assert reader.execute("SELECT count(*) FROM tasks").fetchone() == (40,)
     # it is looked at again when it has grown by as much
-    assert min(fill(teller, 12, pause=0.02)) < COPIED
+    assert min(fill(teller, 12, settled=True)) < COPIED
 
 
 WRITES_ON = """

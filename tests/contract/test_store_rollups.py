@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
+from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded, with_longer_spans
 from umbel.errors import StoreUnavailable
 from umbel.model.event import Event
 from umbel.model.rollup import SPANS, Rollup, RollupKey
@@ -18,7 +18,6 @@ from umbel.store import sqlite_write
 from umbel.store.retention import ROLLUP_AGES, Limits
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
-from umbel.store.totals import with_longer_spans
 
 HOUR = int(EPOCH // 86400) * 86400
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from tests.contract.teller import with_longer_spans
 from tests.prove.ledger import Mark
 from umbel.model.fold import project
 from umbel.model.plain import as_record
@@ -22,7 +23,6 @@ from umbel.model.rollup import Rollup, RollupKey, Tally, Totals
 from umbel.model.task import LOST, Record, Task, TaskError
 from umbel.store.packing import unpack
 from umbel.store.rows import TASK_FIELDS, task_of
-from umbel.store.totals import with_longer_spans
 
 _K = TypeVar("_K")
 

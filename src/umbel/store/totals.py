@@ -121,11 +121,6 @@ def bounds_key(buckets: tuple[float, ...]) -> str:
     return ",".join(repr(float(bound)) for bound in buckets)
 
 
-def with_longer_spans(minutes: Mapping[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
-    """Minute differences, and the same for the hours and days that hold them."""
-    return {**minutes, **longer_spans(minutes)}
-
-
 def longer_spans(minutes: Mapping[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
     """The differences of the hours and days that hold these minutes."""
     spread: dict[RollupKey, Rollup] = {}
