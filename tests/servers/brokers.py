@@ -16,6 +16,9 @@ import trustme
 from tests.servers.process import Server, find_program, free_port
 from tests.servers.request import Answer, send_request
 
+#: Debian's wrapper in sbin changes to the system's user and folders; the real script is here.
+DEBIAN_SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
 
 class RedisServer(Server):
     """A Redis (or Valkey) server.
@@ -29,6 +32,7 @@ class RedisServer(Server):
     """
 
     name = "redis"
+    programs = ("redis-server", "valkey-server")
 
     def __init__(
         self,
@@ -41,7 +45,6 @@ class RedisServer(Server):
         folder: Path | None = None,
     ) -> None:
         super().__init__(folder=folder)
-        self.program = find_program("redis-server", "valkey-server")
         self.password = password
         self.tls = tls
         self.socket_file = self.folder / "redis.sock" if unixsocket else None
@@ -114,6 +117,7 @@ class RabbitServer(Server):
     """
 
     name = "rabbitmq"
+    programs = ("rabbitmq-server",)
     patience = 60.0
 
     def __init__(
@@ -124,20 +128,14 @@ class RabbitServer(Server):
         folder: Path | None = None,
     ) -> None:
         super().__init__(folder=folder)
-        self.program = self._find_script()
+        if DEBIAN_SCRIPT.exists():
+            self.program = str(DEBIAN_SCRIPT)
         self.management = management
         self.port, self.distribution_port, self.mapper_port = free_port(), free_port(), free_port()
         self.management_port = free_port() if management else 0
         self.node = f"umbel-{secrets.token_hex(6)}@localhost"
         self.config = dict(config or {})
         self._mapper: subprocess.Popen[bytes] | None = None
-
-    @staticmethod
-    def _find_script() -> str:
-        found = find_program("rabbitmq-server")
-        # Debian's wrapper in sbin changes to the system's user and folders; the real script is here.
-        private = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-        return str(private) if private.exists() else found
 
     @property
     def url(self) -> str:

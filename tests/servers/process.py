@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -110,8 +111,11 @@ class Server(ABC):
     #: Seconds to wait until the server is ready.
     patience = 30.0
     name = "server"
+    #: Names of the program, the best first; none for what runs in this interpreter.
+    programs: Sequence[str] = ()
 
     def __init__(self, *, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
+        self.program = find_program(*self.programs) if self.programs else sys.executable
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         if folder is None:
             self._temporary = tempfile.TemporaryDirectory(

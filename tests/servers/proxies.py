@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.servers.process import Server, find_program, free_port, port_answers
+from tests.servers.process import Server, free_port, port_answers
 from tests.servers.request import Answer, send_request
 
 NGINX_CONFIG = """
@@ -38,10 +38,10 @@ class NginxServer(Server):
     """
 
     name = "nginx"
+    programs = ("nginx",)
 
     def __init__(self, locations: str, *, folder: Path | None = None) -> None:
         super().__init__(folder=folder)
-        self.program = find_program("nginx")
         self.locations = locations
         self.port = free_port()
 
@@ -69,6 +69,7 @@ class PrometheusServer(Server):
     """Prometheus that scrapes `targets` (`host:port`) every `interval` seconds."""
 
     name = "prometheus"
+    programs = ("prometheus",)
 
     def __init__(
         self,
@@ -80,7 +81,6 @@ class PrometheusServer(Server):
         folder: Path | None = None,
     ) -> None:
         super().__init__(folder=folder)
-        self.program = find_program("prometheus")
         self.port = free_port()
         self.targets = list(targets)
         self.metrics_path = metrics_path
