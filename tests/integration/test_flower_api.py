@@ -193,6 +193,18 @@ def test_the_table_says_when_it_stopped_counting(web: WebServer, monkeypatch: py
     assert floor["recordsTotal"] == exact["recordsTotal"]
 
 
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [(0, 9, 3), (0, 3, 3), (2, 9, 3), (3, 9, 3), (9, 9, 3), (-5, 9, 3), (0, -1, 3)],
+)
+def test_the_table_counts_right_wherever_a_page_ends(
+    web: WebServer, start: int, length: int, expected: int
+) -> None:
+    query = TABLE.format(start=start, length=length, direction="asc", column="name") + "&search[value]=test"
+    body = web.get(f"/tasks/datatable?{query}").json()
+    assert (body["recordsFiltered"], "recordsFilteredIsFloor" in body) == (expected, False)
+
+
 def test_a_search_error_of_the_table_is_part_of_its_answer(web: WebServer) -> None:
     query = TABLE.format(start=0, length=5, direction="asc", column="name")
     body = web.get(f"/tasks/datatable?{query}&search[value]=ab").json()

@@ -6,7 +6,6 @@ The same for every engine that knows the functions named in `store.condition`. `
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,10 +30,6 @@ from umbel.store.search import And, Expression, Term
 _OWN: sa.ColumnElement[str] = sa.literal_column("''")
 
 
-#: No column is restricted to some values.
-NOTHING_CHOSEN: Mapping[str, Sequence[str]] = MappingProxyType({})
-
-
 def known_fields(query: TaskQuery) -> tuple[str, ...]:
     """The columns of `FACET_FIELDS` whose values must be known to answer `query`."""
     asked = {"state": bool(query.states), "name": query.name is not None, "worker": query.worker is not None}
@@ -47,11 +42,10 @@ def known_fields(query: TaskQuery) -> tuple[str, ...]:
     )
 
 
-def select_known(field: str, chosen: Mapping[str, Sequence[str]] = NOTHING_CHOSEN) -> sa.Select[Any]:
-    """The values of a facet's column and how many rows have each, of rows that have one of the `chosen` values."""
-    column = facets.c[field]
+def select_values(field: str, chosen: Mapping[str, Sequence[str]]) -> sa.Select[Any]:
+    """The values of a facet's column in rows that have one of the `chosen` values."""
     where = [is_any(facets.c[other], values) for other, values in chosen.items()]
-    return sa.select(column, sa.func.sum(facets.c.n)).where(*where).group_by(column)
+    return sa.select(facets.c[field]).where(*where).distinct()
 
 
 def chosen_values(query: TaskQuery, known: Known) -> dict[str, list[str]]:

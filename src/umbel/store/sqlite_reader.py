@@ -7,7 +7,7 @@ the web process, metrics and the command line.
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from umbel.store.migrate import check_version, fetch_version
 from umbel.store.order import decode_cursor, encode_cursor
 from umbel.store.packing import unpack
 from umbel.store.paging import Finder
-from umbel.store.queries import chosen_values, count_facets, facets_suffice, known_fields, select_known
+from umbel.store.queries import chosen_values, count_facets, facets_suffice, known_fields, select_values
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
@@ -49,8 +49,15 @@ POOL_SIZE = 4
 POOL_OVERFLOW = 8
 #: Virtual machine steps between two looks at the clock: about 1 ms.
 _STEPS = 10_000
-_BATCH = 500
 MOST_CHILDREN = 1000
+
+# What every list asks for, in SQL's own words: to make and to compile such a statement takes longer than its rows do.
+_ROWS = f"SELECT {', '.join(TASK_FIELDS)}, id FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
+_KNOWN = "SELECT {0}, sum(n) FROM facets GROUP BY {0}"
+_CHILDREN = """
+SELECT parent_id, uuid FROM tasks WHERE parent_id IN (SELECT value FROM json_each(:parents))
+ORDER BY coalesce(sent, received, first_seen), uuid LIMIT :most
+"""
 
 
 class _Deadline:
@@ -127,7 +134,7 @@ class SQLiteReader(SQLiteTallies):
             found = finder.find(limit + 1, position, max(0, offset))
             # a task that moved ahead while the page was made was found twice
             ids = list(dict.fromkeys(row.id for row in found[:limit]))
-            rows = view.fetch(_select_rows(ids))
+            rows = view.fetch_text(_ROWS, (str(ids),))
         by_id = {row[-1]: row for row in rows}
         page = [task_of(by_id[id_]) for id_ in ids if id_ in by_id]
         return Page(page, encode_cursor(query, found[limit - 1]) if len(found) > limit else None)
@@ -158,7 +165,8 @@ class SQLiteReader(SQLiteTallies):
                     earlier.c.uuid == uuid
                 )
             ).fetchall()
-            children = connection.execute(_select_children([uuid]).limit(MOST_CHILDREN)).fetchall()
+            values = {"parents": _as_json([uuid]), "most": MOST_CHILDREN}
+            children = connection.exec_driver_sql(_CHILDREN, values).fetchall()
         task = task_of(row)
         record = as_record(task, unpack(task, row[-1]))
         if errors:
@@ -167,12 +175,9 @@ class SQLiteReader(SQLiteTallies):
         return TaskDetail(task, record, [child for _, child in children])
 
     def fetch_children(self, uuids: Collection[str]) -> dict[str, list[str]]:
-        ids = list(uuids)
         found: dict[str, list[str]] = {}
-        with self._reading() as connection:
-            for start in range(0, len(ids), _BATCH):
-                for parent, child in connection.execute(_select_children(ids[start : start + _BATCH])):
-                    found.setdefault(parent, []).append(child)
+        for parent, child in self._fetch_plain(_CHILDREN, parents=_as_json(uuids), most=-1):
+            found.setdefault(parent, []).append(child)
         return found
 
     def fetch_counters(self) -> dict[CounterKey, int]:
@@ -333,13 +338,11 @@ class SQLiteReader(SQLiteTallies):
 
 
 def _fetch_known(view: SteppedView, query: TaskQuery) -> Known:
-    known = {
-        field: {row[0]: row[1] for row in view.fetch(select_known(field))} for field in known_fields(query)
-    }
+    known = {field: dict(view.fetch_text(_KNOWN.format(field), ())) for field in known_fields(query)}
     chosen = chosen_values(query, known)
     if query.sort in known and chosen:
         # values that no row has together with what was chosen need no look
-        left = {row[0] for row in view.fetch(select_known(query.sort, chosen))}
+        left = {row[0] for row in view.fetch(select_values(query.sort, chosen))}
         known[query.sort] = {value: n for value, n in known[query.sort].items() if value in left}
     return known
 
@@ -352,17 +355,6 @@ def _make_finder(view: SteppedView, query: TaskQuery, index: IndexView | None) -
     return Finder(view, query, known, candidates if candidates.is_useful else None)
 
 
-def _select_rows(ids: Sequence[int]) -> sa.Select[Any]:
-    """These rows as `TASK_FIELDS` and id, in any order. One value, for statements with many would be made anew."""
-    each = sa.func.json_each(str(list(ids))).table_valued("value")
-    columns = [tasks.c[name] for name in (*TASK_FIELDS, "id")]
-    return sa.select(*columns).where(tasks.c.id.in_(sa.select(each.c.value)))
-
-
-def _select_children(uuids: Collection[str]) -> sa.Select[Any]:
-    made = sa.func.coalesce(tasks.c.sent, tasks.c.received, tasks.c.first_seen)
-    return (
-        sa.select(tasks.c.parent_id, tasks.c.uuid)
-        .where(tasks.c.parent_id.in_(list(uuids)))
-        .order_by(made, tasks.c.uuid)
-    )
+def _as_json(texts: Collection[str]) -> str:
+    """For `json_each`."""
+    return msgspec.json.encode(list(texts)).decode()

@@ -14,7 +14,7 @@ from umbel.control.doctor import examine
 from umbel.control.examine import gather
 from umbel.errors import QueryError
 from umbel.model.rollup import together
-from umbel.store.base import TaskQuery
+from umbel.store.base import Count, TaskQuery
 from umbel.store.search import parse_search
 from umbel.web import openapi, query, schema, wire
 from umbel.web.deps import Deps
@@ -65,7 +65,10 @@ class V1:
             page = reader.fetch_tasks(wanted, limit=asked.limit, cursor=asked.cursor)
         except QueryError as exc:
             raise Refused(400, str(exc), parameter="cursor") from exc
-        count = reader.count_tasks(wanted, limit=COUNT_LIMIT)
+        if page.next is None and asked.cursor is None:
+            count = Count(len(page.tasks), True)  # all of them are here
+        else:
+            count = reader.count_tasks(wanted, limit=COUNT_LIMIT)
         return schema.TaskList(
             items=[wire.task_out(task) for task in page.tasks],
             next=page.next,

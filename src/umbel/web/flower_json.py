@@ -16,7 +16,7 @@ JSON_TYPE = "application/json; charset=UTF-8"
 
 def dumps(value: Any) -> str:
     """`value` as Flower's JSON text: ASCII, `", "` and `": "` between items, keys in the order given."""
-    return json.dumps(value).replace("</", "<\\/")
+    return _escape(json.dumps(value))
 
 
 def dumps_plain(value: Any) -> str:
@@ -24,8 +24,14 @@ def dumps_plain(value: Any) -> str:
     with an exponent where msgspec does not, or the other way round."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=0)
     if text.isascii() and b"\x7f" not in text:
-        return text.decode().replace("</", "<\\/")
+        return _escape(text.decode())
     return dumps(value)
+
+
+def _escape(text: str) -> str:
+    """`</` as `<\\/`. Python finds one character a hundred times as fast as two, and most texts have no `<`."""
+    _, *behind = text.split("<")
+    return text.replace("</", "<\\/") if any(part.startswith("/") for part in behind) else text
 
 
 def answer(

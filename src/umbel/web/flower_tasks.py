@@ -1,7 +1,7 @@
 """Flower's task reads: `/api/tasks`, `/api/task/info`, `/api/task/types` and `/tasks/datatable`."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from typing import Any, get_args
 
@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from umbel.errors import SearchError
 from umbel.model.task import Task
-from umbel.store.base import SortField, TaskQuery
+from umbel.store.base import Count, SortField, TaskQuery
 from umbel.store.search import parse_search
 from umbel.web.arguments import Arguments
 from umbel.web.deps import Deps
@@ -118,7 +118,7 @@ class FlowerTasks:
         items = [as_item(task, children.get(task.uuid, ())) for task in tasks]
         body["data"] = items if hook is None else [apply_hook(hook, item) for item in items]
         body["recordsTotal"] = self._count(TaskQuery())
-        found = self._deps.reader.count_tasks(query, limit=COUNT_LIMIT)
+        found = self._count_filtered(query, start, tasks, length)
         # where counting stopped, the page that is shown counts as well
         body["recordsFiltered"] = max(found.value, start + len(tasks)) if tasks else found.value
         if not found.exact:
@@ -138,6 +138,12 @@ class FlowerTasks:
             if cursor is None:
                 break
         return tasks
+
+    def _count_filtered(self, query: TaskQuery, start: int, tasks: Sequence[Task], length: int) -> Count:
+        """How many match; nothing is left to count where the last of them are shown."""
+        if len(tasks) < length and (tasks or not start):
+            return Count(start + len(tasks), True)
+        return self._deps.reader.count_tasks(query, limit=COUNT_LIMIT)
 
     def _count(self, query: TaskQuery) -> int:
         return self._deps.reader.count_tasks(query, limit=COUNT_LIMIT).value
