@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,11 +44,11 @@ def test_flowers_json_is_ascii_without_closing_tags_and_reads_back(value: Any) -
 
 def test_a_listed_task_differs_from_an_item_by_its_worker_only() -> None:
     task = make_task("t1", parent_id="p", root_id="r")
-    item, row = as_item(task, ["c"]), as_listed(task, ["c"])
+    item, row = as_item(task, ["c"]), msgspec.to_builtins(as_listed(task, ["c"]))
     assert item == row
     assert (list(row)[-1], list(item)[16]) == ("worker", "worker")
     assert (item["root"], item["parent"], item["timestamp"]) == ("r", "p", 101.0)
-    assert "worker" not in as_listed(make_task("t2", worker=None), [])
+    assert "worker" not in msgspec.to_builtins(as_listed(make_task("t2", worker=None), []))
 
 
 def test_secrets_are_masked_wherever_they_stand() -> None:
@@ -140,7 +141,7 @@ def test_a_task_list_is_the_text_that_pythons_json_module_makes(
         started=numbers[0], runtime=numbers[1], updated=numbers[2] or 0.0,
     )  # fmt: skip
     children = {"t": [texts[5] or "c"]}
-    assert listed_text([task], children) == dumps({"t": as_listed(task, children["t"])})
+    assert listed_text([task], children) == dumps({"t": msgspec.to_builtins(as_listed(task, children["t"]))})
 
 
 class SlowClient:

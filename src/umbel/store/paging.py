@@ -217,6 +217,9 @@ class Finder:
         """How many rows match at most, where that is known from facets."""
         if not self._chosen or not facets_suffice(self._query):
             return sys.maxsize
+        if len(self._chosen) == 1 and self._query.search is None:
+            ((field, values),) = self._chosen.items()
+            return sum(self._known[field][value] for value in values)
         return int(self._view.fetch(count_facets(self._query, self._known))[0][0])
 
     def _fetch(

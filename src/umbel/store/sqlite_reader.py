@@ -35,7 +35,7 @@ from umbel.store.sqlite_file import Damaged, as_last_held, identity, translated
 from umbel.store.sqlite_rollups import add_up, select_rollups
 from umbel.store.sqlite_tallies import SQLiteTallies
 from umbel.store.status import CollectorStatus
-from umbel.store.stepped_view import SteppedView
+from umbel.store.stepped_view import SteppedView, driver_of
 from umbel.store.totals import bounds_key
 
 #: Ids are given in order: two look-ups, however long the history.
@@ -262,9 +262,7 @@ class SQLiteReader(SQLiteTallies):
 
     def _fetch_plain(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._reading() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            return driver.execute(sql, values).fetchall()
+            return driver_of(connection).execute(sql, values).fetchall()
 
     def _fetch(self, statement: sa.Executable) -> list[Any]:
         with self._reading() as connection:
@@ -319,7 +317,7 @@ class SQLiteReader(SQLiteTallies):
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql("BEGIN")
+            driver_of(connection).execute("BEGIN")
 
         return engine
 

@@ -20,12 +20,12 @@ def dumps(value: Any) -> str:
 
 
 def dumps_plain(value: Any) -> str:
-    """As `dumps`, five times as fast, for values whose floats are 0 or from 0.0001 to below 1e16: Python writes others
-    with an exponent where msgspec does not, or the other way round."""
+    """As `dumps`, five times as fast, for values (msgspec's structs, too) whose floats are 0 or from 0.0001 to below
+    1e16: Python writes others with an exponent where msgspec does not, or the other way round."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=0)
     if text.isascii() and b"\x7f" not in text:
         return _escape(text.decode())
-    return dumps(value)
+    return dumps(msgspec.to_builtins(value))
 
 
 def _escape(text: str) -> str:

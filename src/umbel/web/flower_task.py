@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
 from umbel.model.task import Task
 from umbel.web.flower_json import dumps, dumps_plain
 
@@ -23,11 +26,18 @@ _TAIL = (
 _ITEM = (*_HEAD, ("worker", "worker"), *_TAIL)
 _LISTED = (*_HEAD, *_TAIL)
 
-_item_keys, _listed_keys = ([key for key, _ in pairs] for pairs in (_ITEM, _LISTED))
+_item_keys = [key for key, _ in _ITEM]
 _item_values, _listed_values = (attrgetter(*(name for _, name in pairs)) for pairs in (_ITEM, _LISTED))
 _floats = attrgetter(
     "received", "sent", "started", "rejected", "succeeded", "failed", "retried", "revoked", "updated", "runtime"
 )  # fmt: skip
+
+#: A third of the time of a dict.
+_Listed = msgspec.defstruct(
+    "_Listed",
+    [*((key, Any) for key, _ in _LISTED), ("children", Any), ("worker", str | UnsetType, UNSET)],
+    gc=False,
+)
 
 
 def as_item(task: Task, children: Sequence[str]) -> dict[str, Any]:
@@ -37,19 +47,15 @@ def as_item(task: Task, children: Sequence[str]) -> dict[str, Any]:
     return item
 
 
-def as_listed(task: Task, children: Sequence[str]) -> dict[str, Any]:
+def as_listed(task: Task, children: Sequence[str]) -> msgspec.Struct:
     """As `/api/tasks` has it: `worker` last, and absent when unknown."""
-    item = dict(zip(_listed_keys, _listed_values(task), strict=True))
-    item["children"] = list(children)
-    if task.worker is not None:
-        item["worker"] = task.worker
-    return item
+    return _Listed(*_listed_values(task), children, UNSET if task.worker is None else task.worker)
 
 
 def listed_text(tasks: Sequence[Task], children: Mapping[str, Sequence[str]]) -> str:
     """The JSON object of `/api/tasks` for these tasks, as `dumps` writes it."""
     listed = {task.uuid: as_listed(task, children.get(task.uuid, ())) for task in tasks}
-    return (dumps_plain if are_plain(tasks) else dumps)(listed)
+    return dumps_plain(listed) if are_plain(tasks) else dumps(msgspec.to_builtins(listed))
 
 
 def are_plain(tasks: Sequence[Task]) -> bool:
