@@ -47,7 +47,7 @@ _log = logging.getLogger("umbel.ingest.collector")
 #: Seconds between two signs of life in the history: what a `kill -9` can cost the record of when we were last alive.
 STATUS_INTERVAL = 1.0
 #: The same while nothing happens.
-IDLE_SIGN = 3.0
+IDLE_SIGN = 5.0
 #: Seconds in which what has been received is stored at the end: the parent waits a little longer (`supervise`).
 FINISH_TIME = 8.0
 #: How a log line goes to the parent, which logs it again in its own way (`supervise`).
@@ -233,7 +233,8 @@ class Collector:
         if self._store_error:
             _log.info("The history can be written again.")
             self._store_error = ""
-        self._woken = self._buffer.wait(IDLE_SIGN if idle else STATUS_INTERVAL)
+        longest = min(IDLE_SIGN, parts.judge.idle_until - self._clock()) if idle else STATUS_INTERVAL
+        self._woken = self._buffer.wait(max(0.0, longest))
         if self._woken:
             self.reporter.wake()
             self._gather(busy=events >= _BUSY, spent=time.monotonic() - begun)
@@ -242,7 +243,7 @@ class Collector:
         """Nothing has come, and nothing that is written or shown can be otherwise than after the last round."""
         if self._woken or self._store_error or self._buffer.size or tick - self._idle_since >= IDLE_INTERVAL:
             return False
-        return parts.keeper.is_idle and parts.judge.is_idle(self._clock())
+        return parts.keeper.is_idle and self._clock() < parts.judge.idle_until
 
     def _work(self, parts: _Parts) -> None:
         """Do all that may be due. Raises StoreUnavailable."""

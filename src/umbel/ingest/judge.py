@@ -51,9 +51,10 @@ class Judge:
         with self._lock:
             self._evidence.update(hostnames)
 
-    def is_idle(self, now: float) -> bool:
-        """No worker can be judged otherwise by now for its silence."""
-        return now < self._book.steady_until
+    @property
+    def idle_until(self) -> float:
+        """Until then, epoch seconds, no worker can be judged otherwise for its silence."""
+        return self._book.steady_until
 
     def look(self, health: SourceHealth, now: float) -> None:
         """Judge if it is time to. Raises StoreUnavailable."""
