@@ -8,6 +8,7 @@ import inspect
 import itertools
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,10 @@ from blockbuster import blockbuster_ctx
 
 from tests.servers import CeleryWorker, RabbitServer, RedisServer, UmbelServer, clean_environment
 from tests.servers.process import FOREIGN_PREFIXES
+
+# A shell ignores Ctrl-C for what it starts in the background, and all children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Files that take longest, in that order: begun first, so that no process is left with one of them at the end.
 LONGEST_FIRST = (

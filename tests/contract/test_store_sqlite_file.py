@@ -153,6 +153,18 @@ def test_a_disk_that_keeps_damaging_is_not_fed_with_files(path: Path) -> None:
     writer.close()
 
 
+def test_a_row_of_impossible_length_is_damage(path: Path) -> None:
+    writer = make_writer(path)
+    writer.open()
+    connection = writer._file._connection
+    assert connection is not None
+    # as if a length read from the file were beyond what SQLite takes
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 64)
+    writer.write_status(CollectorStatus(pid=1, time=1.0, started=1.0, state="connected"))
+    assert len(damaged_files(path)) == 1
+    writer.close()
+
+
 def spoil(writer: SQLiteWriter) -> None:
     """Overwrite every page behind the back of the open writer."""
     path = writer._file.path

@@ -27,8 +27,9 @@ _HEADER_BYTES = 100
 #: Files up to this size are checked page by page at open: 64 MiB take about 0.1 s.
 CHECKED_BYTES = 64 * 1024 * 1024
 
-#: SQLite's primary result codes for a file whose content is wrong.
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+#: SQLite's primary result codes for a file whose content is wrong. Nothing that we store comes near the gigabyte that
+#: is too big: who reads such a length reads rubbish.
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG}
 _OUR_FAULT = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 
 
