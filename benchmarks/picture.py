@@ -10,6 +10,8 @@ Points = Sequence[tuple[float, float]]
 #: Of one panel, in pixels, with the room around its frame.
 WIDTH, HEIGHT = 300, 210
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 34, 40
+#: A line that falls by more pixels than this to its last point would cross a name above that.
+STEEP = 4
 #: Told apart without colour as well: by the mark at each point and the name at the line's end.
 COLOURS = ("#d1495b", "#1b7f79", "#3d5a99")
 STYLE = """text { font: 12px system-ui, sans-serif; fill: #444 } .title { font-weight: 600 } .name { font-weight: 600 }
@@ -101,7 +103,8 @@ def draw_panel(panel: Panel, across: str) -> str:
 
 
 def draw_line(name: str, places: Sequence[tuple[float, float]], number: int) -> str:
-    """Return a line with a mark at each point, a circle or a square in turn, and its name above the last one."""
+    """Return a line with a mark at each point, a circle or a square in turn, and its name at the last one: above, or
+    below where the line comes from above."""
     colour = COLOURS[number % len(COLOURS)]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
     marks = [
@@ -112,5 +115,7 @@ def draw_line(name: str, places: Sequence[tuple[float, float]], number: int) -> 
     ]
     x, y = places[-1]
     anchor = "end" if x > WIDTH / 2 else "start"
-    label = f'<text class="name" x="{x:.1f}" y="{y - 8:.1f}" text-anchor="{anchor}" style="fill:{colour}">'
+    falls = anchor == "end" and len(places) > 1 and y > places[-2][1] + STEEP
+    beside = y + 18 if falls else y - 8
+    label = f'<text class="name" x="{x:.1f}" y="{beside:.1f}" text-anchor="{anchor}" style="fill:{colour}">'
     return f'<path class="line" stroke="{colour}" d="M{path}"/>{"".join(marks)}{label}{escape(name)}</text>'
