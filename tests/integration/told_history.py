@@ -51,6 +51,10 @@ class ToldHistory:
 
     def tell(self, type_: str, uuid: str | None = None, *, hostname: str = W1, **fields: Any) -> None:
         """One event, as a worker or client would send it, stored when this returns."""
+        self._send(type_, uuid, hostname=hostname, **fields)
+        self.pipeline.flush()
+
+    def _send(self, type_: str, uuid: str | None = None, *, hostname: str = W1, **fields: Any) -> None:
         event = {
             "type": type_,
             "hostname": hostname,
@@ -62,7 +66,6 @@ class ToldHistory:
         if uuid is not None:
             event["uuid"] = uuid
         self._buffer.put([Message(msgspec.json.encode(event), "application/json", time.time())])
-        self.pipeline.flush()
 
     def tell_worker(self, hostname: str = W1, **fields: Any) -> None:
         """The worker comes online and sends a heartbeat."""
@@ -83,10 +86,10 @@ class ToldHistory:
     def tell_task(
         self, uuid: str, *, name: str = "shop.order", at: float, end: str = "succeeded", **fields: Any
     ) -> None:
-        """A whole life: sent, received, started half a second later, ended after a quarter."""
+        """A whole life, stored as one: sent, received, started half a second later, ended after a quarter."""
         common = {"name": name, "args": "(1,)", "kwargs": "{}", "retries": 0, "root_id": uuid, **fields}
         hostname = common.pop("hostname", W1)
-        self.tell(
+        self._send(
             "task-sent",
             uuid,
             hostname=CLIENT,
@@ -96,19 +99,19 @@ class ToldHistory:
             routing_key="celery",
             **common,
         )
-        self.tell("task-received", uuid, hostname=hostname, timestamp=at + 0.25, **common)
-        if end == "received":
-            return
-        self.tell("task-started", uuid, hostname=hostname, timestamp=at + 0.5)
+        self._send("task-received", uuid, hostname=hostname, timestamp=at + 0.25, **common)
+        if end != "received":
+            self._send("task-started", uuid, hostname=hostname, timestamp=at + 0.5)
         if end == "succeeded":
-            self.tell(
+            self._send(
                 "task-succeeded", uuid, hostname=hostname, timestamp=at + 0.75, result="42", runtime=0.25
             )
         elif end == "failed":
-            self.tell(
+            self._send(
                 "task-failed", uuid, hostname=hostname, timestamp=at + 0.75, exception="ValueError('no')",
                 traceback="Traceback …",
             )  # fmt: skip
+        self.pipeline.flush()
 
     def tell_status(self, **fields: Any) -> CollectorStatus:
         """What the collector would write of itself; all well unless `fields` say otherwise."""
