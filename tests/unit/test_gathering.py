@@ -25,23 +25,44 @@ def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return taken
 
 
+def flowing(wire: socket.socket) -> Gathering:
+    """Where one message comes soon after the other."""
+    gathering = Gathering(wire)
+    gathering.note(brought=True)
+    gathering.note(brought=True)
+    return gathering
+
+
 def test_no_rest_before_the_first_reading_and_after_silence(
     pair: tuple[socket.socket, socket.socket], rests: list[float]
 ) -> None:
+    gathering = flowing(pair[0])
+    gathering.note(brought=False)
+    gathering.rest()
     gathering = Gathering(pair[0])
     gathering.rest()
-    gathering.brought = True
-    gathering.brought = False
-    gathering.rest()
     assert rests == []
+
+
+def test_no_rest_after_a_message_that_comes_alone(
+    pair: tuple[socket.socket, socket.socket], rests: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter((0.0, line.SPARSE, 2 * line.SPARSE, 2.5 * line.SPARSE))
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    gathering = Gathering(pair[0])
+    for _ in range(3):
+        gathering.note(brought=True)
+        gathering.rest()
+    assert rests == []
+    gathering.note(brought=True)
+    gathering.rest()
+    assert rests == [line.GATHER]
 
 
 def test_a_rest_after_a_reading_that_took_all(
     pair: tuple[socket.socket, socket.socket], rests: list[float]
 ) -> None:
-    gathering = Gathering(pair[0])
-    gathering.brought = True
-    gathering.rest()
+    flowing(pair[0]).rest()
     assert rests == [line.GATHER]
 
 
@@ -49,8 +70,7 @@ def test_no_rest_while_there_is_more_or_the_line_has_ended(
     pair: tuple[socket.socket, socket.socket], rests: list[float]
 ) -> None:
     ours, theirs = pair
-    gathering = Gathering(ours)
-    gathering.brought = True
+    gathering = flowing(ours)
     theirs.sendall(b"x")
     gathering.rest()
     ours.recv(1)
@@ -67,7 +87,5 @@ def test_no_rest_while_tls_has_more_decrypted(
             return 7
 
     with Decrypted(fileno=pair[0].detach()) as wire:
-        gathering = Gathering(wire)
-        gathering.brought = True
-        gathering.rest()
+        flowing(wire).rest()
     assert rests == []

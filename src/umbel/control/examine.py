@@ -19,12 +19,10 @@ from umbel.control.roster import is_alive
 from umbel.errors import StoreError
 from umbel.model.stall import Stall
 from umbel.store.base import HistoryReader
-from umbel.store.status import CollectorStatus
+from umbel.store.status import BELIEVED, CollectorStatus
 
 #: Seconds given to the broker.
 PATIENCE = 5.0
-#: Seconds for which the word of another process's collector counts.
-_FRESH = 10.0
 #: Keys of one database that are looked at, and databases.
 _MOST_KEYS, _MOST_DATABASES = 20_000, 16
 #: A key of kombu's that every worker makes.
@@ -75,7 +73,7 @@ def gather(
 
 
 def _is_fresh(status: CollectorStatus, now: float) -> bool:
-    return status.state != "stopped" and now - status.time < _FRESH
+    return status.state != "stopped" and now - status.time < BELIEVED
 
 
 def _is_users(app: Celery) -> bool:

@@ -39,6 +39,8 @@ _T = TypeVar("_T")
 
 #: Seconds that a reading is good for at least, and at most; between them FRESH_SHARE times what it took.
 FRESH, STALE, FRESH_SHARE = 2.0, 60.0, 5.0
+#: Seconds for which somebody who looked counts as looking.
+WATCHED = 15.0
 #: Questions that run, and that may wait for their turn.
 THREADS, MOST_WAITING = 4, 32
 #: Characters of a message's arguments that are shown.
@@ -118,6 +120,8 @@ class Queues:
         self._fresh_until = 0.0
         #: Monotonic times of the last reading's end, and of when somebody last looked.
         self._read_at = self._looked_at = -math.inf
+        #: Called when somebody looks after a while in which nobody did.
+        self.on_look: Callable[[], None] = lambda: None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -131,15 +135,18 @@ class Queues:
         self._brokers.close()
 
     @property
-    def unwatched(self) -> float:
-        """Seconds since somebody last looked at the queues."""
-        return time.monotonic() - self._looked_at
+    def is_watched(self) -> bool:
+        """Somebody looked at the queues lately."""
+        return time.monotonic() - self._looked_at < WATCHED
 
     def request(self) -> Future[Board]:
         """All queues, from the last reading while that is fresh. The future never fails for the broker's sake."""
         with self._lock:
-            self._looked_at = time.monotonic()
-            return self._request(self._fresh_until, ask_workers=True)
+            was_watched, self._looked_at = self.is_watched, time.monotonic()
+            reading = self._request(self._fresh_until, ask_workers=True)
+        if not was_watched:
+            self.on_look()
+        return reading
 
     def request_unwatched(self, *, max_age: float) -> Future[Board]:
         """The same for nobody's eyes: a reading of up to `max_age` seconds is as good, and no worker is asked."""

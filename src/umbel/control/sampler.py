@@ -29,8 +29,6 @@ START_AFTER = 2.0
 SHARE, LONGEST, DEAR = 0.0005, 55.0, 4 / 3
 #: Seconds between two readings at least.
 _BRIEFEST = 0.5
-#: Seconds for which somebody who looked counts as looking.
-WATCHED = 15.0
 #: Seconds that samples of unchanged figures may wait, so that several are stored at once.
 GATHER = 60.0
 #: Queues of which samples are kept: the longest ones.
@@ -88,6 +86,9 @@ class Sampler:
         self._figures: object = None
         self._unsent: list[QueueSample] = []
         self._stopping = threading.Event()
+        #: Rung when somebody comes to look, and at the end.
+        self._bell = threading.Event()
+        queues.on_look = self._bell.set
         self._thread = threading.Thread(target=self._run, name="umbel-sampler", daemon=True)
 
     def start(self) -> None:
@@ -97,6 +98,7 @@ class Sampler:
     def stop(self) -> None:
         """End the thread; a reading under way is left to its own time-out."""
         self._stopping.set()
+        self._bell.set()
         if self._thread.is_alive():
             self._thread.join(timeout=1.0)
 
@@ -114,18 +116,21 @@ class Sampler:
         return self._board
 
     def _run(self) -> None:
-        left = START_AFTER
-        while not self._stopping.wait(min(left, self._pace.fastest)):
-            left -= self._pace.fastest
-            if left > 0 and self._queues.unwatched >= WATCHED:
-                continue  # nobody came to look meanwhile
+        begun = time.monotonic()
+        due = begun + START_AFTER
+        while not self._stopping.is_set():
+            if self._bell.wait(due - time.monotonic()):
+                self._bell.clear()
+                due = min(due, begun + self._pace.fastest)
+                continue
+            begun = time.monotonic()
             try:
                 self.sample()
             except (BrokerError, StoreError, FutureTimeout, CancelledError, RuntimeError) as exc:
                 # too much is asked already, the history is in trouble, or the server stops
                 _log.debug("The queues could not be sampled: %r", exc)
                 self._board = self._due = None
-            left = self.pause
+            due = time.monotonic() + self.pause
 
     @property
     def pause(self) -> float:
@@ -140,7 +145,7 @@ class Sampler:
             self._board, self._due, self._unsent = None, None, []
             self._stalls.forget()
             return
-        is_watched = self._queues.unwatched < WATCHED
+        is_watched = self._queues.is_watched
         # of the pages' readings none is missed, and none is made beside them
         board = self._queues.request_unwatched(max_age=self._pace.fastest - 0.5).result(_PATIENCE)
         before, self._board = self._board, board

@@ -63,9 +63,9 @@ class AmqpLine(KombuAmqpLine):
             with wire.transport.having_timeout(timeout) as raw:
                 data = raw.recv(_CHUNK)
         except TimeoutError:
-            self._gathering.brought = False
+            self._gathering.note(brought=False)
             return []
-        self._gathering.brought = True
+        self._gathering.note(brought=True)
         if not data:
             raise ConnectionError("RabbitMQ closed the connection")
         wire.bytes_recv += 1  # by which py-amqp knows that the peer lives

@@ -23,6 +23,8 @@ PONG = "umbel.pong"
 
 #: Seconds for which messages that come in one by one gather at the socket: a reading of ten costs little more than one.
 GATHER = 0.02
+#: Messages further apart than so many seconds don't gather: nobody follows.
+SPARSE = 1.0
 
 
 class Line(ABC):
@@ -76,12 +78,21 @@ class Gathering:
         self._wire = wire
         self._ready = select.poll()
         self._ready.register(wire, select.POLLIN)
-        #: The last reading brought something, and more may be about to come.
-        self.brought = False
+        #: The last reading brought something soon after the one before, and more may be about to come.
+        self._flows = False
+        self._brought_at = -SPARSE
+
+    def note(self, *, brought: bool) -> None:
+        """To be called after each reading: whether it brought something."""
+        self._flows = False
+        if brought:
+            now = time.monotonic()
+            self._flows = now - self._brought_at < SPARSE
+            self._brought_at = now
 
     def rest(self) -> None:
         """To be called before each reading."""
-        if self.brought and not self._has_more():
+        if self._flows and not self._has_more():
             time.sleep(GATHER)
 
     def _has_more(self) -> bool:

@@ -16,7 +16,7 @@ from umbel.ingest.bell import Bell
 from umbel.ingest.source import SourceHealth
 from umbel.model.queue import QueueSample
 from umbel.model.stall import Stall
-from umbel.store.status import CollectorStatus
+from umbel.store.status import BELIEVED, CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.collector")
 
@@ -25,8 +25,8 @@ _PIECE = 65536
 
 #: Seconds between two lines while something happens.
 INTERVAL = 1.0
-#: The same while nothing does. A status is believed for 5 s (`metrics.readiness`).
-QUIET_INTERVAL = 2.5
+#: The same while nothing does.
+QUIET_INTERVAL = BELIEVED / 2
 
 
 class Command(msgspec.Struct, frozen=True):

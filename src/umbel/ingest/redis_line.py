@@ -75,9 +75,9 @@ class HiredisReplies:
         try:
             size = self._socket.recv_into(self._space)
         except TimeoutError:
-            self._gathering.brought = False
+            self._gathering.note(brought=False)
             return []
-        self._gathering.brought = True
+        self._gathering.note(brought=True)
         if size == 0:
             raise ConnectionError("Redis closed the connection")
         reader, space = self._reader, self._space

@@ -19,7 +19,7 @@ import msgspec
 from umbel.ingest.settings import STOP_SIGNALS, CollectorSettings
 from umbel.model.queue import QueueSample
 from umbel.model.stall import Stall
-from umbel.store.status import CollectorStatus
+from umbel.store.status import BELIEVED, CollectorStatus
 
 _log = logging.getLogger("umbel.ingest.supervise")
 
@@ -27,8 +27,6 @@ _log = logging.getLogger("umbel.ingest.supervise")
 FIRST_WAIT, LAST_WAIT, HEALTHY_RUN = 0.5, 30.0, 30.0
 #: First word of a log line (`collector.LOG_FORMAT`) -> its level.
 _LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
-#: A status older than this many seconds is no sign of life.
-STALE = 5.0
 #: Seconds given to a collector to store what it holds when it is asked to stop.
 STOP_TIME = 10.0
 
@@ -68,7 +66,7 @@ class CollectorProcess:
     def healthy(self) -> bool:
         """The process runs and has said so lately; whether it is connected is in `status`."""
         status = self._status
-        return status is not None and self._clock() - status.time < STALE
+        return status is not None and self._clock() - status.time < BELIEVED
 
     @property
     def pid(self) -> int | None:

@@ -1,9 +1,7 @@
 """Whether what is shown is true and current: the one rule behind `/health/ready`, `/api/v1/status` and metrics."""
 
-from umbel.store.status import CollectorStatus
+from umbel.store.status import BELIEVED, CollectorStatus
 
-#: Seconds after which a status is too old to be believed.
-STATUS_FRESH = 5.0
 #: Seconds after which the last proof of life no longer counts: whoever asks every second hears of it within 15.
 PROOF_FRESH = 14.0
 
@@ -14,7 +12,7 @@ def reasons_not_ready(status: CollectorStatus | None, now: float) -> list[str]:
         return ["The collector has not said anything yet."]
     reasons = []
     age = now - status.time
-    if age >= STATUS_FRESH:
+    if age >= BELIEVED:
         reasons.append(f"The collector has said nothing for {age:.0f} s.")
     if status.state != "connected":
         detail = f": {status.error}" if status.error else ""

@@ -4,9 +4,12 @@ import msgspec
 
 from umbel.model.stall import Stall
 
+#: Seconds for which a status is believed.
+BELIEVED = 10.0
+
 
 class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the collector says of itself, once a second; the base of readiness. Epoch seconds UTC."""
+    """What the collector says of itself, every few seconds; the base of readiness. Epoch seconds UTC."""
 
     pid: int
     #: When this was written.
