@@ -2,16 +2,19 @@
 
 import random
 from collections.abc import Callable, Collection
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.unit.memory_history import MemoryHistory
 from tests.unit.test_liveness import LOST, ONLINE, T0, Book, beat, event
 from umbel.errors import SourceError
+from umbel.ingest.collector import IDLE_SIGN, STATUS_INTERVAL, Collector
 from umbel.ingest.memory import MANY, Memory
 from umbel.ingest.parent import Reporter, is_news
 from umbel.ingest.settings import CollectorSettings
-from umbel.ingest.source import OnMessages, Outage, Presence, Source, SourceHealth, SourceState
+from umbel.ingest.source import Message, OnMessages, Outage, Presence, Source, SourceHealth, SourceState
 from umbel.ingest.watch import Watch
 from umbel.model.event import Event
 from umbel.store.heap import find_trim
@@ -130,6 +133,34 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def test_an_idle_collector_wakes_when_a_silence_begins_to_mean_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, clock, history = QuietSource(), Clock(), MemoryHistory()
+    source.connected_at = T0 - 100
+    settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x")
+    collector = Collector(settings, history, lambda: source, broker="", clock=clock)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        clock.now += seconds
+        return False
+
+    monkeypatch.setattr(collector._buffer, "wait", wait)
+    assert collector._open_store()
+    assert collector._parts is not None
+    heartbeat = msgspec.json.encode(beat(0))
+    collector._buffer.put([Message(heartbeat, "application/json", T0, None, "worker.heartbeat")])
+    for _ in range(4):
+        collector._round(collector._parts)
+    assert clock.now == T0 + 2 * 2 + 5, "a heartbeat every 2 s, so silence means something after 9"
+    assert waits == [STATUS_INTERVAL, STATUS_INTERVAL, IDLE_SIGN, pytest.approx(2)]
+    collector._round(collector._parts)
+    assert waits[4:] == [STATUS_INTERVAL], "it judges, and does not go on sleeping"
+    collector._parts.pipeline.close()
 
 
 def test_the_watch_sleeps_while_nobody_is_silent() -> None:
