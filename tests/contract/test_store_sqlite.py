@@ -18,7 +18,7 @@ from tests.contract.store_totals_contract import StoreTotalsContract
 from tests.contract.teller import BUCKETS, EPOCH, Teller, succeeded
 from tests.unit.histories import event
 from umbel.model.event import Event
-from umbel.store import order, paging, sqlite_write, stepped_view, steps
+from umbel.store import order, paging, sqlite_reader, sqlite_write, stepped_view, steps
 from umbel.store.base import TaskQuery
 from umbel.store.partition import MOST_MERGED
 from umbel.store.retention import Limits
@@ -168,6 +168,26 @@ def test_a_task_that_moves_while_a_page_is_made_is_on_it_once(
     tasks = reader.fetch_tasks(TaskQuery(sort="state", descending=False), limit=100).tasks
     assert found.count("r0") == 2, "it was found before and after it moved"
     assert [task.uuid for task in tasks] == ["f0", "f1", "f2", "r0", "r1", "r2", "s0", "s1", "s2"]
+
+
+def test_a_page_shows_its_rows_as_they_were_found(
+    writer: SQLiteWriter, reader: SQLiteReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = event("task-received", EPOCH, "celery@a", 1, name="n")
+    teller = Teller(writer)
+    teller.tell([msgspec.structs.replace(received, uuid="moves")])
+    fetch = stepped_view.SteppedView.fetch_text
+
+    def move_and_fetch(view: stepped_view.SteppedView, *statement: Any) -> Any:
+        if statement[0] is sqlite_reader._ROWS:
+            ended = event("task-succeeded", EPOCH + 1, "celery@a", 1)
+            teller.tell([msgspec.structs.replace(ended, uuid="moves")])
+        return fetch(view, *statement)
+
+    monkeypatch.setattr(stepped_view.SteppedView, "fetch_text", move_and_fetch)
+    waiting = TaskQuery(states=("RECEIVED",))
+    assert [task.state for task in reader.fetch_tasks(waiting, limit=10).tasks] == ["RECEIVED"]
+    assert reader.fetch_tasks(waiting, limit=10).tasks == []
 
 
 def test_rows_that_end_find_room_in_their_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
