@@ -15,7 +15,7 @@ from benchmarks.burst import BurstBuilder, iter_spooled
 from benchmarks.event_stream import EventStream, Message
 from benchmarks.load import Heard, find_feed_delays, find_probe_delays, find_prompt_share
 from benchmarks.memory import find_growth
-from benchmarks.picture import Panel, draw, make_axis, write_number
+from benchmarks.picture import Panel, draw, draw_line, make_axis, write_number
 from benchmarks.report import Report, find_percentile, write_table
 from benchmarks.restart import differs
 from benchmarks.run import Measurement, count_differences, find_median
@@ -195,6 +195,15 @@ def test_a_logarithmic_axis_puts_every_decade_at_the_same_distance() -> None:
     assert [write_number(power) for power in (-1, 0, 2, 3, 5, 7)] == ["0.1", "1", "100", "1k", "100k", "10M"]
     flat = make_axis([1000.0], 0, 10)
     assert flat.place(1000.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("places", "name_at"),
+    [([(200.0, 50.0), (290.0, 80.0)], 98.0), ([(200.0, 50.0), (290.0, 53.0)], 45.0), ([(290.0, 80.0)], 72.0)],
+)
+def test_a_name_stands_off_its_line(places: list[tuple[float, float]], name_at: float) -> None:
+    drawn = draw_line("Umbel", places, 0)
+    assert f'<text class="name" x="290.0" y="{name_at}"' in drawn
 
 
 def test_a_picture_is_sound_and_leaves_out_what_has_no_points() -> None:
