@@ -32,7 +32,7 @@ LOSSY_BURST = 5_000
 #: Seconds after which a burst counts as never taken in.
 PATIENCE = 900.0
 #: Seconds between two looks for the last row: often enough for the clock, too seldom to be a load of its own.
-LOOK = 0.1
+LOOK = 0.05
 ROOT = Path(__file__).resolve().parents[1]
 
 
