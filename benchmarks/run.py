@@ -24,9 +24,11 @@ BrokerKind = Literal["redis", "rabbitmq"]
 
 #: Flower's own bound of tasks.
 CAP = 100_000
-#: Events in one burst: as many as fit into Umbel's buffer (64 MB) if none were stored meanwhile. On Redis, which keeps
-#: nothing for a reader, a larger burst would measure overload.
+#: Events that may be on their way at once: as many as fit into Umbel's buffer (64 MB) if none were stored meanwhile.
+#: On Redis, which keeps nothing for a reader, more at once would measure overload.
 BURST = 80_000
+#: Of more events than that so many are sent at a time, each time when as many became visible.
+PORTION = BURST // 4
 #: Events that Flower takes from RabbitMQ before they are 5 s old, which is when RabbitMQ drops them.
 LOSSY_BURST = 5_000
 #: Seconds after which a burst counts as never taken in.
@@ -210,15 +212,24 @@ class Run:
         connect(self.broker_url).send_all(data for data, _ in burst.slices)
 
     def take_burst(self, events: int, *, lossy: bool = False) -> Measurement:
-        """Send `events` more events at once; measure until the last is visible and the rest of the work is done.
+        """Send `events` more events; measure until the last is visible and the rest of the work is done.
+
+        On Redis at most BURST of them are on their way at any time, and never much fewer: the monitor never waits.
 
         Args:
             lossy: The last event may never arrive; then the clock stops when the monitor has nothing left to do.
         """
-        burst = self.build(events)
+        self.begin_stream(planned=events)
+        at_once = self.setting.broker == "rabbitmq" or events <= BURST
+        portions = (
+            [self.build(events)] if at_once else [self.build(PORTION) for _ in range(events // PORTION)]
+        )
         received, cpu, began = self.count_received(), self.subject.measure_cpu(), time.monotonic()
-        self._send(burst)
-        seconds = self._await(burst, began, lossy)
+        for number, portion in enumerate(portions):
+            if number >= BURST // PORTION:
+                self.wait_until_visible(portions[number - BURST // PORTION])
+            self._send(portion)
+        seconds = self._await(portions[-1], began, lossy)
         return self._measure(received, cpu, seconds)
 
     def take_load(self, events: int, rate: float = 0.0, *, lossy: bool = False) -> Measurement:

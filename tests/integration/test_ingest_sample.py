@@ -4,6 +4,7 @@ from itertools import islice
 
 import pytest
 
+from benchmarks import run as run_module
 from benchmarks.event_stream import EventStream
 from benchmarks.run import BrokerKind, Run, Setting
 
@@ -16,6 +17,18 @@ def test_a_burst_is_stored_to_the_last_event_and_nothing_is_lost(broker: BrokerK
             measurement = run.take_burst(4_000)
             assert measurement.lost == 0
             assert measurement.events >= 4_000 * 0.98  # the rest are heartbeats
+
+
+@pytest.mark.timeout(120)
+def test_more_than_fits_on_its_way_is_sent_in_portions_and_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_module, "BURST", 4_000)
+    monkeypatch.setattr(run_module, "PORTION", 1_000)
+    with Run(Setting("umbel")) as run:
+        measurement = run.take_burst(9_000)
+        assert measurement.lost == 0
+        assert measurement.events >= 9_000 * 0.98
 
 
 @pytest.mark.timeout(120)

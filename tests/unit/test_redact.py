@@ -110,6 +110,22 @@ def test_a_redacted_event_is_marked_and_an_innocent_one_is_not() -> None:
     assert redactor.redact(innocent).origin == 0
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            ["('csrf_token', 'x')", "a token b", "['the token', 'x']", "token = x", "", "€ pwd='a'"]
+        )
+    )
+)
+def test_many_events_are_masked_as_each_of_them(texts: list[str]) -> None:
+    def make() -> list[Event]:
+        return [Event(type="task-received", hostname="celery@a", timestamp=1.0, args=text) for text in texts]
+
+    together, alone = make(), [redactor.redact(event) for event in make()]
+    redactor.redact_events(together)
+    assert together == alone
+
+
 def test_tracebacks_and_results_are_masked_as_well() -> None:
     event = Event(
         type="task-failed", hostname="celery@a", timestamp=1.0,

@@ -5,7 +5,7 @@ Owned by `ingest.pipeline`.
 """
 
 from bisect import bisect_left
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import msgspec
 
@@ -19,6 +19,16 @@ from umbel.store.packed import PackedWorker
 from umbel.store.wire import PackedTasks
 
 
+class Watermark(msgspec.Struct, frozen=True):
+    """Once the chunk that has it is stored, all messages are that were taken before, and after the one before it."""
+
+    #: Receipt of the oldest and of the newest of them, epoch seconds UTC; 0.0 where there are none.
+    oldest: float
+    newest: float
+    #: Of the last of them that its broker keeps until then.
+    tag: int | None
+
+
 class Chunk(msgspec.Struct):
     """What one transaction writes, and what it was made of."""
 
@@ -30,11 +40,13 @@ class Chunk(msgspec.Struct):
     #: uuid -> the task as the changes leave it, of those that they leave open.
     open: Mapping[str, tuple[Task, Life]]
     #: Whom the changes leave finished.
-    ended: Container[str]
+    ended: Set[str]
     #: All of both.
     uuids: Sequence[str]
     #: How long the transaction took, seconds; 0.0 before it was made.
     seconds: float = 0.0
+    #: None where something that was taken before is in a later chunk.
+    watermark: Watermark | None = None
 
 
 class Draft:
@@ -45,20 +57,19 @@ class Draft:
         self.tally = Tally()
         self._carried = {uuid: list(events) for uuid, events in carried.items()}
         self._tasks = PackedTasks()
-        self._open: dict[str, tuple[Task, Life]] = {}
-        self._ended: set[str] = set()
+        #: As `Chunk.open`.
+        self.open: dict[str, tuple[Task, Life]] = {}
+        #: As `Chunk.ended`.
+        self.ended: set[str] = set()
 
     def __len__(self) -> int:
         """Rows."""
         return len(self._tasks)
 
-    def __contains__(self, uuid: str) -> bool:
-        return uuid in self._ended or uuid in self._open
-
     def __iter__(self) -> Iterator[str]:
         """Whose rows."""
-        yield from self._open
-        yield from self._ended
+        yield from self.open
+        yield from self.ended
 
     def add(self, changes: Sequence[TaskChange]) -> None:
         """Take these transitions, of tasks that it has none of; they are in the tally."""
@@ -66,9 +77,9 @@ class Draft:
         for change in changes:
             task = change.after
             if task.finished:
-                self._ended.add(task.uuid)
+                self.ended.add(task.uuid)
             else:
-                self._open[task.uuid] = (task, change.life)
+                self.open[task.uuid] = (task, change.life)
 
     def close(
         self,
@@ -90,7 +101,7 @@ class Draft:
             runtimes={key: _sort_runtimes(seen, buckets) for key, seen in totals.runtimes.items()},
             rollups=totals.rollups,
         )
-        return Chunk(changes, self.messages, self._carried, self._open, self._ended, tuple(self))
+        return Chunk(changes, self.messages, self._carried, self.open, self.ended, (*self.open, *self.ended))
 
 
 def _sort_runtimes(seen: Mapping[float, int], buckets: Sequence[float]) -> Runtimes:

@@ -21,8 +21,11 @@ _log = logging.getLogger("umbel.ingest.intake")
 #: time, a third more is spent on the same, waiting for memory.
 AT_HAND = 500
 
-#: Events that end a task, as a rule.
-_ENDS = frozenset({"task-succeeded", "task-failed"})
+#: Celery's own events of tasks, and whether they end one, as a rule.
+_IS_END = {
+    **dict.fromkeys(("task-sent", "task-received", "task-started", "task-retried", "task-rejected"), False),
+    **dict.fromkeys(("task-succeeded", "task-failed"), True),
+}
 
 #: Unreadable messages shown in the log, per minute.
 _SAMPLES = 5
@@ -64,7 +67,8 @@ class Intake:
             events, errors = decode(message.body, message.content_type, message.received_at)
             for event in events:
                 uuid, type_ = event.uuid, event.type
-                if uuid is None or type_[:5] != "task-":
+                is_end = _IS_END.get(type_)
+                if uuid is None or (is_end is None and type_[:5] != "task-"):
                     self._hear(event)
                     continue
                 waiting = pending.get(uuid)
@@ -74,7 +78,7 @@ class Intake:
                     # texts that all have are held once
                     event.uuid = waiting[0].uuid
                     waiting.append(event)
-                if type_ in _ENDS:
+                if is_end:
                     ended.append(uuid)
                 hostname = event.hostname
                 last = latest.get(hostname)
@@ -128,6 +132,9 @@ class Intake:
         for key, count in chunk.changes.counters.items():
             if not key.type.startswith("task-"):
                 self.counters[key] = self.counters.get(key, 0) + count
+        if chunk.watermark is not None:
+            self.tag = chunk.watermark.tag if self.tag is None else self.tag
+            self.newest = self.newest or chunk.watermark.newest
 
     def leave_out(self, uuid: str, events: Sequence[Event]) -> None:
         """These can't be stored, whatever is tried."""

@@ -6,12 +6,12 @@ it is committed, and what cannot be written waits. Driven by `ingest.collector`.
 
 import logging
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from umbel.errors import StoreError
 from umbel.ingest.buffer import Buffer
-from umbel.ingest.chunk import Chunk, Draft
+from umbel.ingest.chunk import Chunk, Draft, Watermark
 from umbel.ingest.decode import Decoder
 from umbel.ingest.intake import Intake
 from umbel.ingest.transitions import fold_changes
@@ -76,8 +76,8 @@ class Pipeline:
         self._draft = Draft()
         #: Open tasks as they are stored. Those in chunks on their way have changed since.
         self._known: OrderedDict[str, tuple[Task, Life]] = OrderedDict()
-        #: Receipt of the oldest message that is not stored yet; 0.0 for none.
-        self._oldest = 0.0
+        #: Receipt of the oldest message that is not stored, and of the oldest behind the last watermark; 0.0 for none.
+        self._oldest = self._unmarked = 0.0
         self._rows = MAX_ROWS
         self._lag = 0.0
 
@@ -109,10 +109,13 @@ class Pipeline:
     def flush(self) -> int:
         """Store what the buffer holds, for about LONGEST_FLUSH at most; return how many messages were taken.
 
+        While more is waiting in the end, the last of it is still on its way.
+
         Raises:
             StoreUnavailable: What was not written is kept and goes first next time.
         """
-        if self._behind:
+        was_idle = not self._oldest
+        if self._behind.has_failed:
             self._guarded(self._behind.retry)
         taken = 0
         until = time.monotonic() + LONGEST_FLUSH
@@ -122,34 +125,27 @@ class Pipeline:
             self._work_off()
             if not self._buffer.size or time.monotonic() > until:
                 break
-        self._guarded(self._behind.settle)
-        if self._intake.counters:  # left when a chunk was broken up
-            self._submit_draft()
+        self._submit_rest()
+        if not self._buffer.size:
             self._guarded(self._behind.settle)
-        self._note_all_stored()
+            if self._unmarked or self._intake.counters:  # left when a chunk was broken up
+                self._submit_rest()
+                self._guarded(self._behind.settle)
+            if was_idle and not taken:
+                # a cluster gone quiet must not be told the lag of its last burst for ever
+                self._lag = 0.0
         return taken
-
-    def _note_all_stored(self) -> None:
-        intake = self._intake
-        if intake.tag is not None:
-            self._acknowledge(intake.tag)
-            intake.tag = None
-        if self._oldest:
-            self._lag = max(0.0, self._clock() - (intake.newest or self._oldest))
-            self._oldest = intake.newest = 0.0
-        else:
-            # a cluster gone quiet must not be told the lag of its last burst for ever
-            self._lag = 0.0
 
     def _take(self) -> int:
         messages = self._buffer.take(PASS_MESSAGES)
         if messages:
-            self._oldest = self._oldest or messages[0].received_at
+            self._unmarked = self._unmarked or messages[0].received_at
+            self._oldest = self._oldest or self._unmarked
             self._intake.messages.extend(messages)
         return len(messages)
 
     def _work_off(self) -> None:
-        """Submit all that was taken: tasks that ended soon after they did, the others in the end."""
+        """Decode all that was taken, and fold tasks soon after they ended."""
         intake = self._intake
         ripe: list[str] = []
         while intake.messages:
@@ -157,33 +153,58 @@ class Pipeline:
             # one round later: what others tell of a task comes about when it ends
             self._fold(ripe)
             ripe = ended
+        self._fold(ripe)
+
+    def _submit_rest(self) -> None:
+        """Fold and submit all that was taken, and mark that it was all."""
+        intake = self._intake
         intake.tell_workers()
         self._fold(list(intake.pending))
-        self._submit_draft()
         while intake.pending:
             # of tasks that are on their way already
+            self._submit_draft()
             self._guarded(self._behind.settle)
             self._fold(list(intake.pending))
-            self._submit_draft()
+        if len(self._draft) or intake.counters or self._workers.has_changes():
+            self._submit_draft(last=True)
+        elif self._unmarked:
+            self._guarded(self._behind.settle)
+            self._pass(self._take_watermark())
+
+    def _take_watermark(self) -> Watermark:
+        """For the chunk with the last of all that was taken so far."""
+        intake = self._intake
+        watermark = Watermark(self._unmarked, intake.newest or self._unmarked, intake.tag)
+        self._unmarked, intake.newest, intake.tag = 0.0, 0.0, None
+        return watermark
+
+    def _pass(self, watermark: Watermark) -> None:
+        """All up to it is stored."""
+        if watermark.tag is not None:
+            self._acknowledge(watermark.tag)
+        if watermark.oldest:
+            self._lag = max(0.0, self._clock() - watermark.newest)
+            following = (chunk.watermark for chunk in self._behind.chunks)
+            self._oldest = next((mark.oldest for mark in following if mark is not None), self._unmarked)
 
     def _fold(self, uuids: Sequence[str]) -> None:
         """Bring what is pending of these tasks into the draft; leave those that are on their way already."""
         pending = self._intake.pending
-        todo = deque(
-            uuid for uuid in dict.fromkeys(uuids) if uuid in pending and not self._is_on_its_way(uuid)
-        )
+        on_their_way = self._find_on_their_way(uuids)
+        todo = [u for u in dict.fromkeys(uuids) if u in pending and u not in on_their_way]
         while todo:
             room = (ROWS_BEHIND if self._buffer.size else self._rows) - len(self._draft)
             if room <= 0:
                 self._submit_draft()
             else:
-                part = [todo.popleft() for _ in range(min(len(todo), TASKS_AT_HAND, room))]
-                # a chunk that was broken up meanwhile may have taken some of them along
-                self._fold_part([uuid for uuid in part if uuid in pending])
+                count = min(TASKS_AT_HAND, room)
+                self._fold_part(todo[:count])
+                del todo[:count]
 
     def _fold_part(self, uuids: Sequence[str]) -> None:
         priors, pending = self._fetch_priors(uuids), self._intake.pending
-        steps = [(priors.get(uuid), pending[uuid]) for uuid in uuids]
+        # a chunk that was broken up may have taken some of them along
+        steps = [(priors.get(uuid), pending[uuid]) for uuid in uuids if uuid in pending]
         try:
             changes = fold_changes(steps, self._draft.tally, self._redactor)
             self._draft.add(changes)
@@ -191,29 +212,33 @@ class Pipeline:
             self._break_up([], uuids)
             return
         for uuid in uuids:
-            del pending[uuid]
+            pending.pop(uuid, None)
 
-    def _is_on_its_way(self, uuid: str) -> bool:
-        """Its newest state is not to be had before it is stored."""
-        return uuid in self._draft or any(uuid in chunk.ended for chunk in self._behind.chunks)
+    def _find_on_their_way(self, uuids: Iterable[str]) -> set[str]:
+        """Those whose newest state is not to be had before they are stored."""
+        wanted, draft = set(uuids), self._draft
+        found = wanted & draft.ended | wanted & draft.open.keys()
+        for chunk in self._behind.chunks:
+            found |= wanted & chunk.ended
+        return found
 
-    def _submit_draft(self) -> None:
-        """Have it written; with the last of what was taken goes all else that is to be stored."""
-        intake = self._intake
-        last = not intake.messages and not intake.pending
-        if not len(self._draft) and not (last and (intake.counters or self._workers.has_changes())):
-            return
-        draft, self._draft = self._draft, Draft(intake.pending)
-        self._submit(draft, with_workers=last)
-        self._between_chunks()
+    def _submit_draft(self, *, last: bool = False) -> None:
+        """Have it written; with the `last` of what was taken goes all else that is to be stored."""
+        if len(self._draft) or last:
+            draft, self._draft = self._draft, Draft(self._intake.pending)
+            self._submit(draft, self._take_watermark() if last else None, with_workers=last)
+            self._between_chunks()
 
-    def _submit(self, draft: Draft, *, with_workers: bool) -> None:
+    def _submit(
+        self, draft: Draft, watermark: Watermark | None = None, *, with_workers: bool = False
+    ) -> None:
         if with_workers:
             counters = self._intake.take_counters()
             chunk = draft.close(self._buckets, *self._workers.get_changes(), counters)
             self._workers.set_stored()
         else:
             chunk = draft.close(self._buckets)
+        chunk.watermark = watermark
         self._guarded(lambda: self._behind.submit(chunk))
 
     def _guarded(self, act: Callable[[], None]) -> None:
@@ -243,6 +268,8 @@ class Pipeline:
             self._known.pop(uuid, None)
         self._intake.take_back(chunk)
         self._workers.put_back_changes(chunk.changes.workers, chunk.changes.workers_removed)
+        if chunk.watermark is not None:
+            self._unmarked = chunk.watermark.oldest or self._unmarked
 
     def _write_one_by_one(self, uuids: Sequence[str]) -> None:
         _log.exception("A chunk of %d tasks could not be stored; trying them one by one.", len(uuids))
@@ -269,15 +296,14 @@ class Pipeline:
     def _note_stored(self, chunk: Chunk) -> None:
         """A chunk is committed: its open tasks are known from now on."""
         self._adapt(len(chunk.changes.tasks), chunk.seconds)
-        known, still_open = self._known, chunk.open
-        for uuid in chunk.uuids:
-            if uuid in still_open:
-                known[uuid] = still_open[uuid]
-                known.move_to_end(uuid)
-            elif uuid in known:
-                del known[uuid]
+        known = self._known
+        for uuid in [*(known.keys() & chunk.ended), *(known.keys() & chunk.open)]:
+            del known[uuid]
+        known.update(chunk.open)
         while len(known) > REMEMBERED:
             known.popitem(last=False)
+        if chunk.watermark is not None:
+            self._pass(chunk.watermark)
 
     def _adapt(self, rows: int, seconds: float) -> None:
         """Keep the time for which one transaction holds the lock near LOCK_TIME."""
@@ -311,13 +337,8 @@ class Pipeline:
 
         Tasks whose last attempt is of the run `alive_pid` are left alone. Raises StoreUnavailable.
         """
-        rows = self._fetch_priors(
-            [
-                task.uuid
-                for task in tasks
-                if task.uuid not in self._intake.pending and not self._is_on_its_way(task.uuid)
-            ]
-        )
+        uuids = {task.uuid for task in tasks} - self._intake.pending.keys()
+        rows = self._fetch_priors(uuids - self._find_on_their_way(uuids))
         draft, changes = Draft(), []
         for before, life in rows.values():
             record = as_record(before, life)
@@ -329,6 +350,6 @@ class Pipeline:
             changes.append(TaskChange(before, project(after), after))
         if changes:
             draft.add(changes)
-            self._submit(draft, with_workers=False)
+            self._submit(draft)
             self._guarded(self._behind.settle)
         return len(changes)

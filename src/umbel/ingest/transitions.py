@@ -24,8 +24,9 @@ def fold_changes(
 
     Secrets are masked in what is new of plain lives, else in each event, before anything is made of it.
     """
-    changes = []
+    changes: list[TaskChange] = []
     plain: list[tuple[Task, Task | None]] = []
+    others: list[tuple[Task | None, Life | None, Sequence[Event]]] = []
     add_plain = tally.add_plain
     for prior, events in steps:
         before, life = prior if prior is not None else (None, None)
@@ -36,21 +37,21 @@ def fold_changes(
             add_plain(before, after)
             changes.append(TaskChange(before, after, told[1]))
         else:
-            change = _fold_change(before, life, events, tally, redactor)
-            if change is not None:
-                changes.append(change)
+            others.append((before, life, events))
     if redactor is not None:
         redactor.redact_tasks(plain)
+        redactor.redact_events([event for _, _, events in others for event in events])
+    for before, life, events in others:
+        change = _fold_change(before, life, events, tally)
+        if change is not None:
+            changes.append(change)
     return changes
 
 
 def _fold_change(
-    before: Task | None, life: Life | None, events: Sequence[Event], tally: Tally, redactor: Redactor | None
+    before: Task | None, life: Life | None, events: Sequence[Event], tally: Tally
 ) -> TaskChange | None:
     """The same for one task whose life is not plain."""
-    if redactor is not None:
-        for event in events:
-            redactor.redact(event)
     record = None if before is None or life is None else as_record(before, life)
     after = fold(record, events)
     if record is not None and len(after.marks) == len(record.marks) and after == record:

@@ -32,8 +32,10 @@ class WriteBehind:
         self._chunks: deque[tuple[Chunk, Future[None]]] = deque()
         self._failed = False
 
-    def __len__(self) -> int:
-        return len(self._chunks)
+    @property
+    def has_failed(self) -> bool:
+        """A chunk could not be written, and holds up those behind it."""
+        return self._failed
 
     @property
     def chunks(self) -> Sequence[Chunk]:
@@ -67,12 +69,12 @@ class WriteBehind:
     def take_back(self) -> Sequence[Chunk]:
         """All chunks that are not stored, oldest first; none is on its way any more."""
         left = []
-        for chunk, written in self._chunks:
+        while self._chunks:
+            chunk, written = self._chunks.popleft()
             if written.cancel() or written.exception() is not None:
                 left.append(chunk)
             else:
                 self._on_stored(chunk)
-        self._chunks.clear()
         self._failed = False
         return left
 

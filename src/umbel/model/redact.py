@@ -90,11 +90,15 @@ class Redactor:
                     event.origin |= REDACTED
         return event
 
-    def redact_tasks(self, steps: Sequence[tuple[Task, Task | None]]) -> None:
-        """Mask in place what each task tells and the task before it, which is clean, does not.
+    def redact_events(self, events: Sequence[Event]) -> None:
+        """`redact` each of them; all texts are looked at together, for nearly all are innocent."""
+        texts = [text or "" for event in events for text in _texts(event)]
+        suspects = {number // len(_FIELDS) for number in self._find_suspects(texts)}
+        for number in suspects:
+            self.redact(events[number])
 
-        All texts are looked at together, for nearly all are innocent.
-        """
+    def redact_tasks(self, steps: Sequence[tuple[Task, Task | None]]) -> None:
+        """Mask in place what each task tells and the task before it, which is clean, does not."""
         for start in range(0, len(steps), _TOGETHER):
             part = steps[start : start + _TOGETHER]
             texts = [text or "" for task, _ in part for text in _texts(task)]
@@ -114,11 +118,11 @@ class Redactor:
         lowered = joined.lower()
         if self._more is not None or len(lowered) != len(joined):
             return [number for number, text in enumerate(texts) if text]
-        names, match_at = len(SECRET_NAMES), self._assigned.match
+        names, value_of = len(SECRET_NAMES), self._value_of
         ends = [
             end
             for index, _, end in self._first_words.find_matches_as_indexes(lowered)
-            if index >= names or match_at(joined, end) is not None
+            if index >= names or value_of(joined, end) is not None
         ]
         if not ends:
             return ()
@@ -133,9 +137,9 @@ class Redactor:
         )
         if self._more is None:
             # most texts hold no word, or words that nothing is assigned to
-            names, match_at = len(SECRET_NAMES), self._assigned.match
+            names, value_of = len(SECRET_NAMES), self._value_of
             for index, _, end in found:
-                if index >= names or match_at(text, end) is not None:
+                if index >= names or value_of(text, end) is not None:
                     break
             else:
                 return text
@@ -156,6 +160,20 @@ class Redactor:
                 end = stop
         return "".join([*parts, text[end:]])
 
+    def _value_of(self, text: str, end: int) -> re.Match[str] | None:
+        """What is assigned to the name that ends there."""
+        if text[end : end + 1] == " " and text[end + 1 : end + 2].isalnum():
+            return None  # a word among others, as a match would find as well
+        match = self._assigned.match(text, end)
+        # a comma does so only after a whole string, as in ('X-Auth-Token', '…'), not after the last word of a text
+        if (
+            match is not None
+            and "," in match["before"]
+            and _NAME.search(text[max(0, end - _LONGEST_NAME) : end]) is None
+        ):
+            return None
+        return match
+
     def _hints(self, found: Iterable[tuple[int, int, int]]) -> Collection[tuple[re.Pattern[str], str]]:
         """The shapes that the found words hint at, with their masks."""
         names = len(SECRET_NAMES)
@@ -168,17 +186,17 @@ class Redactor:
 
     def _find_assigned(self, text: str, found: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, str]]:
         """Start and end of each value that follows a secret's name, and what is to stand there."""
-        names, match_at = len(SECRET_NAMES), self._assigned.match
+        names, value_of = len(SECRET_NAMES), self._value_of
         matches = [
-            match_at(text, end)
+            value_of(text, end)
             for index, _, end in found
             if index < names and not (index in _IN_WORDS and text[end : end + 1].islower())
         ]
         if self._more is not None:
-            matches += [match_at(text, name.end()) for name in self._more.finditer(text)]
+            matches += [value_of(text, name.end()) for name in self._more.finditer(text)]
         spans = []
         for match in matches:
-            if match is not None and ("," not in match["before"] or _is_name(text, match.start())):
+            if match is not None:
                 value, start = match["value"], match.start("value")
                 if value[0] in "[({":
                     end = _end_of_group(text, start)
@@ -197,11 +215,6 @@ def _end_of_group(text: str, start: int) -> int:
         if depth == 0:
             return token.end()
     return len(text)
-
-
-def _is_name(text: str, end: int) -> bool:
-    """What ends there is a whole string, as in ('X-Auth-Token', '…'), and not the last word of some text."""
-    return _NAME.search(text[max(0, end - _LONGEST_NAME) : end]) is not None
 
 
 def _lower(text: str) -> str:

@@ -17,6 +17,8 @@ _PLAIN_VALUE = re.compile(r"[a-z_][a-z0-9_]*|-?[0-9]+")
 ODD_NUMBER = r"0[xob]|[0-9]+_"
 #: The same as patterns of SQL's GLOB.
 ODD_NUMBER_GLOBS = ("*0[xXoObB]*", "*[0-9]_*")
+#: The same in any case, each beginning with a character that is found quickly.
+_ODD_NUMBERS = re.compile("0[xXoObB]"), re.compile("_(?<=[0-9]_)")
 #: Texts that a literal can evaluate to without holding them (1e999 is inf).
 _COMPUTED = frozenset(("inf", "nan", "ellipsis"))
 
@@ -29,6 +31,11 @@ def sort_key(text: str | None) -> str | None:
 def contains(needle: str, *texts: str | None) -> bool:
     """One of `texts` contains the case-folded `needle`."""
     return any(text is not None and needle in text.casefold() for text in texts)
+
+
+def has_odd_number(text: str) -> bool:
+    """`ODD_NUMBER` is found in the text, regardless of case."""
+    return any(odd.search(text) is not None for odd in _ODD_NUMBERS)
 
 
 def has_pair(kwargs: str | None, pair: str, hint: str) -> bool:

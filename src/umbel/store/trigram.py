@@ -6,11 +6,9 @@ not in it: they have few values, which are known. A plan finds too much rather t
 compared with its row.
 """
 
-import re
-
 from umbel.store.condition import FACET_FIELDS, Known, matching
 from umbel.store.search import And, Expression, Pair, Term
-from umbel.store.text import ODD_NUMBER, pair_words
+from umbel.store.text import has_odd_number, pair_words
 
 #: Fewest characters that are found.
 SIZE = 3
@@ -23,8 +21,16 @@ SHARED = 1 << SHARED_BITS
 MARK_UNCLEAR, MARK_ODD_NUMBER = "\x01" * SIZE, "\x02" * SIZE
 
 #: Between words, beside white space. (NUL would end a text.)
-_BETWEEN = str.maketrans(dict.fromkeys("\0()[]{},;:='\"", " "))
-_odd_number = re.compile(ODD_NUMBER)
+_SEPARATORS = "\0()[]{},;:='\""
+_BETWEEN = str.maketrans(dict.fromkeys(_SEPARATORS, " "))
+#: `str.casefold` and `_BETWEEN` for ASCII in one step, and what `bytes.split` does not take for white space.
+_ASCII = (
+    bytes(range(256))
+    .lower()
+    .translate(
+        bytes.maketrans(separators := f"{_SEPARATORS}\x1c\x1d\x1e\x1f".encode(), b" " * len(separators))
+    )
+)
 
 
 def split(text: str) -> list[str]:
@@ -34,15 +40,18 @@ def split(text: str) -> list[str]:
 
 def entry(texts: str, kwargs: str | None) -> str:
     """The entry of tasks: their kwargs, and their other texts, between any that are no words."""
-    words = set(split(texts.casefold()))
-    if kwargs:
-        own = set(split(kwargs.casefold()))
-        words |= own
-        if not kwargs.isascii() or "\\" in kwargs or "#" in kwargs:
-            words.add(MARK_UNCLEAR)
-        if _odd_number.search(" ".join(own)):
-            words.add(MARK_ODD_NUMBER)
-    return "\n".join(words)
+    every = f"{texts} {kwargs}" if kwargs else texts
+    # nearly all are ASCII, which is a fifth quicker as bytes
+    words = _join_ascii(every) if every.isascii() else "\n".join(set(split(every.casefold())))
+    if kwargs and (not kwargs.isascii() or "\\" in kwargs or "#" in kwargs):
+        words += f"\n{MARK_UNCLEAR}"
+    if kwargs and has_odd_number(kwargs):
+        words += f"\n{MARK_ODD_NUMBER}"
+    return words
+
+
+def _join_ascii(text: str) -> str:
+    return b"\n".join(set(text.encode().translate(_ASCII).split())).decode()
 
 
 class Plan:
