@@ -145,7 +145,7 @@ class Pipeline:
         return len(messages)
 
     def _work_off(self) -> None:
-        """Decode all that was taken, and fold tasks soon after they ended."""
+        """Decode all that was taken, and fold tasks soon after they ended; the last ones are left."""
         intake = self._intake
         ripe: list[str] = []
         while intake.messages:
@@ -153,7 +153,6 @@ class Pipeline:
             # one round later: what others tell of a task comes about when it ends
             self._fold(ripe)
             ripe = ended
-        self._fold(ripe)
 
     def _submit_rest(self) -> None:
         """Fold and submit all that was taken, and mark that it was all."""
