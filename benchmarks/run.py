@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from benchmarks.burst import Burst, BurstBuilder
 from benchmarks.event_stream import EVENTS_PER_TASK, Batch, Event, EventStream
@@ -323,11 +323,13 @@ class Run:
 
 def is_visible(subject: Subject, burst: Burst) -> bool:
     """Tell whether the row of the burst's last event shows that event, or a later one of its type (of a retry)."""
-    task = subject.fetch_task(str(burst.last["uuid"]))
-    if task is None:
-        return False
-    told = task[str(burst.last["type"]).removeprefix("task-")]
-    return told is not None and bool(told > burst.last["timestamp"] - 0.001)
+    return shows(subject.fetch_task(str(burst.last["uuid"])), burst.last)
+
+
+def shows(row: dict[str, Any] | None, event: Event) -> bool:
+    """Tell whether a task's row, None for none, has the time of the event or of a later one of its type."""
+    told = None if row is None else row[str(event["type"]).removeprefix("task-")]
+    return told is not None and bool(told > event["timestamp"] - 0.001)
 
 
 def count_task_events(counts: dict[str, int]) -> int:

@@ -18,7 +18,7 @@ from benchmarks.memory import find_growth
 from benchmarks.picture import Panel, draw, draw_line, make_axis, write_number
 from benchmarks.report import Report, find_percentile, write_table
 from benchmarks.restart import differs
-from benchmarks.run import Measurement, count_differences, find_median
+from benchmarks.run import Measurement, count_differences, find_median, shows
 from benchmarks.sse_clients import Hearing, Listener, write_probe_id
 from benchmarks.subject import count_events
 from benchmarks.wire import encode_rabbitmq, encode_redis
@@ -99,6 +99,14 @@ def test_a_row_differs_where_any_event_or_text_of_its_task_does() -> None:
         assert differs({**row, key: value}, events), key
     assert differs({**row, "state": "STARTED"}, events[:2])
     assert not differs({**row, "state": "RECEIVED", "result": None}, events[:2])
+
+
+def test_a_burst_is_visible_once_its_last_event_is_or_a_later_one_of_a_retry() -> None:
+    event = {"uuid": "a", "type": "task-received", "timestamp": 1e9}
+    for row in (None, {"received": None}, {"received": 1e9 - 5}):
+        assert not shows(row, event), row
+    for row in ({"received": 1e9}, {"received": 1e9 + 5}):
+        assert shows(row, event), row
 
 
 def test_a_missed_target_is_told_and_only_a_loss_fails(capsys: pytest.CaptureFixture[str]) -> None:

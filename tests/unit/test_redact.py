@@ -126,6 +126,15 @@ def test_many_events_are_masked_as_each_of_them(texts: list[str]) -> None:
     assert together == alone
 
 
+@pytest.mark.parametrize("between", [" = ", "  =", " : ", "\n: ", " \t=", "\u00a0= "])
+def test_space_between_a_name_and_its_value_hides_nothing(between: str) -> None:
+    assert redactor.redact_text(f"the token{between}abc") == f"the token{between}{MASK}"
+
+
+def test_a_name_among_words_is_left_alone() -> None:
+    assert redactor.redact_text("a token 7 = x, token abc") == "a token 7 = x, token abc"
+
+
 def test_tracebacks_and_results_are_masked_as_well() -> None:
     event = Event(
         type="task-failed", hostname="celery@a", timestamp=1.0,
