@@ -15,8 +15,9 @@ PROMPT = 2.0
 
 def figure(page: Page, column: str) -> Locator:
     """The cell of the worker's row under a header."""
-    headers = page.locator("thead th").all_inner_texts()
-    return page.get_by_role("row").filter(has_text=WORKER).locator("th, td").nth(headers.index(column))
+    headers = page.locator("thead th")
+    expect(headers.filter(has_text=column)).to_be_visible()  # the table comes with its first answer
+    return page.get_by_role("row").filter(has_text=WORKER).locator("th, td").nth(headers.all_inner_texts().index(column))
 
 
 def stored(shop: Shop) -> int:
@@ -67,6 +68,7 @@ def test_the_second_page_keeps_its_rows_while_tasks_come_in(page: Page, shop: Sh
         shop.post("echo", number)
     page.goto(f"{shop.url}/tasks?name=tests.echo&limit=15&state=SUCCESS")
     expect(page.get_by_text("1–15 of 40")).to_be_visible()
+    expect(page.locator("tbody tr:has(a)")).to_have_count(15)
     first = page.locator("tbody tr").first.inner_text()
     page.get_by_role("button", name="Next page").click()
     expect(page.get_by_text("16–30 of 40")).to_be_visible()
