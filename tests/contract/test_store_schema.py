@@ -40,6 +40,15 @@ def made_control(path: Path) -> sa.Engine:
     return sa.create_engine(f"sqlite:///{path}")
 
 
+def made_history_of(version: str, path: Path) -> sa.Engine:
+    """A history as an older Umbel left it."""
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        upgrade(connection, Schema(HISTORY.tables, version, HISTORY.scripts))
+    return engine
+
+
 EACH = pytest.mark.parametrize("schema", [HISTORY, CONTROL], ids=["history", "control"])
 
 
@@ -97,31 +106,46 @@ def test_a_new_file_needs_no_alembic(tmp_path: Path) -> None:
 
 def test_a_history_of_the_first_schema_remembers_the_queues_of_its_tasks(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
-    with made_history(path).begin() as connection:
-        connection.exec_driver_sql("DROP TABLE queues")
-        connection.exec_driver_sql("DROP TABLE queue_rollups")
-        connection.exec_driver_sql("DROP TABLE waits")
-        connection.exec_driver_sql("DELETE FROM meta WHERE key = 'rolled_up'")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
-        columns = (
-            "uuid, state, updated, finished, ascii, redelivered, attempts, origin, clock, first_seen, marks"
-        )
+    with made_history_of("0001", path).begin() as connection:
         for uuid, queue, at in (("a", "'orders'", 5), ("b", "'orders'", 7), ("c", "NULL", 9)):
-            connection.exec_driver_sql(
-                f"INSERT INTO tasks ({columns}, queue) "
-                f"VALUES ('{uuid}', 'PENDING', {at}, 0, 1, 0, 0, 0, 0, {at - 1}, x'', {queue})"
-            )
+            insert_task(connection, uuid, at, queue)
     with made_history(path).connect() as connection:
         assert connection.exec_driver_sql("SELECT * FROM queues").fetchall() == [("orders", 4.0, 7.0)]
+
+
+def insert_task(connection: sa.Connection, uuid: str, at: float, queue: str) -> None:
+    columns = "uuid, state, updated, finished, ascii, redelivered, attempts, origin, clock, first_seen, marks"
+    connection.exec_driver_sql(
+        f"INSERT INTO tasks ({columns}, queue) "
+        f"VALUES ('{uuid}', 'PENDING', {at}, 0, 1, 0, 0, 0, 0, {at - 1}, x'', {queue})"
+    )
+
+
+def test_an_older_history_keeps_its_rows_and_their_ids_when_its_table_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    rows = "SELECT * FROM tasks ORDER BY id"
+    schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2"
+    with made_history_of("0006", path).begin() as connection:
+        for number in range(50):
+            insert_task(connection, f"u{number * 37 % 50}", number, "'orders'")
+        connection.exec_driver_sql("DELETE FROM tasks WHERE id % 7 = 3")
+        before = connection.exec_driver_sql(rows).fetchall()
+    with made_history(path).connect() as connection:
+        assert connection.exec_driver_sql(rows).fetchall() == before and len(before) > 40
+        made = connection.exec_driver_sql(schema).fetchall()
+        assert connection.exec_driver_sql("SELECT count(*) FROM rewritten").scalar() == 0
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    with made_history(tmp_path / "new.sqlite3").connect() as connection:
+        assert connection.exec_driver_sql(schema).fetchall() == made
+    with closing(SQLiteReader(path, buckets=BUCKETS)) as reader:
+        assert list(reader.fetch_standings(["u37", "none"])) == ["u37"]
 
 
 def test_hours_of_an_older_history_are_not_counted_twice(tmp_path: Path) -> None:
     path = tmp_path / "h.sqlite3"
     minute = int(EPOCH // 3600) * 3600
     bucket = msgspec.msgpack.encode(Rollup({"received": 3})).hex()
-    with made_history(path).begin() as connection:
-        connection.exec_driver_sql("DELETE FROM meta WHERE key = 'rolled_up'")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+    with made_history_of("0005", path).begin() as connection:
         for span in (60, 3600, 86400):
             start = minute // span * span
             row = f"({span}, 'task', 'shop.pay', {start}, x'{bucket}')"

@@ -54,7 +54,7 @@ def migrate(connection: sa.Connection, where: str, schema: Schema) -> None:
         create(connection, schema)
     else:
         logger.info(
-            "The file %s is brought from schema %s to %s; a large history takes some seconds",
+            "The file %s is brought from schema %s to %s; a million tasks may take 20 s",
             where, version, schema.version,
         )  # fmt: skip
         upgrade(connection, schema)

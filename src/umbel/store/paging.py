@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from umbel.store.base import Count, TaskQuery
 from umbel.store.condition import FACET_FIELDS, Condition, Known, has_value, unindexed
 from umbel.store.order import Found, Position, Segment, rank, segments
-from umbel.store.partition import PARTITIONED, PARTITIONS, in_partition, in_partitions, merged
+from umbel.store.partition import PARTITIONS, in_partition, in_partitions, merged
 from umbel.store.queries import chosen_values, count_facets, facets_suffice, filters, lookups
 from umbel.store.schema import tasks
 from umbel.store.steps import FIRST_PIECE, FIRST_STEP, Pace, Place, between, beyond, next_place, place_in
@@ -149,8 +149,7 @@ class Finder:
 
     def _segments(self) -> list[Segment]:
         if self._pinned is None:
-            cut = self._query.sort in PARTITIONED
-            partitions = [row[0] for row in self._view.fetch_text(PARTITIONS, ())] if cut else []
+            partitions = [row[0] for row in self._view.fetch_text(PARTITIONS, ())]
             return segments(self._query, self._known, partitions)
         values = self._chosen[self._pinned]
         where, plain = (tasks.c[self._pinned] == values[0],), (has_value(self._pinned, values),)
@@ -173,11 +172,11 @@ class Finder:
 
     def _skip(self, segment: Segment, offset: int) -> tuple[int, Place | None, bool]:
         """Pass over `offset` rows of all rows: what is left to pass, where to begin, and whether in the next."""
-        if segment.walked is None:
-            return offset, None, False
         if segment.is_block:
             size = self._size(segment, offset + 1)
             return (offset - size, None, True) if size <= offset else (offset, None, False)
+        if segment.walked is None:
+            return offset, None, False
         column, where = segment.walked, _looked_up(segment)
         edge = self.fetch_edge(segment, None, offset)
         if edge is None:
@@ -235,7 +234,7 @@ class Finder:
         statement = sa.select(_id, *(columns[name].label(name) for name in ("key", "uuid"))).where(
             *where, *segment.plain, *self._filters
         )
-        cut = segment.partitions if walking and not segment.is_block else ()
+        cut = segment.walked_in if walking else ()
         order_by = [_towards(name, self._descending) for name in order]
         rows = self._view.fetch(merged(statement, cut).order_by(*order_by).limit(wanted))
         if segment.sort is None:
@@ -268,7 +267,7 @@ class Finder:
             blocks.append(Block(parts, self._size(segment, MOST_SORTED + 1)))
         blocks += [
             Block((Part((where,), _id),), self._count((where,), MOST_SORTED + 1))
-            for where in lookups(self._query, lambda column: column)
+            for where in lookups(self._query, indexed=True)
         ]
         sortable = [block for block in blocks if block.size <= MOST_SORTED]
         return min(sortable, key=lambda block: block.size, default=None)
@@ -319,9 +318,9 @@ class Finder:
     def fetch_edge(self, segment: Segment, place: Place | None, rows: int) -> Any:
         """Where a step of so many rows through a segment's index ends; None where that ends before."""
         assert segment.walked is not None
-        # a block is walked by the index of ids, which is not cut
-        where, cut = ((), ()) if segment.is_block else (segment.where, segment.partitions)
-        return self._edge(where, segment.walked, place, rows, self._descending, cut)
+        # a block is walked by the index of uuids
+        where = () if segment.is_block else segment.where
+        return self._edge(where, segment.walked, place, rows, self._descending, segment.walked_in)
 
     def fetch_walked(self, segment: Segment, place: Place | None, edge: Any, wanted: int) -> list[Found]:
         """What a step of a walk finds."""

@@ -23,6 +23,7 @@ from umbel.store.condition import (
     unindexed,
     uses,
 )
+from umbel.store.partition import has_uuid
 from umbel.store.schema import facets, tasks
 from umbel.store.search import And, Expression, Term
 
@@ -73,7 +74,7 @@ def filters(query: TaskQuery, known: Known, *, without: str | None = None) -> li
     """Conditions that all must hold, none of which looks for an index; that on the column `without` is left out."""
     chosen = chosen_values(query, known)
     found = [has_value(field, values) for field, values in chosen.items() if field != without]
-    found += lookups(query, unindexed)
+    found += lookups(query, indexed=False)
     rest = [
         condition(part, known)
         for part in _conjuncts(query.search)
@@ -82,13 +83,13 @@ def filters(query: TaskQuery, known: Known, *, without: str | None = None) -> li
     return found + rest
 
 
-def lookups(
-    query: TaskQuery, of: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[Any]]
-) -> list[Condition]:
-    """The query's conditions on root, parent and receipt; `of` makes what is compared of a column."""
+def lookups(query: TaskQuery, *, indexed: bool) -> list[Condition]:
+    """The query's conditions on root, parent and receipt: for indexes to look up, or to be found out row by row."""
+    of: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[Any]] = _itself if indexed else unindexed
     found: list[Condition] = []
     if query.root_id is not None:
-        found.append(_in_family(query.root_id, of))
+        own = has_uuid(query.root_id) if indexed else of(tasks.c.uuid) == query.root_id
+        found.append(_in_family(query.root_id, own, of(tasks.c.root_id)))
     if query.parent_id is not None:
         found.append(of(tasks.c.parent_id) == query.parent_id)
     received = of(tasks.c.received)
@@ -102,11 +103,13 @@ def lookups(
     return found
 
 
-def _in_family(root_id: str, of: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[Any]]) -> Condition:
-    """Tasks of one root; the root itself is found by its uuid (see the index `tasks_root`)."""
-    uuid, root = of(tasks.c.uuid), of(tasks.c.root_id)
-    own_root = sa.and_(uuid == root_id, root == _OWN)
-    return sa.or_(own_root, sa.and_(root == root_id, tasks.c.root_id != _OWN))
+def _in_family(root_id: str, own: Condition, root: sa.ColumnElement[Any]) -> Condition:
+    """Tasks of one root; the root itself is found by its `own` uuid (see the index `tasks_root`)."""
+    return sa.or_(sa.and_(own, root == _OWN), sa.and_(root == root_id, tasks.c.root_id != _OWN))
+
+
+def _itself(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return column
 
 
 def facets_suffice(query: TaskQuery) -> bool:

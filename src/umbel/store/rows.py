@@ -39,8 +39,8 @@ def insert_row(task: Task, life: Life, *, ascii: bool, room: int = 0) -> tuple[A
 
 
 def update_row(task: Task, life: Life, *, ascii: bool, room: int = 0) -> tuple[Any, ...]:
-    """Values for `CHANGING_FIELDS`, ascii, marks with so much room, and the uuid."""
-    return (*_changing(task), ascii, pack(task, life, room), task.uuid)
+    """Values for `CHANGING_FIELDS`, ascii, marks with so much room."""
+    return (*_changing(task), ascii, pack(task, life, room))
 
 
 def is_steady(before: Task, after: Task) -> bool:

@@ -42,7 +42,8 @@ REPLACE_INTERVAL = 600.0
 BUSY_TIMEOUT = 5.0
 #: What there is an index of.
 _PROBED = (
-    *(("id",), ("uuid",), ("updated",), ("state",), ("name",), ("worker",), ("received",), ("started",)),
+    *(("id",), ("updated",), ("state",), ("name",), ("worker",), ("received",), ("started",)),
+    (PARTITION, "uuid"),
     (PARTITION, "runtime"),
 )
 
@@ -274,8 +275,8 @@ def _set_up(connection: sqlite3.Connection, *, new: bool, max_bytes: int | None)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = NORMAL")
-    # Ids and run times come in no order, so with a million tasks a large transaction changes most pages of two indexes,
-    # 30 MB or more. They should fit into the cache, and be copied out of the log less often than they change.
+    # Ids and run times come in no order, so a large transaction changes most pages of a partition of two indexes. They
+    # should fit into the cache, and be copied out of the log less often than they change.
     connection.execute("PRAGMA wal_autocheckpoint = 0").fetchone()  # `Checkpointer` does it
     connection.execute("PRAGMA cache_size = -49152")
     connection.execute("PRAGMA journal_size_limit = 0").fetchone()

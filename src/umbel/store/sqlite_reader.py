@@ -27,6 +27,7 @@ from umbel.store.migrate import check_version, fetch_version
 from umbel.store.order import decode_cursor, encode_cursor
 from umbel.store.packing import unpack
 from umbel.store.paging import Finder
+from umbel.store.partition import has_uuid
 from umbel.store.queries import chosen_values, count_facets, facets_suffice, known_fields, select_values
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
@@ -157,7 +158,7 @@ class SQLiteReader(SQLiteTallies):
         columns = [tasks.c[name] for name in (*TASK_FIELDS, "marks")]
         earlier = schema.task_errors
         with self._reading() as connection:
-            row = connection.execute(sa.select(*columns).where(tasks.c.uuid == uuid)).fetchone()
+            row = connection.execute(sa.select(*columns).where(has_uuid(uuid))).fetchone()
             if row is None:
                 return None
             errors = connection.execute(

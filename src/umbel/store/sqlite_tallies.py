@@ -15,6 +15,8 @@ from umbel.model.task import Standing
 from umbel.model.worker import Worker
 from umbel.store.base import FeedPlace, HistoryReader, Runtimes
 from umbel.store.packed import PackedCounts, PackedRuntimes, unpack_worker
+from umbel.store.partition import PARTITIONS
+from umbel.store.schema import PARTITION
 from umbel.store.sqlite_queue_rollups import BUCKETS, LARGEST, RANK_BY_HOURS, bucket_of
 from umbel.store.sqlite_waits import WAIT_KEY
 
@@ -35,10 +37,9 @@ _FEED_PLACE = "SELECT id, time FROM feed ORDER BY id DESC LIMIT 1"
 _CHANGED_SENDERS = "SELECT id, time, workers FROM feed WHERE id >= :after ORDER BY id LIMIT :limit"
 _STATE_TOTALS = "SELECT state, sum(n) FROM facets GROUP BY state"
 _QUEUES = "SELECT name, first_seen, last_seen FROM queues ORDER BY name"
-_SENT = "SELECT uuid, sent FROM tasks WHERE sent IS NOT NULL {}"
-_STANDINGS = (
-    "SELECT uuid, name, state, finished, worker, started, eta IS NOT NULL, updated FROM tasks WHERE uuid {}"
-)
+_OF_TASKS = f"FROM tasks WHERE {PARTITION} IN ({PARTITIONS}) {{}}"
+_SENT = f"SELECT uuid, sent {_OF_TASKS} AND sent IS NOT NULL"
+_STANDINGS = f"SELECT uuid, name, state, finished, worker, started, eta IS NOT NULL, updated {_OF_TASKS}"
 _RUNNING_TOTALS = "SELECT worker, sum(n) FROM facets WHERE state = 'STARTED' GROUP BY worker"
 
 _decode_runtimes = msgspec.msgpack.Decoder(Runtimes).decode
@@ -109,7 +110,7 @@ class SQLiteTallies(HistoryReader):
         return {
             uuid: Standing(name, state, bool(finished), worker, started, bool(has_eta), updated)
             for uuid, name, state, finished, worker, started, has_eta, updated in self._fetch_of(
-                _STANDINGS, "", uuids
+                _STANDINGS, "AND uuid", uuids
             )
         }
 

@@ -17,6 +17,7 @@ from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.packed import PackedWorker
 from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, are_ascii, insert_row, is_steady, update_row
 from umbel.store.sqlite_bulk import MOST_ROWS, insert_rows, update_rows
+from umbel.store.sqlite_ids import Select, find_rows
 from umbel.store.sqlite_queues import QueueBook
 from umbel.store.sqlite_rollups import RollupBook
 from umbel.store.sqlite_waits import WaitBook
@@ -48,6 +49,8 @@ _AT_HAND = 128
 _ENDS_LOOKED_AT = 64
 #: Bytes in a row: of the values besides texts that an end brings, and of the room that an open task is given at most.
 _TIMES_OF_END, _MOST_ROOM = 40, 1000
+#: Chunks that may have been begun over another file than they are written to: on its way, being filled, and one more.
+_DOUBTFUL = 3
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -69,9 +72,16 @@ class ChunkWriter:
         self._waits = WaitBook()
         #: Bytes that a task's end adds to its row, as a rule.
         self._growth = 0.0
+        #: Chunks whose new tasks are looked for before they are written.
+        self._doubtful = 0
+
+    def trust(self) -> None:
+        """Nothing was looked up in another file than the one that was opened now."""
+        self._doubtful = 0
 
     def forget(self) -> None:
         """Drop what was remembered, after a transaction was undone or the file was replaced."""
+        self._doubtful = _DOUBTFUL
         self.rollups.forget()
         self._runtimes.forget()
         self._types.clear()
@@ -80,6 +90,9 @@ class ChunkWriter:
 
     def apply(self, cursor: sqlite3.Cursor, changes: Changes, *, now: float) -> int:
         """Execute everything that `changes` ask for; return the feed id. Raises StaleChange."""
+        if self._doubtful:
+            _check_new(cursor, changes.tasks)
+            self._doubtful -= 1
         self._waits.note_workers(changes.workers, changes.workers_removed)
         uuids = self._write_tasks(cursor, changes.tasks, now=now)
         _write_workers(cursor, changes.workers, changes.workers_removed)
@@ -143,9 +156,9 @@ class _TaskRows:
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._cursor = cursor
         self._new: list[tuple[Any, ...]] = []
-        #: Rows of which only `CHANGING_FIELDS` change, and others that are there.
-        self._steady: list[tuple[Any, ...]] = []
-        self._other: list[tuple[Any, ...]] = []
+        #: uuid and values of rows of which only `CHANGING_FIELDS` change, and of others that are there.
+        self._steady: list[tuple[str, tuple[Any, ...]]] = []
+        self._other: list[tuple[str, tuple[Any, ...]]] = []
 
     def add(self, change: TaskChange, *, ascii: bool, room: int) -> None:
         before, after, life = change.before, change.after, change.life
@@ -154,11 +167,11 @@ class _TaskRows:
             if len(self._new) == MOST_ROWS:
                 self._insert()
         elif is_steady(before, after):
-            self._steady.append(update_row(after, life, ascii=ascii, room=room))
+            self._steady.append((after.uuid, update_row(after, life, ascii=ascii, room=room)))
             if len(self._steady) == MOST_ROWS:
                 self._update(_CHANGING_COLUMNS, self._steady)
         else:
-            self._other.append((*insert_row(after, life, ascii=ascii, room=room), after.uuid))
+            self._other.append((after.uuid, insert_row(after, life, ascii=ascii, room=room)))
 
     def finish(self) -> None:
         """Write what is left."""
@@ -177,10 +190,24 @@ class _TaskRows:
             raise
         self._new.clear()
 
-    def _update(self, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-        if rows and update_rows(self._cursor, "tasks", columns, "uuid", rows) != len(rows):
+    def _update(self, columns: tuple[str, ...], rows: list[tuple[str, tuple[Any, ...]]]) -> None:
+        if not rows:
+            return
+        ids = find_rows(_selecting(self._cursor), [uuid for uuid, _ in rows])
+        if len(ids) != len(rows):
             raise StaleChange
+        update_rows(self._cursor, "tasks", columns, "id", [(*values, ids[uuid]) for uuid, values in rows])
         rows.clear()
+
+
+def _check_new(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
+    """Raises StaleChange if a task is stored that is new to the changes."""
+    if find_rows(_selecting(cursor), [change.after.uuid for change in changes if change.before is None]):
+        raise StaleChange
+
+
+def _selecting(cursor: sqlite3.Cursor) -> Select:
+    return lambda sql, parameters: cursor.execute(sql, parameters).fetchall()
 
 
 def append_feed(

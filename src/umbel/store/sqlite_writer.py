@@ -63,6 +63,7 @@ class SQLiteWriter(HistoryWriter):
 
     def open(self) -> None:
         self._file.open()
+        self._chunks.trust()
 
     def close(self) -> None:
         self._file.close()

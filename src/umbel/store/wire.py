@@ -55,12 +55,15 @@ class PackedTasks(Collection[TaskChange]):
 
     def __init__(self, parts: Iterable[bytes | memoryview] = (), count: int = 0) -> None:
         self.parts = list(parts)
+        #: ids of tasks that were new when they were packed here.
+        self.new: list[str] = []
         self._count = count
 
     def extend(self, changes: Collection[TaskChange]) -> None:
         """Add one part."""
         if changes:
             self.parts.append(_encode([*_steps(changes)]))
+            self.new += [change.after.uuid for change in changes if change.before is None]
             self._count += len(changes)
 
     def __len__(self) -> int:
@@ -77,12 +80,18 @@ class PackedTasks(Collection[TaskChange]):
         return any(change == each for each in self)
 
 
+def pack_tasks(tasks: Collection[TaskChange]) -> PackedTasks:
+    """The same changes, packed."""
+    if isinstance(tasks, PackedTasks):
+        return tasks
+    packed = PackedTasks()
+    packed.extend(tasks)
+    return packed
+
+
 def encode_changes(changes: Changes) -> bytes:
     """The bytes of which `decode_changes` makes the same changes."""
-    tasks = changes.tasks
-    if not isinstance(tasks, PackedTasks):
-        tasks = PackedTasks()
-        tasks.extend(changes.tasks)
+    tasks = pack_tasks(changes.tasks)
     return _encode(
         (
             len(tasks),

@@ -25,10 +25,11 @@ from umbel.model.worker import Worker
 from umbel.store.base import Changes, Gap, HistoryWriter, Pruned, TaskChange
 from umbel.store.glance import Glance
 from umbel.store.heap import find_trim
+from umbel.store.known_ids import KnownIds
 from umbel.store.sqlite_lives import read_lives
 from umbel.store.sqlite_writer import SQLiteWriter
 from umbel.store.status import CollectorStatus
-from umbel.store.wire import decode_changes, encode_changes
+from umbel.store.wire import decode_changes, encode_changes, pack_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -89,15 +90,18 @@ class WriterProcess(HistoryWriter):
         self._now = _Answer(0, None, [])
         self._ended = False
         self._glance = Glance(path)
+        self._ids = KnownIds(path)
         self._results = {name: msgspec.msgpack.Decoder(result) for name, (_, result) in _CALLS.items()}
         self._answer = msgspec.msgpack.Decoder(_Answer).decode
 
     def open(self) -> None:
         self._call("open")
+        self._ids.prepare(self._now.identity)
 
     def close(self) -> None:
         """Checkpoint, close and unlock, and end the process. Safe to call twice."""
         self._glance.close()
+        self._ids.close()
         if self._line.fileno() < 0:
             return
         try:
@@ -119,6 +123,9 @@ class WriterProcess(HistoryWriter):
         return list(self._now.notices)
 
     def fetch_lives(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
+        uuids = self._ids.sift(uuids, self._now.identity)
+        if not uuids:
+            return {}
         try:
             # read here: the other process may be in the middle of a transaction
             return read_lives(self._look, uuids)
@@ -137,7 +144,9 @@ class WriterProcess(HistoryWriter):
         return found
 
     def write(self, changes: Changes) -> int:
-        self._ask("write", encode_changes(changes))
+        tasks = pack_tasks(changes.tasks)
+        self._ask("write", encode_changes(msgspec.structs.replace(changes, tasks=tasks)))
+        self._ids.add(tasks.new)
         return self._now.feed
 
     def write_status(self, status: CollectorStatus) -> None:
