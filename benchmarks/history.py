@@ -24,7 +24,7 @@ from umbel.model.event import Event
 from umbel.model.plain import Life
 from umbel.model.rollup import Tally
 from umbel.model.task import Task
-from umbel.store.base import Changes, CounterKey
+from umbel.store.base import Changes
 from umbel.store.retention import Limits
 from umbel.store.sqlite_writer import SQLiteWriter
 
@@ -77,9 +77,7 @@ def changes_of(events: list[Event], open_: dict[str, tuple[Task, Life]]) -> Chan
     for change in changes:
         if not change.after.finished:
             open_[change.after.uuid] = (change.after, change.life)
-    totals = tally.totals()
-    counters = {CounterKey(*key): count for key, count in totals.counters.items()}
-    return Changes(tasks=changes, counters=counters, rollups=totals.rollups)
+    return Changes(tasks=changes, tally=tally)
 
 
 def multiply(path: Path, tasks: int) -> None:

@@ -311,17 +311,21 @@ class StoreContract:
         assert tasks == 3
         assert size > 4096
 
-    def test_histograms_of_other_bounds_stay_apart(
+    def test_histograms_grow_and_go_with_what_they_count(
         self, writer: HistoryWriter, reader: HistoryReader
     ) -> None:
-        writer.write(Changes(runtimes={("w", "t"): Runtimes((1, 0, 0, 0), 0.05)}))
-        writer.write(
-            Changes(
-                runtimes={("w", "t"): Runtimes((0, 2, 0, 0), 1.0), ("w", "u"): Runtimes((1, 0, 0, 0), 0.0)}
-            )
-        )
-        writer.write(Changes(runtimes={("w", "u"): Runtimes((-1, 0, 0, 0), 0.0)}))
-        assert unpack(reader.fetch_runtimes()) == {("w", "t"): Runtimes((1, 2, 0, 0), 1.05)}
+        teller = Teller(writer)
+        teller.tell(succeeded("a", worker="w", name="t", runtime=0.05))
+        teller.tell([*succeeded("b", worker="w", name="t"), *succeeded("c", worker="w", name="t")])
+        first, *others = succeeded("d", worker="w", name="u")
+        # its name becomes known when its run time has been counted without one
+        teller.tell(others)
+        assert unpack(reader.fetch_runtimes())["w", ""] == Runtimes((0, 1, 0, 0), 0.5)
+        teller.tell([first])
+        assert unpack(reader.fetch_runtimes()) == {
+            ("w", "t"): Runtimes((1, 2, 0, 0), 1.05),
+            ("w", "u"): Runtimes((0, 1, 0, 0), 0.5),
+        }
 
     def test_a_cursor_of_another_order_is_refused(self, writer: HistoryWriter, reader: HistoryReader) -> None:
         Teller(writer).tell([*received("a"), *received("b")])

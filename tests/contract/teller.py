@@ -7,7 +7,7 @@ from umbel.model.event import Event
 from umbel.model.fold import fold, project
 from umbel.model.rollup import Rollup, RollupKey, Tally
 from umbel.model.task import Record, Task
-from umbel.store.base import Changes, CounterKey, HistoryWriter, Runtimes, TaskChange
+from umbel.store.base import Changes, HistoryWriter, TaskChange
 from umbel.store.totals import longer_spans
 
 EPOCH = 1_790_000_000.0
@@ -40,32 +40,12 @@ class Teller:
             self.tally.add_transition(before, after)
             self.records[uuid] = after
             changes.append(TaskChange(None if before is None else project(before), project(after), after))
-        return self.writer.write(changes_of(changes, tally))
-
-
-def changes_of(tasks: list[TaskChange], tally: Tally) -> Changes:
-    """The changes of one chunk, histogram included."""
-    totals = tally.totals()
-    return Changes(
-        tasks=tasks,
-        counters={CounterKey(*key): count for key, count in totals.counters.items()},
-        runtimes={key: histogram(seen) for key, seen in totals.runtimes.items()},
-        rollups=totals.rollups,
-    )
+        return self.writer.write(Changes(tasks=changes, tally=tally))
 
 
 def with_longer_spans(minutes: Mapping[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
     """Buckets of minutes, and the hours and days that they make."""
     return {**minutes, **longer_spans(minutes)}
-
-
-def histogram(seen: dict[float, int]) -> Runtimes:
-    """Run times and how often, as differences of the buckets with the upper bounds `BUCKETS`."""
-    counts = [0] * (len(BUCKETS) + 1)
-    for runtime, count in seen.items():
-        place = next((i for i, bound in enumerate(BUCKETS) if runtime <= bound), len(BUCKETS))
-        counts[place] += count
-    return Runtimes(tuple(counts), sum(runtime * count for runtime, count in seen.items()))
 
 
 def succeeded(

@@ -44,7 +44,6 @@ class ToldHistory:
             self.book,
             decoder=Decoder(max_message=1_000_000, max_text=65_536),
             redactor=Redactor(),
-            buckets=BUCKETS,
             acknowledge=lambda tag: None,
             clock=time.time,
         )

@@ -12,6 +12,7 @@ from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, Gap, HistoryWriter, Pruned
 from umbel.store.packed import unpack_worker
 from umbel.store.status import CollectorStatus
+from umbel.store.totals import sort_runtimes
 
 
 class MemoryHistory(HistoryWriter):
@@ -56,11 +57,14 @@ class MemoryHistory(HistoryWriter):
         self.workers.update({row.hostname: unpack_worker(row.data) for row in changes.workers})
         for name in changes.workers_removed:
             self.workers.pop(name, None)
-        for key, count in changes.counters.items():
+        sums = changes.tally.totals()
+        told = [(CounterKey(*key), count) for key, count in sums.counters.items()]
+        for key, count in (*told, *changes.counters.items()):
             self.counters[key] = self.counters.get(key, 0) + count
             if not self.counters[key]:
                 del self.counters[key]
-        for pair, runtimes in changes.runtimes.items():
+        for pair, seen in sums.runtimes.items():
+            runtimes = sort_runtimes(seen, (0.1, 1.0))
             totals = self.runtimes.setdefault(pair, [0.0] * (len(runtimes.buckets) + 1))
             for index, value in enumerate((*runtimes.buckets, runtimes.sum)):
                 totals[index] += value

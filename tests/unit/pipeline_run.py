@@ -29,7 +29,6 @@ class Run:
             self.book,
             decoder=Decoder(max_message=1_000_000, max_text=10_000),
             redactor=Redactor(),
-            buckets=(0.1, 1.0),
             acknowledge=self.acknowledged.append,
             clock=lambda: self.now,
         )

@@ -9,7 +9,7 @@ from umbel.model.fold import fold, project
 from umbel.model.plain import tell
 from umbel.model.rollup import Tally
 from umbel.model.worker import Worker
-from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
+from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.packed import pack_worker
 from umbel.store.wire import PackedTasks, decode_changes, encode_changes
 
@@ -25,14 +25,13 @@ def test_tasks_and_what_is_kept_of_them_come_out_as_they_went_in(found: list[Lif
         steps.append(TaskChange(None, project(first), first if told is None else told[1]))
         steps.append(TaskChange(project(first), project(record), record))
         tally.add_transition(None, record)
-    totals = tally.totals()
+        tally.add_plain(None, project(fold(None, events[:1])))
     changes = Changes(
         tasks=steps,
         workers=[pack_worker(Worker(hostname="celery@a", first_seen=1.5))],
         workers_removed=["celery@gone"],
-        counters={CounterKey(*key): count for key, count in totals.counters.items()},
-        runtimes={key: Runtimes((1, 0), 0.5) for key in totals.runtimes},
-        rollups=totals.rollups,
+        tally=tally,
+        counters={CounterKey("celery@a", "", "worker-heartbeat"): 3},
     )
     again = decode_changes(encode_changes(changes))
     for step, copy in zip(steps, again.tasks, strict=True):
@@ -41,8 +40,9 @@ def test_tasks_and_what_is_kept_of_them_come_out_as_they_went_in(found: list[Lif
         assert (copy.before is None) == (step.before is None)
         if copy.before is not None and step.before is not None:
             assert astuple(copy.before) == astuple(step.before)
-    for name in ("workers", "workers_removed", "counters", "runtimes", "rollups"):
+    for name in ("workers", "workers_removed", "tally", "counters"):
         assert getattr(again, name) == getattr(changes, name), name
+    assert again.tally.totals() == tally.totals()
 
 
 def test_packed_tasks_are_made_anew_part_by_part_at_each_walk() -> None:
@@ -69,4 +69,4 @@ def test_packed_tasks_are_made_anew_part_by_part_at_each_walk() -> None:
 
 def test_nothing_comes_out_of_nothing() -> None:
     again = decode_changes(encode_changes(Changes()))
-    assert not any((again.tasks, again.workers, again.counters, again.runtimes, again.rollups))
+    assert not any((again.tasks, again.workers, again.counters, again.tally.totals().rollups))

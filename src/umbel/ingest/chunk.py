@@ -4,7 +4,6 @@ Objects are let go as soon as they are packed; should the history break over the
 Owned by `ingest.pipeline`.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence, Set
 
 import msgspec
@@ -14,7 +13,7 @@ from umbel.model.event import Event
 from umbel.model.plain import Life
 from umbel.model.rollup import Tally
 from umbel.model.task import Task
-from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
+from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.packed import PackedWorker
 from umbel.store.wire import PackedTasks
 
@@ -83,29 +82,12 @@ class Draft:
 
     def close(
         self,
-        buckets: Sequence[float],
         workers: Sequence[PackedWorker] = (),
         removed: Sequence[str] = (),
         counters: Mapping[CounterKey, int] = {},
     ) -> Chunk:
-        """The chunk. `buckets` are the upper bounds of run times, `counters` are added to those of the tally."""
-        totals = self.tally.totals()
-        counts = {CounterKey(*key): count for key, count in totals.counters.items()}
-        for key, count in counters.items():
-            counts[key] = counts.get(key, 0) + count
+        """The chunk, with what else is to be written."""
         changes = Changes(
-            tasks=self._tasks,
-            workers=workers,
-            workers_removed=removed,
-            counters=counts,
-            runtimes={key: _sort_runtimes(seen, buckets) for key, seen in totals.runtimes.items()},
-            rollups=totals.rollups,
+            tasks=self._tasks, workers=workers, workers_removed=removed, tally=self.tally, counters=counters
         )
         return Chunk(changes, self.messages, self._carried, self.open, self.ended, (*self.open, *self.ended))
-
-
-def _sort_runtimes(seen: Mapping[float, int], buckets: Sequence[float]) -> Runtimes:
-    counts = [0] * (len(buckets) + 1)
-    for seconds, count in seen.items():
-        counts[bisect_left(buckets, seconds)] += count
-    return Runtimes(tuple(counts), sum(seconds * count for seconds, count in seen.items()))

@@ -180,7 +180,6 @@ class Collector:
                 accept=settings.accept_content, max_message=settings.max_message, max_text=settings.max_text
             ),
             redactor=Redactor(settings.redact_names) if settings.redact else None,
-            buckets=settings.buckets,
             acknowledge=source.acknowledge,
             clock=clock,
             between_chunks=self._write_status,

@@ -130,8 +130,7 @@ class Intake:
         for uuid, events in again.items():
             self.pending[uuid] = events + self.pending.get(uuid, [])
         for key, count in chunk.changes.counters.items():
-            if not key.type.startswith("task-"):
-                self.counters[key] = self.counters.get(key, 0) + count
+            self.counters[key] = self.counters.get(key, 0) + count
         if chunk.watermark is not None:
             self.tag = chunk.watermark.tag if self.tag is None else self.tag
             self.newest = self.newest or chunk.watermark.newest

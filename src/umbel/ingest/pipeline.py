@@ -58,7 +58,6 @@ class Pipeline:
         *,
         decoder: Decoder,
         redactor: Redactor | None,
-        buckets: Sequence[float],
         acknowledge: Callable[[int], None],
         clock: Callable[[], float],
         between_chunks: Callable[[], None] = lambda: None,
@@ -67,7 +66,6 @@ class Pipeline:
         self._buffer = buffer
         self._workers = workers
         self._redactor = redactor
-        self._buckets = tuple(buckets)
         self._acknowledge = acknowledge
         self._clock = clock
         self._between_chunks = between_chunks
@@ -233,10 +231,10 @@ class Pipeline:
     ) -> None:
         if with_workers:
             counters = self._intake.take_counters()
-            chunk = draft.close(self._buckets, *self._workers.get_changes(), counters)
+            chunk = draft.close(*self._workers.get_changes(), counters)
             self._workers.set_stored()
         else:
-            chunk = draft.close(self._buckets)
+            chunk = draft.close()
         chunk.watermark = watermark
         self._guarded(lambda: self._behind.submit(chunk))
 
@@ -255,7 +253,7 @@ class Pipeline:
     def _break_up(self, chunks: Sequence[Chunk], uuids: Sequence[str] = ()) -> None:
         """Unmake these chunks and the draft, and store their tasks, and those named, one by one."""
         draft = self._draft
-        for chunk in (draft.close(self._buckets), *reversed(chunks)):
+        for chunk in (draft.close(), *reversed(chunks)):
             self._unmake(chunk)
         self._draft = Draft(self._intake.pending)
         self._write_one_by_one([*(uuid for chunk in chunks for uuid in chunk.uuids), *draft, *uuids])
@@ -283,7 +281,7 @@ class Pipeline:
                 prior = self._fetch_priors([uuid]).get(uuid)
                 draft.add(fold_changes([(prior, events)], draft.tally, self._redactor))
                 del self._intake.pending[uuid]
-                self._behind.submit(draft.close(self._buckets))
+                self._behind.submit(draft.close())
                 self._behind.settle()
             except StoreError:
                 raise

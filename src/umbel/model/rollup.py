@@ -7,7 +7,7 @@ same totals. Sketches hold counts per logarithmic bucket (DDSketch's mapping), w
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import ceil, log
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import msgspec
 
@@ -128,17 +128,14 @@ class Totals(msgspec.Struct, frozen=True):
     rollups: dict[RollupKey, Rollup]
 
 
-class _Account:
+class _Account(msgspec.Struct, array_like=True):
     """What one worker (or client) did with one task name in one minute."""
 
-    __slots__ = ("counts", "runtimes", "waits")
-
-    def __init__(self) -> None:
-        #: (mark type, rank) -> difference.
-        self.counts: dict[tuple[str, int], int] = {}
-        #: Seconds -> difference: exact, so that what is taken away leaves nothing behind.
-        self.runtimes: dict[float, int] = {}
-        self.waits: dict[float, int] = {}
+    #: (mark type, rank) -> difference.
+    counts: dict[tuple[str, int], int] = msgspec.field(default_factory=dict)
+    #: Seconds -> difference: exact, so that what is taken away leaves nothing behind.
+    runtimes: dict[float, int] = msgspec.field(default_factory=dict)
+    waits: dict[float, int] = msgspec.field(default_factory=dict)
 
 
 _SENT_MARK, _RECEIVED_MARK, _STARTED_MARK = ("sent", SENT), ("received", RECEIVED), ("started", STARTED)
@@ -153,16 +150,23 @@ _PLAIN_MARKS = (
 _ENDS = {"SUCCESS": _SUCCEEDED_MARK, "FAILURE": _FAILED_MARK}
 
 
-class Tally:
-    """Gathers what the transitions of one chunk change. Each mark is one addition; `totals` spreads the sums."""
+#: Minute, client, worker, task, state, and whether it was not sent, not received, not started.
+_AlikeKey = tuple[float, str | None, str | None, str | None, str, bool, bool, bool]
 
-    def __init__(self) -> None:
-        #: (worker, task, minute) -> account.
-        self._accounts: dict[tuple[str, str, int], _Account] = {}
-        #: New plain lives within a minute: (minute, client, worker, task, which marks) -> run time and wait of each.
-        self._alike: dict[tuple[Any, ...], list[tuple[float | None, float | None]]] = {}
-        #: Begin and end of the minute in which the last of them was.
-        self._minute = self._minute_end = 0.0
+
+class Tally(msgspec.Struct, array_like=True):
+    """Gathers what the transitions of one chunk change. Each mark is one addition; `totals` spreads the sums.
+
+    It may be encoded, so that they are spread in another process.
+    """
+
+    #: (worker, task, minute) -> account.
+    _accounts: dict[tuple[str, str, int], _Account] = msgspec.field(default_factory=dict)
+    #: New plain lives within a minute, by what they have in common -> run time and wait of each.
+    _alike: dict[_AlikeKey, list[tuple[float | None, float | None]]] = msgspec.field(default_factory=dict)
+    #: Begin and end of the minute in which the last of them was.
+    _minute: float = 0.0
+    _minute_end: float = 0.0
 
     def _account(self, worker: str, task: str, time: float) -> _Account:
         key = (worker, task, int(time // 60) * 60)

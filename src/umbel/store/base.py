@@ -12,7 +12,7 @@ import msgspec
 
 from umbel.model.plain import Life
 from umbel.model.queue import KnownQueue, QueueBucket, QueueSample
-from umbel.model.rollup import Rollup, RollupKey
+from umbel.model.rollup import Rollup, RollupKey, Tally
 from umbel.model.task import Record, Standing, Task
 from umbel.model.worker import Worker
 from umbel.store.packed import PackedCounts, PackedRuntimes, PackedWorker
@@ -119,12 +119,10 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     workers: Sequence[PackedWorker] = ()
     #: Worker names that left the list (their history stays).
     workers_removed: Sequence[str] = ()
-    #: Differences to add; may be negative when a row's name became known.
+    #: What the tasks' steps change of totals: counters, run times, time buckets.
+    tally: Tally = msgspec.field(default_factory=Tally)
+    #: Differences of other counters: of what workers and clients tell about themselves.
     counters: Mapping[CounterKey, int] = msgspec.field(default_factory=dict)
-    #: (worker, task) -> differences to add.
-    runtimes: Mapping[tuple[str, str], Runtimes] = msgspec.field(default_factory=dict)
-    #: Differences to add (`Rollup.add`).
-    rollups: Mapping[RollupKey, Rollup] = msgspec.field(default_factory=dict)
 
 
 class FeedRow(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from umbel.store.sqlite_ids import Select, find_rows
 from umbel.store.sqlite_queues import QueueBook
 from umbel.store.sqlite_rollups import RollupBook
 from umbel.store.sqlite_waits import WaitBook
-from umbel.store.totals import runtime_totals
+from umbel.store.totals import runtime_totals, sort_runtimes
 
 #: A feed row names at most this many tasks.
 FEED_TASKS = 200
@@ -66,6 +66,7 @@ class ChunkWriter:
 
     def __init__(self, buckets: tuple[float, ...]) -> None:
         self.rollups = RollupBook()
+        self._buckets = buckets
         self._runtimes = runtime_totals(buckets)
         self._types: set[str] = set()
         self.queues = QueueBook()
@@ -96,13 +97,16 @@ class ChunkWriter:
         self._waits.note_workers(changes.workers, changes.workers_removed)
         uuids = self._write_tasks(cursor, changes.tasks, now=now)
         _write_workers(cursor, changes.workers, changes.workers_removed)
-        _write_counters(cursor, changes.counters)
-        self._runtimes.add(cursor, changes.runtimes)
-        self.rollups.add(cursor, changes.rollups, now=now)
+        sums = changes.tally.totals()
+        counters = _add_up(sums.counters, changes.counters)
+        _write_sums(cursor, counters, "counters", _ADD_COUNTER, _DROP_COUNTER)
+        runtimes = {key: sort_runtimes(seen, self._buckets) for key, seen in sums.runtimes.items()}
+        self._runtimes.add(cursor, runtimes)
+        self.rollups.add(cursor, sums.rollups, now=now)
         senders = {
             **dict.fromkeys(worker.hostname for worker in changes.workers),
             **dict.fromkeys(changes.workers_removed),
-            **dict.fromkeys(key.worker for key in changes.counters),
+            **dict.fromkeys(worker for worker, _, _ in counters),
         }
         return append_feed(cursor, uuids, list(senders), now=now)
 
@@ -287,9 +291,14 @@ def _write_workers(cursor: sqlite3.Cursor, workers: Sequence[PackedWorker], remo
         cursor.executemany("DELETE FROM workers WHERE hostname = ?", [(hostname,) for hostname in removed])
 
 
-def _write_counters(cursor: sqlite3.Cursor, differences: Mapping[CounterKey, int]) -> None:
-    sums = {(key.worker, key.task, key.type): n for key, n in differences.items()}
-    _write_sums(cursor, sums, "counters", _ADD_COUNTER, _DROP_COUNTER)
+def _add_up(
+    counters: Mapping[tuple[str, str, str], int], others: Mapping[CounterKey, int]
+) -> dict[tuple[str, str, str], int]:
+    total = dict(counters)
+    for key, n in others.items():
+        name = (key.worker, key.task, key.type)
+        total[name] = total.get(name, 0) + n
+    return total
 
 
 def _write_sums(

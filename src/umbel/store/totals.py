@@ -5,7 +5,8 @@ must call `forget` when a transaction was undone.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -102,6 +103,14 @@ def runtime_totals(buckets: tuple[float, ...]) -> Totals[tuple[str, str], Runtim
         decode=msgspec.msgpack.Decoder(Runtimes).decode,
         merge=_merge_runtimes,
     )
+
+
+def sort_runtimes(seen: Mapping[float, int], buckets: Sequence[float]) -> Runtimes:
+    """Run times in seconds, each seen so many times, by the buckets' upper bounds."""
+    counts = [0] * (len(buckets) + 1)
+    for seconds, count in seen.items():
+        counts[bisect_left(buckets, seconds)] += count
+    return Runtimes(tuple(counts), sum(seconds * count for seconds, count in seen.items()))
 
 
 def wait_totals() -> Totals[tuple[str, str], Runtimes]:

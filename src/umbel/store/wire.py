@@ -10,9 +10,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from umbel.model.plain import Plain
-from umbel.model.rollup import Rollup, RollupKey
+from umbel.model.rollup import Tally
 from umbel.model.task import Record, Task
-from umbel.store.base import Changes, CounterKey, Runtimes, TaskChange
+from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.packed import PackedWorker
 
 
@@ -36,9 +36,8 @@ class _Changes(msgspec.Struct, array_like=True):
     parts: list[memoryview]
     workers: list[PackedWorker]
     workers_removed: list[str]
+    tally: Tally
     counters: list[tuple[CounterKey, int]]
-    runtimes: list[tuple[tuple[str, str], Runtimes]]
-    rollups: list[tuple[RollupKey, Rollup]]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -98,9 +97,8 @@ def encode_changes(changes: Changes) -> bytes:
             tasks.parts,
             changes.workers,
             changes.workers_removed,
+            changes.tally,
             list(changes.counters.items()),
-            list(changes.runtimes.items()),
-            list(changes.rollups.items()),
         )
     )
 
@@ -122,7 +120,6 @@ def decode_changes(data: bytes) -> Changes:
         tasks=PackedTasks(found.parts, found.count),
         workers=found.workers,
         workers_removed=found.workers_removed,
+        tally=found.tally,
         counters=dict(found.counters),
-        runtimes=dict(found.runtimes),
-        rollups=dict(found.rollups),
     )
