@@ -34,7 +34,7 @@ _ROUTE = _DESCRIPTION.index("queue")
 assert _DESCRIPTION[_ROUTE:] == ("queue", "exchange", "routing_key")
 
 
-class Plain(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class Plain(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=0):
     """What the marks of a plain life tell beyond their task: with it, it makes the whole `Record`."""
 
     #: Of the worker run; 0 before there is one.

@@ -90,7 +90,7 @@ class TaskError(msgspec.Struct, frozen=True, order=True, gc=False, array_like=Tr
     traceback: str = ""
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """All that is kept of one task. Joining two records is a set union: see `model.fold.join`."""
 
     uuid: str
@@ -106,8 +106,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     origin: int = 0
 
 
-class Task(msgspec.Struct, gc=False):
-    """A task as every page, metric and API answer shows it. Times are float epoch seconds UTC."""
+class Task(msgspec.Struct, gc=False, array_like=True):
+    """A task as every page, metric and API answer shows it. Times are float epoch seconds UTC.
+
+    Encoded it is the bare list of its values: thousands of them a second go from one process to another.
+    """
 
     uuid: str
     name: str | None = None

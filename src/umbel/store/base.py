@@ -71,7 +71,7 @@ class TaskDetail(msgspec.Struct, frozen=True):
     children: list[str]
 
 
-class TaskChange(msgspec.Struct, frozen=True, gc=False):
+class TaskChange(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The transition of one row."""
 
     #: The row as stored now, None for a new task. A wrong one costs time, not truth.

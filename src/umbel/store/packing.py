@@ -29,10 +29,8 @@ _decode = msgspec.msgpack.Decoder().decode
 
 def pack(task: Task, life: Life, room: int = 0) -> bytes:
     """The bytes that, with the columns of `task`, give `life` back; `room` of them mean nothing."""
-    if not room:
-        return _encode(life if isinstance(life, Plain) else _record_values(task, life))
     values = astuple(life) if isinstance(life, Plain) else _record_values(task, life)
-    return _encode((*values, bytes(room)))
+    return _encode((*values, bytes(room)) if room else values)
 
 
 def _record_values(task: Task, record: Record) -> tuple[Any, ...]:

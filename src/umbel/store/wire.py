@@ -4,29 +4,12 @@ Pure; used by `ingest.chunk` and `store.writer_process`.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
 
 import msgspec
-from msgspec.structs import astuple
 
-from umbel.model.plain import Plain
 from umbel.model.rollup import Tally
-from umbel.model.task import Record, Task
 from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.packed import PackedWorker
-
-
-class _Row(Task, array_like=True, gc=False):
-    """A task that is written as the bare list of its values."""
-
-
-class _Step(msgspec.Struct, array_like=True, gc=False):
-    """A `TaskChange`; its life is one of the last two."""
-
-    before: _Row | None
-    after: _Row
-    plain: Plain | None
-    record: Record | None
 
 
 class _Changes(msgspec.Struct, array_like=True):
@@ -42,7 +25,7 @@ class _Changes(msgspec.Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Changes).decode
-_decode_steps = msgspec.msgpack.Decoder(list[_Step]).decode
+_decode_tasks = msgspec.msgpack.Decoder(list[TaskChange]).decode
 
 
 class PackedTasks(Collection[TaskChange]):
@@ -61,7 +44,7 @@ class PackedTasks(Collection[TaskChange]):
     def extend(self, changes: Collection[TaskChange]) -> None:
         """Add one part."""
         if changes:
-            self.parts.append(_encode([*_steps(changes)]))
+            self.parts.append(_encode(changes))
             self.new += [change.after.uuid for change in changes if change.before is None]
             self._count += len(changes)
 
@@ -69,11 +52,9 @@ class PackedTasks(Collection[TaskChange]):
         return self._count
 
     def __iter__(self) -> Iterator[TaskChange]:
-        """The changes in their order. Their tasks are of a class of their own, with all fields as they were."""
+        """The changes in their order."""
         for part in self.parts:
-            for step in _decode_steps(part):
-                life = step.plain if step.record is None else step.record
-                yield TaskChange(step.before, step.after, life)  # type: ignore[arg-type]  # one of them is there
+            yield from _decode_tasks(part)
 
     def __contains__(self, change: object) -> bool:
         return any(change == each for each in self)
@@ -101,16 +82,6 @@ def encode_changes(changes: Changes) -> bytes:
             list(changes.counters.items()),
         )
     )
-
-
-def _steps(tasks: Iterable[TaskChange]) -> Iterable[tuple[Any, ...]]:
-    for change in tasks:
-        before, life = change.before, change.life
-        row = None if before is None else astuple(before)
-        if isinstance(life, Plain):
-            yield row, astuple(change.after), life, None
-        else:
-            yield row, astuple(change.after), None, life
 
 
 def decode_changes(data: bytes) -> Changes:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
-from msgspec.structs import astuple
 
 from umbel import errors
 from umbel.model.plain import Life
@@ -131,7 +130,7 @@ class WriterProcess(HistoryWriter):
             return read_lives(self._look, uuids)
         except _Gone:
             steps = decode_changes(self._ask("fetch_lives", _encode(list(uuids)))).tasks
-            return {step.after.uuid: (Task(*astuple(step.after)), step.life) for step in steps}
+            return {step.after.uuid: (step.after, step.life) for step in steps}
 
     def _look(self, sql: str, parameters: Sequence[object]) -> list[Any]:
         rows = self._glance.read(self._now.identity, sql, parameters)
