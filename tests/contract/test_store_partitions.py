@@ -13,6 +13,8 @@ from tests.contract.test_store_sqlite import begin_partition
 from umbel.model.event import Event
 from umbel.store import partition, queries, sqlite_ids, sqlite_tallies
 from umbel.store.base import TaskQuery
+from umbel.store.order import segments
+from umbel.store.partition import MOST_MERGED
 from umbel.store.retention import Limits
 from umbel.store.schema import tasks
 from umbel.store.sqlite_reader import SQLiteReader
@@ -41,13 +43,21 @@ def told(type_: str, uuid: str, after: float) -> Event:
     )  # fmt: skip
 
 
-def fill(writer: SQLiteWriter) -> Teller:
-    """A history in which each task is in a partition of its own."""
+def fill(writer: SQLiteWriter, count: int = len(UUIDS)) -> Teller:
+    """A history in which each of so many tasks is in a partition of its own."""
     teller = Teller(writer)
-    for place, uuid in enumerate(UUIDS):
+    for place, uuid in enumerate(UUIDS[:count]):
         teller.tell([told("task-sent", uuid, place), told("task-received", uuid, place + 0.5)])
-        writer._file.transact(begin_partition)
+        if place:
+            writer._file.transact(begin_partition)
     return teller
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_tasks_are_found_in_however_many_partitions(writer: SQLiteWriter, count: int) -> None:
+    fill(writer, count)
+    found = writer.fetch_lives([*UUIDS, "nobody"])
+    assert sorted(found) == UUIDS[:count]
 
 
 def test_each_partition_is_looked_into(path: Path, writer: SQLiteWriter) -> None:
@@ -119,6 +129,7 @@ def test_a_file_that_is_put_in_place_of_another_gets_no_task_twice(
 ) -> None:
     """Whoever looked a task up in the file before knows nothing of the one that is there now."""
     fill(writer)
+    assert not writer._chunks._doubtful
     writer.close()
     saved = path.read_bytes()
     path.unlink()
@@ -134,3 +145,14 @@ def test_a_file_that_is_put_in_place_of_another_gets_no_task_twice(
     Teller(writer).tell([told("task-sent", "u1", 1), told("task-received", "u1", 1.5)])
     count = "SELECT count(*), count(DISTINCT uuid) FROM tasks"
     assert writer._file.select(count) == [(len(UUIDS) + chunks, len(UUIDS) + chunks)]
+    for number in range(3):
+        Teller(writer).tell([told("task-sent", f"z{number}", 1)])
+    assert not writer._chunks._doubtful, "from now on nothing is looked for"
+
+
+def test_lists_walk_the_index_of_uuids_as_long_as_one_statement_can() -> None:
+    known = {"name": {"a": 3, "B": 2, "": 1}}
+    for partitions in (0, 1, MOST_MERGED, MOST_MERGED + 1):
+        for segment in segments(TaskQuery(sort="name"), known, range(partitions)):
+            assert (segment.walked is None) == (partitions > MOST_MERGED)
+            assert segment.walked_in == tuple(range(partitions)) and segment.partitions == ()

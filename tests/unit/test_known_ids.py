@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -127,6 +128,29 @@ def test_ids_of_deleted_rows_are_forgotten_after_a_while(
     # a few may look known all the same
     wait_for(lambda: len(ids.sift(deleted, identity(path))) < 10)
     assert ids.sift(kept, identity(path)) == kept
+    wait_for(lambda: ids._next is None)
+    assert ids._held == len(kept), "it is not filled again and again"
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_tells_nothing_of_the_one_before(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_file(tmp_path / "h", make_ids(5))
+    other = make_file(tmp_path / "other", [])
+    connect = sqlite3.connect
+
+    def replace_and_connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        if other.exists():
+            path.rename(tmp_path / "away")
+            other.rename(path)
+        opened: sqlite3.Connection = connect(*arguments, **options)
+        return opened
+
+    monkeypatch.setattr(sqlite3, "connect", replace_and_connect)
+    ids = make(path)
+    ids.prepare(identity(path))
+    wait_for(lambda: not other.exists() and ids._next is None)
+    assert ids._known is None
 
 
 def test_a_file_that_cannot_be_read_is_asked_about_everything(make: Make, tmp_path: Path) -> None:
