@@ -130,8 +130,8 @@ def measure_held(bursts: Bursts, filled: Pair) -> None:
         bursts.claim(f"{scale.held:,} tasks held", found, rate=100)
         return
     report.note(
-        f"{scale.held:,} tasks held: Flower is left out (--flower-held gives it as many: 30 minutes and 10 GB for a "
-        "million; 550 events/s when it was last measured)"
+        f"{scale.held:,} tasks held: Flower is left out (--flower-held gives it as many: 20 to 30 minutes and 10 GB "
+        "for a million; 810 events/s when it was last measured)"
     )
     if filled:
         ratio = find_median(found["umbel"], "rate") / find_median(filled["flower"], "rate")
