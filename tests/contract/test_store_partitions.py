@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,14 +12,13 @@ import sqlalchemy as sa
 from tests.contract.teller import BUCKETS, EPOCH, Teller
 from tests.contract.test_store_sqlite import begin_partition
 from umbel.model.event import Event
-from umbel.store import partition, queries, sqlite_ids, sqlite_tallies
+from umbel.store import paging, partition, queries, sqlite_ids, sqlite_tallies
 from umbel.store.base import TaskQuery
-from umbel.store.order import segments
-from umbel.store.partition import MOST_MERGED
 from umbel.store.retention import Limits
 from umbel.store.schema import tasks
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
+from umbel.store.stepped_view import SteppedView
 
 UUIDS = [f"u{number}" for number in range(6)]
 
@@ -150,9 +150,22 @@ def test_a_file_that_is_put_in_place_of_another_gets_no_task_twice(
     assert not writer._chunks._doubtful, "from now on nothing is looked for"
 
 
-def test_lists_walk_the_index_of_uuids_as_long_as_one_statement_can() -> None:
-    known = {"name": {"a": 3, "B": 2, "": 1}}
-    for partitions in (0, 1, MOST_MERGED, MOST_MERGED + 1):
-        for segment in segments(TaskQuery(sort="name"), known, range(partitions)):
-            assert (segment.walked is None) == (partitions > MOST_MERGED)
-            assert segment.walked_in == tuple(range(partitions)) and segment.partitions == ()
+@pytest.mark.parametrize("count", [1, 3, 4, 6])
+def test_lists_walk_the_index_of_uuids_as_long_as_one_statement_can(
+    path: Path, writer: SQLiteWriter, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(paging, "MOST_MERGED", 4)
+    monkeypatch.setattr(paging, "SMALL_BLOCK", 0)
+    merged = []
+    fetch = SteppedView.fetch
+
+    def watch(view: SteppedView, statement: sa.Executable) -> Any:
+        merged.append(str(statement).count("UNION ALL") + 1)
+        return fetch(view, statement)
+
+    monkeypatch.setattr(SteppedView, "fetch", watch)
+    fill(writer, count)
+    with closing(SQLiteReader(path, buckets=BUCKETS)) as reader:
+        shown = reader.fetch_tasks(TaskQuery(sort="name", descending=False), limit=10).tasks
+    assert [task.uuid for task in shown] == UUIDS[:count]
+    assert max(merged) == (count if count <= 4 else 1)

@@ -65,7 +65,8 @@ class TestSearch(StoreSearchContract):
             monkeypatch.setattr(steps, "LONGEST_STEP", 9)
             monkeypatch.setattr(stepped_view, "LONGEST_VIEW", 0.0)
         if request.param == "small steps":
-            monkeypatch.setattr(order, "MOST_MERGED", 5)
+            for module in (order, paging):
+                monkeypatch.setattr(module, "MOST_MERGED", 5)
         return str(request.param)
 
     @pytest.fixture

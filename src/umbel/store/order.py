@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from umbel.errors import CursorError
 from umbel.store.base import SortField, TaskQuery
 from umbel.store.condition import FACET_FIELDS, Condition, Known, is_any, unindexed
-from umbel.store.partition import MOST_MERGED, PARTITIONED
+from umbel.store.partition import MOST_MERGED
 from umbel.store.schema import tasks
 from umbel.store.text import KEY_LENGTH, sort_key
 
@@ -51,15 +51,15 @@ class Segment(msgspec.Struct, frozen=True):
     plain: tuple[Condition, ...]
     #: What its rows are sorted by before their uuid; None where all have the same.
     sort: sa.ColumnElement[Any] | None
-    #: The column whose index gives the rows in this order, be it with others among them; None: no index does.
+    #: The column whose index gives the rows in this order, be it with others among them; None: no index does. That of
+    #: uuids, which a block is walked by, is cut.
     walked: sa.Column[Any] | None
     #: All rows have this key, where `sort` is None.
     key: Key = None
     #: How many rows it has, where that is known.
     size: int | None = None
-    #: The partitions of the index that finds its rows, and of the one that is walked, where that is cut.
+    #: The partitions of the index that finds its rows, where that is cut.
     partitions: tuple[int, ...] = ()
-    walked_in: tuple[int, ...] = ()
 
     @property
     def is_block(self) -> bool:
@@ -70,18 +70,18 @@ class Segment(msgspec.Struct, frozen=True):
 def segments(query: TaskQuery, known: Known, partitions: Sequence[int]) -> list[Segment]:
     """The query's order from its first row to its last, filters not regarded.
 
-    `partitions` are those that the history has.
+    `partitions` are those of the index that has this order, none where it is not cut.
     """
     sort = query.sort
-    cut = tuple(partitions) if sort in PARTITIONED else ()
     if sort in FACET_FIELDS:
-        parts = _text_segments(sort, known, partitions)
-    elif sort in INDEXED and len(cut) <= MOST_MERGED:
+        parts = _text_segments(sort, known)
+    elif sort in INDEXED and len(partitions) <= MOST_MERGED:
         column = tasks.c[sort]
         # told row by row as well: a block of candidates holds those without a value too
         told = () if sort == "updated" else (unindexed(column).is_not(None),)
-        with_value = Segment((column.is_not(None),), told, column, column, partitions=cut, walked_in=cut)
-        without = _block(column, lambda of: of.is_(None), partitions, found_in=cut)
+        cut = tuple(partitions)
+        with_value = Segment((column.is_not(None),), told, column, column, partitions=cut)
+        without = _block(column, lambda of: of.is_(None), partitions=cut)
         # "updated" is never missing
         parts = [with_value] if sort == "updated" else [without, with_value]
     else:
@@ -89,42 +89,31 @@ def segments(query: TaskQuery, known: Known, partitions: Sequence[int]) -> list[
     return parts[::-1] if query.descending else parts
 
 
-def _text_segments(sort: SortField, known: Known, partitions: Sequence[int]) -> list[Segment]:
+def _text_segments(sort: SortField, known: Known) -> list[Segment]:
     column = tasks.c[sort]
     spelled: dict[str, list[str]] = {}
     for value in known[sort]:
         if value:
             spelled.setdefault(sort_key(value) or "", []).append(value)
     parts = [
-        _block(
-            column,
-            partial(is_any, values=values),
-            partitions,
-            key,
-            sum(known[sort][value] for value in values),
-        )
+        _block(column, partial(is_any, values=values), key, sum(known[sort][value] for value in values))
         for key, values in sorted(spelled.items())
     ]
     if "" in known[sort]:
-        parts[:0] = [
-            _block(column, lambda of: of.is_(None), partitions),
-            _block(column, lambda of: of == "", partitions, ""),
-        ]
+        parts[:0] = [_block(column, lambda of: of.is_(None)), _block(column, lambda of: of == "", "")]
     return parts
 
 
 def _block(
     column: sa.Column[Any],
     make: Callable[[sa.ColumnElement[Any]], Condition],
-    partitions: Sequence[int],
     key: Key = None,
     size: int | None = None,
-    found_in: tuple[int, ...] = (),
+    partitions: tuple[int, ...] = (),
 ) -> Segment:
     """Rows with one value of `column`, by uuid."""
     where, plain = (make(column),), (make(unindexed(column)),)
-    walked = tasks.c.uuid if len(partitions) <= MOST_MERGED else None
-    return Segment(where, plain, None, walked, key, size, found_in, tuple(partitions))
+    return Segment(where, plain, None, tasks.c.uuid, key, size, partitions)
 
 
 def sort_expression(sort: SortField) -> sa.ColumnElement[Any]:

@@ -9,6 +9,7 @@ import heapq
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from umbel.store.base import Count, TaskQuery
 from umbel.store.condition import FACET_FIELDS, Condition, Known, has_value, unindexed
 from umbel.store.order import Found, Position, Segment, rank, segments
-from umbel.store.partition import PARTITIONS, in_partition, in_partitions, merged
+from umbel.store.partition import MOST_MERGED, PARTITIONED, PARTITIONS, in_partition, in_partitions, merged
 from umbel.store.queries import chosen_values, count_facets, facets_suffice, filters, lookups
 from umbel.store.schema import tasks
 from umbel.store.steps import FIRST_PIECE, FIRST_STEP, Pace, Place, between, beyond, next_place, place_in
@@ -149,11 +150,16 @@ class Finder:
 
     def _segments(self) -> list[Segment]:
         if self._pinned is None:
-            partitions = [row[0] for row in self._view.fetch_text(PARTITIONS, ())]
-            return segments(self._query, self._known, partitions)
+            cut = self._partitions if self._query.sort in PARTITIONED else ()
+            return segments(self._query, self._known, cut)
         values = self._chosen[self._pinned]
         where, plain = (tasks.c[self._pinned] == values[0],), (has_value(self._pinned, values),)
         return [Segment(where, plain, tasks.c.updated, tasks.c.updated)]
+
+    @cached_property
+    def _partitions(self) -> tuple[int, ...]:
+        """Those that the history has."""
+        return tuple(row[0] for row in self._view.fetch_text(PARTITIONS, ()))
 
     def _from(self, position: Position | None) -> Iterator[Segment]:
         """The segments from that of `position` on."""
@@ -191,7 +197,7 @@ class Finder:
     def _search(self, segment: Segment, place: Place | None, wanted: int) -> list[Found]:
         """The first `wanted` matching rows of a segment from `place` on."""
         walk = _Walk(self, segment, place)
-        if segment.walked is None:
+        if segment.walked is None or len(self._walked_in(segment)) > MOST_MERGED:
             return self._sort(segment, place, self._smallest(segment) or _everything(), wanted)
         if not self._filters and not segment.is_block:
             walk.go(wanted)
@@ -234,7 +240,7 @@ class Finder:
         statement = sa.select(_id, *(columns[name].label(name) for name in ("key", "uuid"))).where(
             *where, *segment.plain, *self._filters
         )
-        cut = segment.walked_in if walking else ()
+        cut = self._walked_in(segment) if walking else ()
         order_by = [_towards(name, self._descending) for name in order]
         rows = self._view.fetch(merged(statement, cut).order_by(*order_by).limit(wanted))
         if segment.sort is None:
@@ -318,9 +324,12 @@ class Finder:
     def fetch_edge(self, segment: Segment, place: Place | None, rows: int) -> Any:
         """Where a step of so many rows through a segment's index ends; None where that ends before."""
         assert segment.walked is not None
-        # a block is walked by the index of uuids
         where = () if segment.is_block else segment.where
-        return self._edge(where, segment.walked, place, rows, self._descending, segment.walked_in)
+        return self._edge(where, segment.walked, place, rows, self._descending, self._walked_in(segment))
+
+    def _walked_in(self, segment: Segment) -> tuple[int, ...]:
+        """The partitions of the index that a segment is walked by, where that is cut: of uuids, where it is a block."""
+        return self._partitions if segment.is_block else segment.partitions
 
     def fetch_walked(self, segment: Segment, place: Place | None, edge: Any, wanted: int) -> list[Found]:
         """What a step of a walk finds."""
