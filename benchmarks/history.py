@@ -77,7 +77,7 @@ def changes_of(events: list[Event], open_: dict[str, tuple[Task, Life]]) -> Chan
     for change in changes:
         if not change.after.finished:
             open_[change.after.uuid] = (change.after, change.life)
-    return Changes(tasks=changes, tally=tally)
+    return Changes(tasks=list(changes), tally=tally)
 
 
 def multiply(path: Path, tasks: int) -> None:

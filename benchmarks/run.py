@@ -24,7 +24,7 @@ BrokerKind = Literal["redis", "rabbitmq"]
 
 #: Flower's own bound of tasks.
 CAP = 100_000
-#: Events that may be on their way at once: two of Umbel's chunks and what is being read, so that it never waits for more.
+#: Events that may be on their way at once: two of Umbel's chunks and what is being read, so that it never waits.
 BURST = 80_000
 #: Of more events than that so many are sent at a time, each time when as many became visible.
 PORTION = BURST // 4

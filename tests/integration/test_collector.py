@@ -51,6 +51,32 @@ def test_tasks_of_a_worker_without_events_are_stored_once_they_are_enabled(
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("redact", [True, False])
+def test_secrets_reach_no_file_unless_they_may(
+    redis_url: str, tmp_path: Path, celery_worker: WorkerFactory, redact: bool
+) -> None:
+    """Whether a task is told of at once, when the writer masks it, or bit by bit."""
+    celery_worker(redis_url)
+    with RunningCollector(redis_url, tmp_path, redact=redact) as collector:
+        app = make_app(redis_url)
+        try:
+            waiting = app.send_task("tests.echo", ({"password": "hunter2"},), countdown=2, retry=False).id
+            quick = [
+                app.send_task("tests.echo", ({"password": "hunter2"},), retry=False).id for _ in range(20)
+            ]
+            for uuid in (*quick, waiting):
+                collector.wait_for_state(uuid, "SUCCESS")
+        finally:
+            app.close()
+        for uuid in (*quick, waiting):
+            detail = collector.reader.fetch_task(uuid)
+            assert detail is not None and detail.task.args is not None and detail.task.result is not None
+            assert ("hunter2" in detail.task.args + detail.task.result) != redact
+        written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert (b"hunter2" in written) != redact
+
+
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_search_index_is_kept_where_it_is_wanted(
     redis_url: str, tmp_path: Path, celery_worker: WorkerFactory, wanted: bool

@@ -141,7 +141,7 @@ def test_an_idle_collector_wakes_when_a_silence_begins_to_mean_something(
     source, clock, history = QuietSource(), Clock(), MemoryHistory()
     source.connected_at = T0 - 100
     settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x")
-    collector = Collector(settings, history, lambda: source, broker="", clock=clock)
+    collector = Collector(settings, history, lambda: source, broker="", redactor=None, clock=clock)
     waits: list[float] = []
 
     def wait(seconds: float) -> bool:

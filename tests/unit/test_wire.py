@@ -1,12 +1,15 @@
 """What is asked of a writer in another process reaches it unchanged."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
 from tests.unit.histories import EPOCH, Life, event, lives
+from umbel.model.event import REDACTED
 from umbel.model.fold import fold, project
 from umbel.model.plain import tell
+from umbel.model.redact import Redactor
 from umbel.model.rollup import Tally
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, CounterKey, TaskChange
@@ -70,3 +73,31 @@ def test_packed_tasks_are_made_anew_part_by_part_at_each_walk() -> None:
 def test_nothing_comes_out_of_nothing() -> None:
     again = decode_changes(encode_changes(Changes()))
     assert not any((again.tasks, again.workers, again.counters, again.tally.totals().rollups))
+
+
+def test_raw_tasks_are_masked_by_whoever_walks_through_them() -> None:
+    told = tell(
+        [event("task-received", EPOCH, "celery@a", 1, name="n", kwargs="{'password': 'hunter2', 'n': 1}")]
+    )
+    assert told is not None
+    raw, clean = TaskChange(None, *told), TaskChange(None, *told)
+    packed = PackedTasks(redactor=Redactor())
+    packed.extend([raw], raw=True)
+    packed.extend([clean])
+    data = encode_changes(Changes(tasks=packed))
+    assert b"hunter2" in data
+    for walk in (packed, packed, decode_changes(data, Redactor()).tasks):
+        first, second = (change.after for change in walk)
+        assert first.kwargs == "{'password': '[redacted]', 'n': 1}" and first.origin & REDACTED
+        assert second.kwargs == clean.after.kwargs, "it was said to be clean"
+    with pytest.raises(ValueError, match="nobody to mask"):
+        list(decode_changes(data).tasks)
+
+
+def test_nothing_is_raw_where_nothing_shall_be_masked() -> None:
+    told = tell([event("task-received", EPOCH, "celery@a", 1, name="n", kwargs="{'password': 'hunter2'}")])
+    assert told is not None
+    packed = PackedTasks()
+    packed.extend([TaskChange(None, *told)], raw=True)
+    (change,) = decode_changes(encode_changes(Changes(tasks=packed))).tasks
+    assert change.after.kwargs == "{'password': 'hunter2'}"

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 import msgspec
 
 from umbel.ingest.source import Message
+from umbel.ingest.transitions import Transitions
 from umbel.model.event import Event
 from umbel.model.plain import Life
+from umbel.model.redact import Redactor
 from umbel.model.rollup import Tally
 from umbel.model.task import Task
-from umbel.store.base import Changes, CounterKey, TaskChange
+from umbel.store.base import Changes, CounterKey
 from umbel.store.packed import PackedWorker
 from umbel.store.wire import PackedTasks
 
@@ -51,11 +53,12 @@ class Chunk(msgspec.Struct):
 class Draft:
     """A chunk that is being filled, a few tasks at a time."""
 
-    def __init__(self, carried: Mapping[str, list[Event]] = {}) -> None:
+    def __init__(self, redactor: Redactor | None, carried: Mapping[str, list[Event]] = {}) -> None:
+        """`redactor` masks what is raw when it is written; `carried` are events that have waited."""
         self.messages: list[Message] = []
         self.tally = Tally()
         self._carried = {uuid: list(events) for uuid, events in carried.items()}
-        self._tasks = PackedTasks()
+        self._tasks = PackedTasks(redactor=redactor)
         #: As `Chunk.open`.
         self.open: dict[str, tuple[Task, Life]] = {}
         #: As `Chunk.ended`.
@@ -70,10 +73,11 @@ class Draft:
         yield from self.open
         yield from self.ended
 
-    def add(self, changes: Sequence[TaskChange]) -> None:
-        """Take these transitions, of tasks that it has none of; they are in the tally."""
-        self._tasks.extend(changes)
-        for change in changes:
+    def add(self, transitions: Transitions) -> None:
+        """Take these, of tasks that it has none of; they are in the tally."""
+        self._tasks.extend(transitions.raw, raw=True)
+        self._tasks.extend(transitions.clean)
+        for change in transitions:
             task = change.after
             if task.finished:
                 self.ended.add(task.uuid)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -85,6 +86,7 @@ class Collector:
         make_source: Callable[[], Source],
         *,
         broker: str,
+        redactor: Redactor | None,
         indexer: SearchIndexer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -92,6 +94,7 @@ class Collector:
         self._store = store
         self._make_source = make_source
         self._broker = broker
+        self._redactor = redactor
         self._indexer = indexer
         self._clock = clock
         self._started = clock()
@@ -169,9 +172,8 @@ class Collector:
         source = self._make_source()
         gaps = GapBook(store, self._buffer)
         gaps.inherit()
-        book = WorkerBook(
-            store.fetch_workers().values(), grace=settings.worker_grace, limit=settings.max_workers
-        )
+        known = store.fetch_workers().values()
+        book = WorkerBook(known, grace=settings.worker_grace, limit=settings.max_workers)
         pipeline = Pipeline(
             store,
             self._buffer,
@@ -179,7 +181,7 @@ class Collector:
             decoder=Decoder(
                 accept=settings.accept_content, max_message=settings.max_message, max_text=settings.max_text
             ),
-            redactor=Redactor(settings.redact_names) if settings.redact else None,
+            redactor=self._redactor,
             acknowledge=source.acknowledge,
             clock=clock,
             between_chunks=self._write_status,
@@ -359,15 +361,14 @@ def run(
         statuses: Where a `CollectorStatus` line goes every second.
     """
     tune_interpreter()
-    limits = Limits(age=settings.max_age, tasks=settings.max_tasks, bytes=settings.max_bytes)
     path = Path(settings.store_path)
+    limits = Limits(age=settings.max_age, tasks=settings.max_tasks, bytes=settings.max_bytes)
+    redactor = Redactor(settings.redact_names) if settings.redact else None
     # first of all, for it is forked: no thread may run yet, and what is loaded after it is not its memory
-    store = start_writer(path, lambda: SQLiteWriter(path, limits=limits, buckets=settings.buckets))
+    store = start_writer(path, partial(SQLiteWriter, path, limits=limits, buckets=settings.buckets), redactor)
     app = build_app(settings)
     if settings.app_path is not None:
-        _log.info(
-            "The broker settings are more than plain text: the app was loaded from %s.", settings.app_path
-        )
+        _log.info("The broker settings are no plain text: the app was loaded from %s.", settings.app_path)
     if not settings.search_index:
         remove_index(path)
     collector = Collector(
@@ -375,6 +376,7 @@ def run(
         store,
         lambda: KombuSource(app, settings, clock=time.time),
         broker=app.connection_for_read().as_uri(),
+        redactor=redactor,
         indexer=SearchIndexer(path) if settings.search_index else None,
     )
     for number in STOP_SIGNALS:

@@ -14,7 +14,7 @@ from umbel.ingest.buffer import Buffer
 from umbel.ingest.chunk import Chunk, Draft, Watermark
 from umbel.ingest.decode import Decoder
 from umbel.ingest.intake import Intake
-from umbel.ingest.transitions import fold_changes
+from umbel.ingest.transitions import Transitions, fold_changes
 from umbel.ingest.workers import WorkerBook
 from umbel.ingest.write_behind import WriteBehind
 from umbel.model.attempts import attempts
@@ -71,7 +71,7 @@ class Pipeline:
         self._between_chunks = between_chunks
         self._behind = WriteBehind(store, self._note_stored)
         self._intake = Intake(decoder, workers, clock)
-        self._draft = Draft()
+        self._draft = Draft(redactor)
         #: Open tasks as they are stored. Those in chunks on their way have changed since.
         self._known: OrderedDict[str, tuple[Task, Life]] = OrderedDict()
         #: Receipt of the oldest message that is not stored, and of the oldest behind the last watermark; 0.0 for none.
@@ -203,8 +203,7 @@ class Pipeline:
         # a chunk that was broken up may have taken some of them along
         steps = [(priors.get(uuid), pending[uuid]) for uuid in uuids if uuid in pending]
         try:
-            changes = fold_changes(steps, self._draft.tally, self._redactor)
-            self._draft.add(changes)
+            self._draft.add(fold_changes(steps, self._draft.tally, self._redactor))
         except Exception:  # one task that breaks a rule nobody thought of must not stop all others
             self._break_up([], uuids)
             return
@@ -222,7 +221,7 @@ class Pipeline:
     def _submit_draft(self, *, last: bool = False) -> None:
         """Have it written; with the `last` of what was taken goes all else that is to be stored."""
         if len(self._draft) or last:
-            draft, self._draft = self._draft, Draft(self._intake.pending)
+            draft, self._draft = self._draft, Draft(self._redactor, self._intake.pending)
             self._submit(draft, self._take_watermark() if last else None, with_workers=last)
             self._between_chunks()
 
@@ -255,9 +254,9 @@ class Pipeline:
         draft = self._draft
         for chunk in (draft.close(), *reversed(chunks)):
             self._unmake(chunk)
-        self._draft = Draft(self._intake.pending)
+        self._draft = Draft(self._redactor, self._intake.pending)
         self._write_one_by_one([*(uuid for chunk in chunks for uuid in chunk.uuids), *draft, *uuids])
-        self._draft = Draft(self._intake.pending)
+        self._draft = Draft(self._redactor, self._intake.pending)
 
     def _unmake(self, chunk: Chunk) -> None:
         """Let what the chunk was made of be pending again; worker rows are as good later."""
@@ -276,7 +275,7 @@ class Pipeline:
             if events is None:
                 continue
             self._known.pop(uuid, None)
-            draft = Draft({uuid: events})
+            draft = Draft(self._redactor, {uuid: events})
             try:
                 prior = self._fetch_priors([uuid]).get(uuid)
                 draft.add(fold_changes([(prior, events)], draft.tally, self._redactor))
@@ -326,7 +325,7 @@ class Pipeline:
     def write_workers(self) -> None:
         """Store worker rows whose status changed without an event. Raises StoreUnavailable."""
         if self._workers.has_changes():
-            self._submit(Draft(), with_workers=True)
+            self._submit(Draft(self._redactor), with_workers=True)
             self._guarded(self._behind.settle)
 
     def give_up(self, tasks: Sequence[Task], *, alive_pid: int, now: float) -> int:
@@ -336,7 +335,7 @@ class Pipeline:
         """
         uuids = {task.uuid for task in tasks} - self._intake.pending.keys()
         rows = self._fetch_priors(uuids - self._find_on_their_way(uuids))
-        draft, changes = Draft(), []
+        draft, changes = Draft(self._redactor), []
         for before, life in rows.values():
             record = as_record(before, life)
             runs = attempts(record.marks)
@@ -346,7 +345,7 @@ class Pipeline:
             draft.tally.add_transition(record, after)
             changes.append(TaskChange(before, project(after), after))
         if changes:
-            draft.add(changes)
+            draft.add(Transitions([], changes))
             self._submit(draft)
             self._guarded(self._behind.settle)
         return len(changes)

@@ -3,7 +3,8 @@
 Pure, but for the tally that it adds to. Used by `ingest.pipeline`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from umbel.model.attempts import attempts
 from umbel.model.event import Event
@@ -15,37 +16,50 @@ from umbel.model.task import Record, Task
 from umbel.store.base import TaskChange
 
 
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """Transitions of tasks, at most one of each."""
+
+    #: Plain lives that have ended. What is new of them is as it was told: whoever writes them masks it.
+    raw: Sequence[TaskChange]
+    #: All others, without secrets: what comes later is folded into them.
+    clean: Sequence[TaskChange]
+
+    def __iter__(self) -> Iterator[TaskChange]:
+        yield from self.raw
+        yield from self.clean
+
+
 def fold_changes(
     steps: Sequence[tuple[tuple[Task, Life] | None, Sequence[Event]]],
     tally: Tally,
     redactor: Redactor | None = None,
-) -> list[TaskChange]:
+) -> Transitions:
     """The transitions that these events make, each of one task, added to the tally; none where they tell nothing new.
 
-    Secrets are masked in what is new of plain lives, else in each event, before anything is made of it.
+    Secrets are masked in what is new of plain lives that go on, else in each event, before anything is made of it.
     """
-    changes: list[TaskChange] = []
-    plain: list[tuple[Task, Task | None]] = []
+    raw: list[TaskChange] = []
+    clean: list[TaskChange] = []
     others: list[tuple[Task | None, Life | None, Sequence[Event]]] = []
     add_plain = tally.add_plain
     for prior, events in steps:
         before, life = prior if prior is not None else (None, None)
         told = None if isinstance(life, Record) else tell(events, before, life)
         if told is not None:
-            after = told[0]
-            plain.append((after, before))
+            after, known = told
             add_plain(before, after)
-            changes.append(TaskChange(before, after, told[1]))
+            (raw if after.finished else clean).append(TaskChange(before, after, known))
         else:
             others.append((before, life, events))
     if redactor is not None:
-        redactor.redact_tasks(plain)
+        redactor.redact_tasks([(change.after, change.before) for change in clean])
         redactor.redact_events([event for _, _, events in others for event in events])
     for before, life, events in others:
         change = _fold_change(before, life, events, tally)
         if change is not None:
-            changes.append(change)
-    return changes
+            clean.append(change)
+    return Transitions(raw, clean)
 
 
 def _fold_change(

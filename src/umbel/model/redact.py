@@ -1,4 +1,4 @@
-"""Redaction: what looks like a secret is masked before an event is folded or stored.
+"""Redaction: what looks like a secret is masked before an event is folded, or its task stored.
 
 Pure: an event in, an event out, or the task that plain events made. Events carry printed forms (argsrepr,
 tracebacks), so secrets are found by the name before them or by their own shape. Called by `ingest.pipeline`.
@@ -105,7 +105,7 @@ class Redactor:
             for number in self._find_suspects(texts):
                 (task, before), field = part[number // len(_FIELDS)], _FIELDS[number % len(_FIELDS)]
                 text = texts[number]
-                if before is not None and getattr(before, field) is text:
+                if before is not None and getattr(before, field) == text:
                     continue
                 clean = self.redact_text(text)
                 if clean is not text:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
+from umbel.model.redact import Redactor
 from umbel.model.rollup import Tally
 from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.packed import PackedWorker
@@ -16,7 +17,8 @@ class _Changes(msgspec.Struct, array_like=True):
     """`Changes`, with pairs for mappings whose keys are no texts."""
 
     count: int
-    parts: list[memoryview]
+    #: Whether there may be secrets in it, and the transitions.
+    parts: list[tuple[bool, memoryview]]
     workers: list[PackedWorker]
     workers_removed: list[str]
     tally: Tally
@@ -33,18 +35,26 @@ class PackedTasks(Collection[TaskChange]):
 
     What a part is made of is in the processor's cache still when it is packed, and again when it is walked through;
     thousands of tasks held as objects are not, and waiting for memory costs more than making them twice.
+
+    Where there is a redactor, parts may be raw: it masks them whenever they are walked through.
     """
 
-    def __init__(self, parts: Iterable[bytes | memoryview] = (), count: int = 0) -> None:
+    def __init__(
+        self,
+        parts: Iterable[tuple[bool, bytes | memoryview]] = (),
+        count: int = 0,
+        redactor: Redactor | None = None,
+    ) -> None:
         self.parts = list(parts)
+        self._redactor = redactor
         #: ids of tasks that were new when they were packed here.
         self.new: list[str] = []
         self._count = count
 
-    def extend(self, changes: Collection[TaskChange]) -> None:
+    def extend(self, changes: Collection[TaskChange], *, raw: bool = False) -> None:
         """Add one part."""
         if changes:
-            self.parts.append(_encode(changes))
+            self.parts.append((raw and self._redactor is not None, _encode(changes)))
             self.new += [change.after.uuid for change in changes if change.before is None]
             self._count += len(changes)
 
@@ -53,8 +63,13 @@ class PackedTasks(Collection[TaskChange]):
 
     def __iter__(self) -> Iterator[TaskChange]:
         """The changes in their order."""
-        for part in self.parts:
-            yield from _decode_tasks(part)
+        for raw, part in self.parts:
+            changes = _decode_tasks(part)
+            if raw:
+                if self._redactor is None:
+                    raise ValueError("there is nobody to mask the secrets of these tasks")
+                self._redactor.redact_tasks([(change.after, change.before) for change in changes])
+            yield from changes
 
     def __contains__(self, change: object) -> bool:
         return any(change == each for each in self)
@@ -84,11 +99,11 @@ def encode_changes(changes: Changes) -> bytes:
     )
 
 
-def decode_changes(data: bytes) -> Changes:
-    """What was encoded; its tasks are packed."""
+def decode_changes(data: bytes, redactor: Redactor | None = None) -> Changes:
+    """What was encoded; its tasks are packed. `redactor` masks what is raw."""
     found = _decode(data)
     return Changes(
-        tasks=PackedTasks(found.parts, found.count),
+        tasks=PackedTasks(found.parts, found.count, redactor),
         workers=found.workers,
         workers_removed=found.workers_removed,
         tally=found.tally,

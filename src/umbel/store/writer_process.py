@@ -19,6 +19,7 @@ import msgspec
 from umbel import errors
 from umbel.model.plain import Life
 from umbel.model.queue import QueueSample
+from umbel.model.redact import Redactor
 from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store.base import Changes, Gap, HistoryWriter, Pruned, TaskChange
@@ -208,8 +209,11 @@ class _Gone(Exception):
     """The file that is written can't be read from here."""
 
 
-def start_writer(path: Path, make: Callable[[], SQLiteWriter]) -> WriterProcess:
-    """Fork a process that does what `make`'s writer does. To be called while this process has one thread."""
+def start_writer(
+    path: Path, make: Callable[[], SQLiteWriter], redactor: Redactor | None = None
+) -> WriterProcess:
+    """Fork a process that does what `make`'s writer does, and masks by `redactor` what it is given raw. To be called
+    while this process has one thread."""
     near, far = socket.socketpair()
     for end in (near, far):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
@@ -217,12 +221,12 @@ def start_writer(path: Path, make: Callable[[], SQLiteWriter]) -> WriterProcess:
     pid = os.fork()
     if pid == 0:
         near.close()
-        _live(far, make)
+        _live(far, make, redactor)
     far.close()
     return WriterProcess(path, near, join=lambda: os.waitpid(pid, 0))
 
 
-def _live(line: socket.socket, make: Callable[[], SQLiteWriter]) -> NoReturn:
+def _live(line: socket.socket, make: Callable[[], SQLiteWriter], redactor: Redactor | None) -> NoReturn:
     """The whole life of the process that writes."""
     code = 1
     try:
@@ -233,7 +237,7 @@ def _live(line: socket.socket, make: Callable[[], SQLiteWriter]) -> NoReturn:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
-        serve(line, make())
+        serve(line, make(), redactor)
         code = 0
     except (EOFError, OSError):
         pass  # our parent has ended: like it, without a checkpoint
@@ -243,7 +247,7 @@ def _live(line: socket.socket, make: Callable[[], SQLiteWriter]) -> NoReturn:
         os._exit(code)
 
 
-def serve(line: socket.socket, writer: SQLiteWriter) -> None:
+def serve(line: socket.socket, writer: SQLiteWriter, redactor: Redactor | None = None) -> None:
     """Do what is asked at the other end of `line`, up to `close`. Raises EOFError when the other side has gone."""
     arguments = {name: msgspec.msgpack.Decoder(given) for name, (given, _) in _CALLS.items()}
     trim = find_trim()
@@ -256,7 +260,7 @@ def serve(line: socket.socket, writer: SQLiteWriter) -> None:
             if name in arguments:
                 result = _encode(_do(writer, name, arguments[name].decode(body)))
             else:
-                result = _do_large(writer, name, body)
+                result = _do_large(writer, name, body, redactor)
         except errors.StoreError as fault:
             error, message = type(fault).__name__, str(fault)
         except Exception as fault:  # see WriterFault
@@ -284,10 +288,10 @@ def _do(writer: SQLiteWriter, name: str, given: Sequence[Any]) -> Any:
     return None
 
 
-def _do_large(writer: SQLiteWriter, name: str, body: bytes) -> bytes:
+def _do_large(writer: SQLiteWriter, name: str, body: bytes, redactor: Redactor | None) -> bytes:
     """The two that carry tasks."""
     if name == "write":
-        writer.write(decode_changes(body))
+        writer.write(decode_changes(body, redactor))
         return b""
     uuids = msgspec.msgpack.decode(body, type=list[str])
     found = writer.fetch_lives(uuids)
