@@ -12,9 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from umbel.ingest.chunk import Chunk
 from umbel.store.base import HistoryWriter
 
-#: Chunks that may be on their way while the next is prepared: the one being written. Another one ready behind it would
-#: make nothing faster, and take 13 MB.
-AHEAD = 1
+#: Rows that may be on their way while the next chunk is prepared, or one chunk of any size: a full one that is being
+#: written, and a small one behind it, with which a flush ended. Another full one would make nothing faster, and take
+#: 13 MB.
+ROWS_AHEAD = 12_000
 
 
 class _HeldUp(Exception):
@@ -43,21 +44,30 @@ class WriteBehind:
         return [chunk for chunk, _ in self._chunks]
 
     def submit(self, chunk: Chunk) -> None:
-        """Have a chunk written; wait while enough of them are on their way. Raises as `settle`."""
+        """Have a chunk written; wait while enough is on its way. Raises as `settle`."""
         self._chunks.append((chunk, self._thread.submit(self._write, chunk)))
-        self.settle(AHEAD)
+        while len(self._chunks) > 1 and self._count_rows() > ROWS_AHEAD:
+            self._settle_oldest()
+        while self._chunks and self._chunks[0][1].done():
+            self._settle_oldest()
 
-    def settle(self, ahead: int = 0) -> None:
-        """Wait until at most `ahead` chunks are on their way.
+    def settle(self) -> None:
+        """Wait until nothing is on its way.
 
         Raises:
-            StoreError: One can't be written now. All are kept; `retry` tries again.
+            StoreError: A chunk can't be written now. All are kept; `retry` tries again.
         """
-        while self._chunks and (len(self._chunks) > ahead or self._chunks[0][1].done()):
-            chunk, written = self._chunks[0]
-            written.result()
-            self._chunks.popleft()
-            self._on_stored(chunk)
+        while self._chunks:
+            self._settle_oldest()
+
+    def _settle_oldest(self) -> None:
+        chunk, written = self._chunks[0]
+        written.result()
+        self._chunks.popleft()
+        self._on_stored(chunk)
+
+    def _count_rows(self) -> int:
+        return sum(len(chunk.changes.tasks) for chunk, _ in self._chunks)
 
     def retry(self) -> None:
         """Try again what could not be written, and wait for it. Raises as `settle`."""
