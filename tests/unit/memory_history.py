@@ -1,5 +1,6 @@
 """A history in memory for tests of the ingest side: keeps what it is told, refuses when it is told to."""
 
+import threading
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -132,3 +133,15 @@ class MemoryHistory(HistoryWriter):
 
     def prune(self, *, now: float, dry_run: bool = False) -> Pruned:
         return Pruned(0, 0)
+
+
+class SlowHistory(MemoryHistory):
+    """Makes a transaction for each release of `turns` only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = threading.Semaphore(0)
+
+    def write(self, changes: Changes) -> int:
+        assert self.turns.acquire(timeout=10)
+        return super().write(changes)

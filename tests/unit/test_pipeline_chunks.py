@@ -1,7 +1,6 @@
 """Chunks on their way to the history: in order, stored or taken back whole, acknowledged only once stored."""
 
 import json
-import threading
 import time
 from typing import Any, NamedTuple
 
@@ -12,11 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
 from tests.unit.histories import lives
-from tests.unit.memory_history import MemoryHistory
+from tests.unit.memory_history import MemoryHistory, SlowHistory
 from tests.unit.pipeline_run import NOW, Run, event, whole_life
 from umbel.errors import StoreUnavailable
 from umbel.ingest import intake as intake_module
 from umbel.ingest import pipeline as pipeline_module
+from umbel.ingest import write_behind as behind_module
 from umbel.ingest.source import Message
 from umbel.model.event import Event
 from umbel.model.fold import fold
@@ -85,23 +85,12 @@ def test_what_comes_of_a_task_that_is_on_its_way_waits_until_it_is_stored(
     ]
 
 
-class SlowHistory(MemoryHistory):
-    """Makes a transaction for each release of `turns` only."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.turns = threading.Semaphore(0)
-
-    def write(self, changes: Changes) -> int:
-        assert self.turns.acquire(timeout=10)
-        return super().write(changes)
-
-
 def test_a_flush_does_not_wait_for_its_last_chunk_while_more_is_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pipeline_module, "PASS_MESSAGES", 1)
     monkeypatch.setattr(pipeline_module, "LONGEST_FLUSH", -1.0)
+    monkeypatch.setattr(behind_module, "ROWS_AHEAD", 1)
     history = SlowHistory()
     run = Run(history)
     for number in (1, 2, 3):

@@ -1,30 +1,16 @@
 """How much may be on its way into the history while more is prepared."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.unit.histories import EPOCH
-from tests.unit.memory_history import MemoryHistory
+from tests.unit.memory_history import SlowHistory
 from umbel.ingest.chunk import Chunk, Draft
 from umbel.ingest.transitions import fold_changes
 from umbel.ingest.write_behind import ROWS_AHEAD, WriteBehind
 from umbel.model.event import Event
 from umbel.model.rollup import Tally
-from umbel.store.base import Changes
-
-
-class SlowHistory(MemoryHistory):
-    """Writes when it is let."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.let = threading.Semaphore(0)
-
-    def write(self, changes: Changes) -> int:
-        assert self.let.acquire(timeout=10)
-        return super().write(changes)
 
 
 @pytest.fixture
@@ -41,7 +27,7 @@ def stored() -> list[int]:
 def behind(history: SlowHistory, stored: list[int]) -> Iterator[WriteBehind]:
     behind = WriteBehind(history, lambda chunk: stored.append(len(chunk.changes.tasks)))
     yield behind
-    history.let.release(9)
+    history.turns.release(9)
     behind.close()
 
 
@@ -63,10 +49,10 @@ def test_a_small_chunk_behind_a_full_one_is_not_waited_for(
         behind.submit(chunk_of(rows, name))
     assert stored == [] and len(behind.chunks) == 3
     # one more row has to wait for the full one, and only for that
-    history.let.release()
+    history.turns.release()
     behind.submit(chunk_of(1, "d"))
     assert stored == [full] and len(behind.chunks) == 3
-    history.let.release(3)
+    history.turns.release(3)
     behind.settle()
     assert stored == [full, ROWS_AHEAD - full, 0, 1] and not behind.chunks
 
@@ -76,6 +62,6 @@ def test_one_chunk_of_any_size_may_be_on_its_way(
 ) -> None:
     behind.submit(chunk_of(ROWS_AHEAD + 1, "a"))
     assert stored == [] and len(behind.chunks) == 1
-    history.let.release()
+    history.turns.release()
     behind.submit(chunk_of(ROWS_AHEAD + 1, "b"))
     assert stored == [ROWS_AHEAD + 1] and len(behind.chunks) == 1
