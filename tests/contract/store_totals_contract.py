@@ -59,7 +59,8 @@ class StoreTotalsContract:
             worker, name = f"celery@{n % 3}", f"shop.{n % 2}"
             teller.tell(succeeded(f"s{n}", worker=worker, name=name))
             teller.tell(received(f"r{n}", worker=worker, name=name))
-        writer.write(Changes(counters={CounterKey("celery@0", "", "worker-heartbeat"): 5}))
+        feed = writer.write(Changes(counters={CounterKey("celery@0", "", "worker-heartbeat"): 5}))
+        assert reader.fetch_feed(feed - 1)[0].workers == ["celery@0"]
         counters = reader.fetch_counters()
         packed = reader.fetch_packed_counts()
         found: dict[CounterKey, int] = {}

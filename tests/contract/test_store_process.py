@@ -76,6 +76,21 @@ def test_lives_are_the_same_when_the_file_cannot_be_read_from_here(
     assert set(there) == {"twice", "other"}
 
 
+def test_known_ids_are_read_as_soon_as_the_file_is_open(
+    writer: WriterProcess, tmp_path: Path, limits: Limits
+) -> None:
+    Teller(writer).tell(received("a"))
+    writer.close()
+    again = write_from_a_thread(tmp_path / "h.sqlite3", limits)
+    again.open()
+    try:
+        wait_for(lambda: again._ids._known is not None)
+        written = again._now.identity
+        assert again._ids.sift(["a"], written) == ["a"] and again._ids.sift(["new"], written) == []
+    finally:
+        again.close()
+
+
 def test_errors_of_the_store_come_back_as_what_they_are(writer: WriterProcess, tmp_path: Path) -> None:
     second = write_from_a_thread(tmp_path / "h.sqlite3", Limits())
     with pytest.raises(StoreLocked, match=f"is written by process {os.getpid()}"):
