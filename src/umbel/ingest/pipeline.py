@@ -31,8 +31,8 @@ MAX_ROWS, MIN_ROWS = 2000, 400
 LOCK_TIME = 0.05
 
 #: The same while more is waiting than one pass takes. Each transaction writes whole pages of the indexes it touches, so
-#: small ones cost twice as much when it matters; and nobody waits for the lock then but what can wait.
-ROWS_BEHIND = 8000
+#: small ones cost more; with large ones the pipeline and the writer wait for each other.
+ROWS_BEHIND = 4000
 
 #: Messages taken in one pass; more wait in the buffer, where they are bounded.
 PASS_MESSAGES = 16_000

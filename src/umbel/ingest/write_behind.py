@@ -14,8 +14,8 @@ from umbel.store.base import HistoryWriter
 
 #: Rows that may be on their way while the next chunk is prepared, or one chunk of any size: a full one that is being
 #: written, and a small one behind it, with which a flush ended. Another full one would make nothing faster, and take
-#: 13 MB.
-ROWS_AHEAD = 12_000
+#: 7 MB.
+ROWS_AHEAD = 6_000
 
 
 class _HeldUp(Exception):
