@@ -153,6 +153,7 @@ def test_what_is_indexed_is_found_by_the_index_alone(stand: Stand) -> None:
         [event for n in range(12) for event in succeeded(f"u{n}", kwargs=f"{{'order': {n}000}}")]
     )
     stand.indexer.step(100)
+    assert stand.indexer.passed == 12
     with closing(sqlite3.connect(stand.path)) as connection:
         # as no writer would: the index does not know of it
         connection.execute("PRAGMA writable_schema = ON")

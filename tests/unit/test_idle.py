@@ -18,6 +18,7 @@ from umbel.ingest.source import Message, OnMessages, Outage, Presence, Source, S
 from umbel.ingest.watch import Watch
 from umbel.model.event import Event
 from umbel.store.heap import find_trim
+from umbel.store.search_indexer import SearchIndexer
 from umbel.store.status import CollectorStatus
 
 
@@ -220,17 +221,37 @@ class Forgetful(MemoryHistory):
         self.released += 1
 
 
-def test_memory_is_given_back_once_a_burst_is_over_and_indexed() -> None:
-    history, resting = Forgetful(), False
-    memory = Memory(history, is_resting=lambda: resting)
-    memory.look(MANY - 1)
-    memory.look(MANY)
+def test_memory_is_given_back_once_a_burst_is_over_and_indexed(tmp_path: Path) -> None:
+    history, indexer = Forgetful(), SearchIndexer(tmp_path / "history.db")
+    memory = Memory(history, indexer)
+    memory.look(MANY - 1, 0)
+    memory.look(MANY, 0)
     assert history.released == 0, "the search index is at work"
-    resting = True
-    memory.look(MANY)
-    memory.look(MANY + 1)
-    memory.look(2 * MANY - 1)
+    indexer.is_resting = True
+    memory.look(MANY, 0)
+    memory.look(MANY + 1, 0)
+    memory.look(2 * MANY - 1, 0)
     assert history.released == 1
-    memory.look(2 * MANY)
+    memory.look(2 * MANY, 0)
     assert history.released == 2
     find_trim()()
+
+
+def test_memory_of_a_new_index_and_of_retention_is_given_back_though_nothing_came(tmp_path: Path) -> None:
+    history, indexer = Forgetful(), SearchIndexer(tmp_path / "history.db")
+    memory = Memory(history, indexer)
+    indexer.is_resting = True
+    indexer.passed = MANY - 1
+    memory.look(5, 0)
+    assert history.released == 0
+    indexer.passed += 1
+    memory.look(5, 0)
+    memory.look(5, 0)
+    assert history.released == 1
+    memory.look(5, 1)
+    memory.look(5, 1)
+    assert history.released == 2
+    without_index = Memory(history, None)
+    without_index.look(MANY, 0)
+    without_index.look(MANY, 0)
+    assert history.released == 3

@@ -111,7 +111,7 @@ class Collector:
         #: When, monotonic, a round did all that may be due (0.0: do it again), and whether somebody woke us since.
         self._idle_since = 0.0
         self._woken = False
-        self._memory = Memory(store, is_resting=lambda: indexer is None or indexer.is_resting)
+        self._memory = Memory(store, indexer)
         self._queues = QueueNotes(store)
 
     def stop(self) -> None:
@@ -218,7 +218,7 @@ class Collector:
         try:
             if idle:
                 self._store.note_alive(self._clock(), parts.source.proof_at)
-                self._memory.look(parts.pipeline.events)
+                self._memory.look(parts.pipeline.events, parts.keeper.prunes)
             else:
                 self._work(parts)
                 self._idle_since = begun

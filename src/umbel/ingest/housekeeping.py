@@ -36,6 +36,8 @@ class Housekeeping:
         self._pipeline = pipeline
         self._workers = workers
         self._settings = settings
+        #: How often retention ran.
+        self.prunes = 0
         self._pruned = time.monotonic()
         self._pruned_feed: int | None = None
         self._next_give_up = 0.0
@@ -59,6 +61,7 @@ class Housekeeping:
             self._pruned, self._pruned_feed = tick, feed
             self._give_up_stale(now)
             self._store.prune(now=now)
+            self.prunes += 1
 
     def _give_up_stale(self, now: float) -> None:
         stale = self._store.fetch_stale_tasks(now - STALE_AFTER, limit=PORTION)

@@ -1,32 +1,36 @@
-"""Gives back the memory that a burst took, once it is over and indexed. Driven by `ingest.collector`.
+"""Gives back the memory that a burst took, once it is over and indexed; that the making of a search index took; and
+that of retention. Driven by `ingest.collector`.
 
 What is free the C library keeps in case it is wanted again, and SQLite its pages: 70 MB after 100,000 events.
 """
 
 import gc
 import sys
-from collections.abc import Callable
 
 from umbel.store.base import HistoryWriter
 from umbel.store.heap import find_trim
+from umbel.store.search_indexer import SearchIndexer
 
-#: Events from which on it is worth the while.
+#: Events, and rows that were indexed, from which on it is worth the while.
 MANY = 10_000
 
 
 class Memory:
-    """What may be given back by now. `is_resting` says that nobody else works on what came."""
+    """What may be given back by now; while the `indexer` works on what came, nothing."""
 
-    def __init__(self, store: HistoryWriter, *, is_resting: Callable[[], bool]) -> None:
+    def __init__(self, store: HistoryWriter, indexer: SearchIndexer | None) -> None:
         self._store = store
-        self._is_resting = is_resting
+        self._indexer = indexer
         self._trim = find_trim()
-        self._events = 0
+        self._events = self._indexed = self._prunes = 0
 
-    def look(self, events: int) -> None:
-        """Called while nothing comes in; `events` were taken so far."""
-        if events - self._events >= MANY and self._is_resting():
-            self._events = events
+    def look(self, events: int, prunes: int) -> None:
+        """Called while nothing comes in; `events` were taken so far, and retention ran `prunes` times."""
+        if self._indexer is not None and not self._indexer.is_resting:
+            return
+        indexed = 0 if self._indexer is None else self._indexer.passed
+        if max(events - self._events, indexed - self._indexed) >= MANY or prunes > self._prunes:
+            self._events, self._indexed, self._prunes = events, indexed, prunes
             self._store.release()
             self._trim()
 

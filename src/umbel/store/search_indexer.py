@@ -76,13 +76,11 @@ class SearchIndexer:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        self._stop = threading.Event()
-        self._written = threading.Event()
-        #: Nothing waits to be indexed, as far as is known.
-        self.is_resting = False
+        self._stop, self._written = threading.Event(), threading.Event()
+        #: Nothing waits to be indexed, as far as is known; and how many new rows were.
+        self.is_resting, self.passed = False, 0
         self._thread: threading.Thread | None = None
-        self._next_tidy = 0.0
-        self._next_sweep = 0.0
+        self._next_tidy = self._next_sweep = 0.0
         self._has_news = False
         self._waiting_since: float | None = None
         self._told = ""
@@ -167,6 +165,7 @@ class SearchIndexer:
             self._tell(exc)
             return 0
         self._told = ""
+        self.passed += passed
         return passed
 
     def _tell(self, exc: Exception) -> None:
