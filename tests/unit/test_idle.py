@@ -255,3 +255,24 @@ def test_memory_of_a_new_index_and_of_retention_is_given_back_though_nothing_cam
     without_index.look(MANY, 0)
     without_index.look(MANY, 0)
     assert history.released == 3
+
+
+def test_an_idle_collector_gives_back_what_retention_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, history = QuietSource(), Forgetful()
+    source.connected_at = T0 - 100
+    settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x")
+    collector = Collector(settings, history, lambda: source, broker="", redactor=None, clock=Clock())
+    monkeypatch.setattr(collector._buffer, "wait", lambda seconds: False)
+    assert collector._open_store()
+    assert collector._parts is not None
+    for _ in range(3):
+        collector._round(collector._parts)
+    assert history.released == 0, "retention is not due"
+    monkeypatch.setattr("umbel.ingest.housekeeping.PRUNE_INTERVAL", 0.0)
+    collector._idle_since = 0.0
+    for _ in range(3):
+        collector._round(collector._parts)
+    assert history.released == 1
+    collector._parts.pipeline.close()
