@@ -1,6 +1,8 @@
 """The buffer is bounded in bytes, and in overload gives up least what matters most; every loss is counted and dated."""
 
 import json
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -249,13 +251,53 @@ def test_heartbeats_wait_for_company_and_tasks_do_not() -> None:
 def test_a_buffer_half_full_of_heartbeats_does_not_wait() -> None:
     buffer = Buffer(1_000, clock=Clock())
     buffer.put([heartbeat(1)])
-    buffer.wait_half(0)
+    buffer.gather(0, pause=60)
     assert not buffer.half_full
     buffer.put([heartbeat(2)])
     assert buffer.half_full
     assert buffer.wait(0)
-    buffer.wait_half(60)
+    buffer.gather(60, pause=60)
     buffer.take(10)
     assert not buffer.half_full
     buffer.wake()
-    buffer.wait_half(60)
+    buffer.gather(60, pause=60)
+
+
+def test_what_gathers_is_waited_for_until_it_pauses() -> None:
+    buffer = Buffer(1_000_000, clock=Clock())
+    buffer.put([task(0)])
+    sent = 1
+
+    def send() -> None:
+        nonlocal sent
+        for sent in range(2, 7):
+            time.sleep(0.05)
+            buffer.put([task(sent)])
+
+    sender = threading.Thread(target=send)
+    begun = time.monotonic()
+    sender.start()
+    buffer.gather(60, pause=0.5)
+    took = time.monotonic() - begun
+    sender.join()
+    assert sent == 6
+    assert len(buffer.take(10)) == 6, "what comes without a pause is waited for"
+    assert 0.5 <= took < 10, "and nothing else is"
+
+
+def test_what_gathers_is_waited_for_no_longer_than_told() -> None:
+    buffer = Buffer(1_000_000, clock=Clock())
+    stop = threading.Event()
+
+    def send() -> None:
+        while not stop.wait(0.01):
+            buffer.put([heartbeat(1)])
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    begun = time.monotonic()
+    buffer.gather(0.3, pause=10)
+    took = time.monotonic() - begun
+    stop.set()
+    sender.join()
+    assert 0.3 <= took < 5

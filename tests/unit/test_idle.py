@@ -10,6 +10,7 @@ import pytest
 from tests.unit.memory_history import MemoryHistory
 from tests.unit.test_liveness import LOST, ONLINE, T0, Book, beat, event
 from umbel.errors import SourceError
+from umbel.ingest.buffer import BURST_PAUSE
 from umbel.ingest.collector import IDLE_SIGN, STATUS_INTERVAL, Collector
 from umbel.ingest.memory import MANY, Memory
 from umbel.ingest.parent import Reporter, is_news
@@ -275,4 +276,24 @@ def test_an_idle_collector_gives_back_what_retention_took(
     for _ in range(3):
         collector._round(collector._parts)
     assert history.released == 1
+    collector._parts.pipeline.close()
+
+
+@pytest.mark.parametrize(("events", "over"), [(7_999, False), (8_000, True)])
+def test_the_end_of_a_burst_is_stored_once_nothing_more_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int, over: bool
+) -> None:
+    settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x", flush_busy=60)
+    collector = Collector(settings, MemoryHistory(), QuietSource, broker="", redactor=None, clock=Clock())
+    pauses: list[float] = []
+    monkeypatch.setattr(collector._buffer, "gather", lambda left, *, pause: pauses.append(pause))
+    monkeypatch.setattr(collector._buffer, "wait", lambda seconds: True)
+    assert collector._open_store()
+    assert collector._parts is not None
+    heartbeat = msgspec.json.encode(beat(0))
+    collector._buffer.put([Message(heartbeat, "application/json", T0, None, "worker.heartbeat")] * events)
+    collector._round(collector._parts)
+    assert len(pauses) == 1
+    assert (pauses[0] == BURST_PAUSE) is over
+    assert over or pauses[0] > 30, "while as much comes as always, no pause ends the wait"
     collector._parts.pipeline.close()

@@ -6,6 +6,7 @@ collector and its pipeline.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -29,6 +30,9 @@ _SENDERS = 20_000
 
 #: Bytes after which no more are taken at once: what was taken is kept until it is stored.
 TAKEN_BYTES = 32_000_000
+
+#: Seconds without a message that mean that a burst is over.
+BURST_PAUSE = 0.05
 
 HEARTBEAT = "worker.heartbeat"
 
@@ -176,9 +180,14 @@ class Buffer:
         """Wait until something is there that presses, or somebody wakes; True when one of both was so."""
         return self._filled.wait(timeout)
 
-    def wait_half(self, timeout: float) -> None:
-        """Wait until the buffer is half full, or somebody wakes, or the time is over."""
-        self._half.wait(timeout)
+    def gather(self, timeout: float, *, pause: float) -> None:
+        """Wait until the buffer is half full, or somebody wakes, or nothing has come for `pause` seconds, or the time
+        is over. From the thread that takes."""
+        until = time.monotonic() + timeout
+        while (left := until - time.monotonic()) > 0:
+            before = self._size
+            if self._half.wait(min(left, pause)) or self._size == before:
+                return
 
     def wake(self) -> None:
         """End a `wait` with nothing there. From any thread, or a signal handler."""

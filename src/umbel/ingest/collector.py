@@ -19,7 +19,7 @@ from typing import IO
 import msgspec
 
 from umbel.errors import SourceError, StoreEnded, StoreError, StoreLocked
-from umbel.ingest.buffer import Buffer
+from umbel.ingest.buffer import BURST_PAUSE, Buffer
 from umbel.ingest.decode import Decoder
 from umbel.ingest.gaps import GapBook
 from umbel.ingest.housekeeping import Housekeeping
@@ -59,8 +59,8 @@ IDLE_INTERVAL = 10.0
 STORE_RETRY = 1.0
 #: Behind is who has this part of the buffer full.
 _BEHIND_SHARE = 8
-#: Events in one flush from which on flushes are spaced as in busy times.
-_BUSY = 250
+#: Events in one flush from which on flushes are spaced as in busy times, and from which on it was part of a burst.
+_BUSY, _BURST = 250, 8_000
 #: Seconds of lag from which on the page says so.
 _BEHIND = 5.0
 
@@ -238,7 +238,7 @@ class Collector:
         self._woken = self._buffer.wait(max(0.0, longest))
         if self._woken:
             self.reporter.wake()
-            self._gather(busy=events >= _BUSY, spent=time.monotonic() - begun)
+            self._gather(events, spent=time.monotonic() - begun)
 
     def _is_idle(self, parts: _Parts, tick: float) -> bool:
         """Nothing has come, and nothing that is written or shown can be otherwise than after the last round."""
@@ -267,11 +267,11 @@ class Collector:
             _log.error("The history cannot be %s, next attempt in %.0f s: %s", what, STORE_RETRY, error)
         self._store_error = str(error)
 
-    def _gather(self, *, busy: bool, spent: float) -> None:
-        """Let events gather for one flush: little comes in, wait little; half full, don't wait."""
-        left = self._settings.flush_busy - spent if busy else self._settings.flush_idle
+    def _gather(self, events: int, *, spent: float) -> None:
+        """Let events gather for one flush: after few, wait little; half full, or at a burst's end, don't wait."""
+        left = self._settings.flush_busy - spent if events >= _BUSY else self._settings.flush_idle
         if left > 0:
-            self._buffer.wait_half(left)
+            self._buffer.gather(left, pause=BURST_PAUSE if events >= _BURST else left)
 
     def _finish(self, pipeline: Pipeline, until: float) -> None:
         """Store what is still in the buffer, and that we stopped; what is left at the time `until` is lost, and the
