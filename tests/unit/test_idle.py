@@ -11,10 +11,11 @@ from tests.unit.memory_history import MemoryHistory
 from tests.unit.test_liveness import LOST, ONLINE, T0, Book, beat, event
 from umbel.errors import SourceError
 from umbel.ingest.buffer import BURST_PAUSE
-from umbel.ingest.collector import IDLE_SIGN, STATUS_INTERVAL, Collector
+from umbel.ingest.collector import IDLE_SIGN, Collector
 from umbel.ingest.memory import MANY, Memory
 from umbel.ingest.parent import Reporter, is_news
 from umbel.ingest.settings import CollectorSettings
+from umbel.ingest.sign import STATUS_INTERVAL
 from umbel.ingest.source import Message, OnMessages, Outage, Presence, Source, SourceHealth, SourceState
 from umbel.ingest.watch import Watch
 from umbel.model.event import Event

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.histories import EPOCH
 from tests.unit.memory_history import SlowHistory
+from umbel.errors import StoreUnavailable
 from umbel.ingest.chunk import Chunk, Draft
 from umbel.ingest.transitions import fold_changes
 from umbel.ingest.write_behind import ROWS_AHEAD, WriteBehind
@@ -65,3 +66,42 @@ def test_one_chunk_of_any_size_may_be_on_its_way(
     history.turns.release()
     behind.submit(chunk_of(ROWS_AHEAD + 1, "b"))
     assert stored == [ROWS_AHEAD + 1] and len(behind.chunks) == 1
+
+
+def test_what_else_is_written_waits_for_the_chunks_and_nobody_for_it(
+    behind: WriteBehind, stored: list[int], history: SlowHistory
+) -> None:
+    done: list[int] = []
+
+    def act() -> None:
+        done.append(len(history.tasks))
+
+    behind.run(act)
+    assert done == [0], "nothing is on its way"
+    behind.submit(chunk_of(3, "a"))
+    behind.run(act)
+    behind.submit(chunk_of(4, "b"))
+    assert done == [0] and stored == []
+    history.turns.release(2)
+    behind.settle()
+    assert done == [0, 3], "between the two"
+
+
+def test_what_else_could_not_be_written_is_told_the_next_time(
+    behind: WriteBehind, history: SlowHistory
+) -> None:
+    done: list[str] = []
+
+    def fail() -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with pytest.raises(StoreUnavailable):
+        behind.run(fail)
+    behind.submit(chunk_of(3, "a"))
+    behind.run(fail)
+    history.turns.release()
+    behind.settle()
+    with pytest.raises(StoreUnavailable, match="the disk is full"):
+        behind.run(lambda: done.append("told"))
+    behind.run(lambda: done.append("again"))
+    assert done == ["again"]

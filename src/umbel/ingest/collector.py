@@ -26,10 +26,11 @@ from umbel.ingest.housekeeping import Housekeeping
 from umbel.ingest.judge import Judge
 from umbel.ingest.kombu_source import KombuSource
 from umbel.ingest.memory import Memory, tune_interpreter
-from umbel.ingest.parent import Command, Reporter, is_news, obey
+from umbel.ingest.parent import Command, Reporter, obey
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.queue_notes import QueueNotes
 from umbel.ingest.settings import STOP_SIGNALS, CollectorSettings, build_app
+from umbel.ingest.sign import STATUS_INTERVAL, Sign
 from umbel.ingest.source import Source, SourceState
 from umbel.ingest.spool import Spool
 from umbel.ingest.watch import Watch
@@ -45,9 +46,7 @@ from umbel.store.writer_process import start_writer
 
 _log = logging.getLogger("umbel.ingest.collector")
 
-#: Seconds between two signs of life in the history: what a `kill -9` can cost the record of when we were last alive.
-STATUS_INTERVAL = 1.0
-#: The same while nothing happens.
+#: Seconds between two signs of life while nothing happens; else it is STATUS_INTERVAL.
 IDLE_SIGN = 5.0
 #: Seconds in which what has been received is stored at the end: the parent waits a little longer (`supervise`).
 FINISH_TIME = 8.0
@@ -104,9 +103,7 @@ class Collector:
         self._parts: _Parts | None = None
         spool = Spool(Path(settings.store_path).parent, settings.spool_bytes)
         self._buffer = Buffer(settings.buffer_bytes, clock=clock, spool=spool)
-        self._next_status = 0.0
-        #: What was written last.
-        self._written: CollectorStatus | None = None
+        self._sign = Sign(store, self.get_status, clock)
         self.reporter = Reporter(self.get_status)
         #: When, monotonic, a round did all that may be due (0.0: do it again), and whether somebody woke us since.
         self._idle_since = 0.0
@@ -184,7 +181,7 @@ class Collector:
             redactor=self._redactor,
             acknowledge=source.acknowledge,
             clock=clock,
-            between_chunks=self._write_status,
+            between_chunks=lambda: self._sign.give(pipeline.run_behind),
         )
         watch = Watch(source, settings, clock=clock)
         judge = Judge(store, pipeline, book, watch, settings)
@@ -250,7 +247,7 @@ class Collector:
         """Do all that may be due. Raises StoreUnavailable."""
         written = self._store.get_feed_head()
         parts.pipeline.flush()
-        self._write_status()
+        self._sign.give(parts.pipeline.run_behind)
         health = parts.source.health()
         self.reporter.note_health(health)
         parts.gaps.write(health, store_failed=bool(self._store_error))
@@ -288,18 +285,6 @@ class Collector:
             self._store.write_status(self.get_status())
         except StoreError as error:
             _log.error("What came last could not be stored: %s", error)
-
-    def _write_status(self) -> None:
-        now = self._clock()
-        if now < self._next_status:
-            return
-        self._next_status = now + STATUS_INTERVAL
-        status = self.get_status()
-        if self._written is not None and not is_news(self._written, status):
-            self._store.note_alive(status.time, status.proof_at)
-            return
-        self._store.write_status(status)
-        self._written = status
 
     def get_status(self) -> CollectorStatus:
         """What the collector says of itself now. From any thread."""

@@ -79,6 +79,11 @@ class Pipeline:
         self._rows = MAX_ROWS
         self._lag = 0.0
 
+    def run_behind(self, act: Callable[[], None]) -> None:
+        """Do `act`, which writes into the history too, after the chunks on their way, without waiting for it; see
+        `WriteBehind.run`."""
+        self._behind.run(act)
+
     def close(self) -> None:
         """End the thread that writes; what it has not stored is lost with the process."""
         self._behind.close()

@@ -32,6 +32,8 @@ class WriteBehind:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="umbel-store")
         self._chunks: deque[tuple[Chunk, Future[None]]] = deque()
         self._failed = False
+        #: What else was to be done behind a chunk, last.
+        self._aside: Future[None] | None = None
 
     @property
     def has_failed(self) -> bool:
@@ -50,6 +52,20 @@ class WriteBehind:
             self._settle_oldest()
         while self._chunks and self._chunks[0][1].done():
             self._settle_oldest()
+
+    def run(self, act: Callable[[], None]) -> None:
+        """Do `act` after the chunks on their way, without waiting for it; at once when there are none.
+
+        Raises:
+            Exception: What the `act` before this one raised, which is not done then, or this one when done at once.
+        """
+        before, self._aside = self._aside, None
+        if before is not None:
+            before.result()
+        if self._chunks:
+            self._aside = self._thread.submit(act)
+        else:
+            act()
 
     def settle(self) -> None:
         """Wait until nothing is on its way.
