@@ -87,21 +87,33 @@ def test_what_else_is_written_waits_for_the_chunks_and_nobody_for_it(
     assert done == [0, 3], "between the two"
 
 
-def test_what_else_could_not_be_written_is_told_the_next_time(
+def test_what_else_cannot_be_written_is_told_the_next_time_and_only_while_it_is_so(
     behind: WriteBehind, history: SlowHistory
 ) -> None:
-    done: list[str] = []
+    full = True
+    done: list[int] = []
 
-    def fail() -> None:
-        raise StoreUnavailable("the disk is full")
+    def act() -> None:
+        done.append(len(history.tasks))
+        if full:
+            raise StoreUnavailable("the disk is full")
 
-    with pytest.raises(StoreUnavailable):
-        behind.run(fail)
     behind.submit(chunk_of(3, "a"))
-    behind.run(fail)
+    behind.run(act)
     history.turns.release()
     behind.settle()
-    with pytest.raises(StoreUnavailable, match="the disk is full"):
-        behind.run(lambda: done.append("told"))
-    behind.run(lambda: done.append("again"))
-    assert done == ["again"]
+    behind.submit(chunk_of(4, "b"))
+    with pytest.raises(StoreUnavailable):
+        behind.run(act)
+    assert done == [3, 3], "at once, though a chunk is on its way"
+    behind.run(act)
+    history.turns.release()
+    behind.settle()
+    full = False
+    behind.submit(chunk_of(5, "c"))
+    behind.run(act)
+    assert done == [3, 3, 7, 7], "and what was full is told no more"
+    history.turns.release()
+    behind.settle()
+    behind.run(act)
+    assert done[4:] == [12]

@@ -54,15 +54,10 @@ class WriteBehind:
             self._settle_oldest()
 
     def run(self, act: Callable[[], None]) -> None:
-        """Do `act` after the chunks on their way, without waiting for it; at once when there are none.
-
-        Raises:
-            Exception: What the `act` before this one raised, which is not done then, or this one when done at once.
-        """
+        """Do `act` after the chunks on their way, without waiting for it; at once when there are none, or when the one
+        before it failed: what it raises then is raised here."""
         before, self._aside = self._aside, None
-        if before is not None:
-            before.result()
-        if self._chunks:
+        if self._chunks and (before is None or before.exception() is None):
             self._aside = self._thread.submit(act)
         else:
             act()
