@@ -270,19 +270,19 @@ def test_what_gathers_is_waited_for_until_it_pauses() -> None:
 
     def send() -> None:
         nonlocal sent
-        for sent in range(2, 7):
-            time.sleep(0.05)
+        for sent in range(2, 10):
+            time.sleep(0.15)
             buffer.put([task(sent)])
 
     sender = threading.Thread(target=send)
     begun = time.monotonic()
     sender.start()
-    buffer.gather(60, pause=0.5)
+    buffer.gather(60, pause=0.6)
     took = time.monotonic() - begun
     sender.join()
-    assert sent == 6
-    assert len(buffer.take(10)) == 6, "what comes without a pause is waited for"
-    assert 0.5 <= took < 10, "and nothing else is"
+    assert sent == 9
+    assert len(buffer.take(10)) == 9, "what comes without a pause is waited for"
+    assert 1.2 <= took < 10, "and nothing else is"
 
 
 def test_what_gathers_is_waited_for_no_longer_than_told() -> None:

@@ -298,3 +298,20 @@ def test_the_end_of_a_burst_is_stored_once_nothing_more_comes(
     assert (pauses[0] == BURST_PAUSE) is over
     assert over or pauses[0] > 30, "while as much comes as always, no pause ends the wait"
     collector._parts.pipeline.close()
+
+
+def test_signs_of_life_are_given_with_each_chunk_and_with_each_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x")
+    collector = Collector(settings, MemoryHistory(), QuietSource, broker="", redactor=None, clock=Clock())
+    given: list[object] = []
+    monkeypatch.setattr(collector._sign, "give", given.append)
+    monkeypatch.setattr(collector._buffer, "wait", lambda seconds: False)
+    assert collector._open_store()
+    assert collector._parts is not None
+    heartbeat = msgspec.json.encode(beat(0))
+    collector._buffer.put([Message(heartbeat, "application/json", T0, None, "worker.heartbeat")])
+    collector._round(collector._parts)
+    assert given == [collector._parts.pipeline.run_behind] * 2
+    collector._parts.pipeline.close()
