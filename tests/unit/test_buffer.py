@@ -1,7 +1,6 @@
 """The buffer is bounded in bytes, and in overload gives up least what matters most; every loss is counted and dated."""
 
 import json
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -263,41 +262,33 @@ def test_a_buffer_half_full_of_heartbeats_does_not_wait() -> None:
     buffer.gather(60, pause=60)
 
 
-def test_what_gathers_is_waited_for_until_it_pauses() -> None:
+def test_what_gathers_is_waited_for_until_it_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = Buffer(1_000_000, clock=Clock())
-    buffer.put([task(0)])
-    sent = 1
+    waits: list[float] = []
 
-    def send() -> None:
-        nonlocal sent
-        for sent in range(2, 10):
-            time.sleep(0.15)
-            buffer.put([task(sent)])
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        if len(waits) <= 3:
+            buffer.put([task(len(waits))])
+        return False
 
-    sender = threading.Thread(target=send)
+    monkeypatch.setattr(buffer._half, "wait", wait)
+    buffer.gather(60, pause=0.5)
+    assert waits == [0.5] * 4, "three times something came, and then nothing"
+    assert len(buffer.take(10)) == 3
+
+
+def test_what_gathers_is_waited_for_no_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = Buffer(1_000_000_000, clock=Clock())
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        buffer.put([heartbeat(1)])
+        return False
+
+    monkeypatch.setattr(buffer._half, "wait", wait)
     begun = time.monotonic()
-    sender.start()
-    buffer.gather(60, pause=0.6)
-    took = time.monotonic() - begun
-    sender.join()
-    assert sent == 9
-    assert len(buffer.take(10)) == 9, "what comes without a pause is waited for"
-    assert 1.2 <= took < 10, "and nothing else is"
-
-
-def test_what_gathers_is_waited_for_no_longer_than_told() -> None:
-    buffer = Buffer(1_000_000, clock=Clock())
-    stop = threading.Event()
-
-    def send() -> None:
-        while not stop.wait(0.01):
-            buffer.put([heartbeat(1)])
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    begun = time.monotonic()
-    buffer.gather(0.3, pause=10)
-    took = time.monotonic() - begun
-    stop.set()
-    sender.join()
-    assert 0.3 <= took < 5
+    buffer.gather(0.02, pause=10)
+    assert time.monotonic() - begun >= 0.02
+    assert 0 < max(waits) <= 0.02
