@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded, with_longer_spans
 from umbel.errors import StoreUnavailable
 from umbel.model.event import Event
-from umbel.model.rollup import SPANS, Rollup, RollupKey
+from umbel.model.rollup import SPANS, Rollup, RollupKey, Sketch
 from umbel.store import sqlite_write
 from umbel.store.retention import ROLLUP_AGES, Limits
 from umbel.store.sqlite_reader import SQLiteReader
+from umbel.store.sqlite_rollups import RollupBook
 from umbel.store.sqlite_writer import SQLiteWriter
 
 HOUR = int(EPOCH // 86400) * 86400
@@ -152,6 +154,37 @@ def test_a_transaction_that_is_undone_leaves_its_minutes_to_the_next(
     history.teller.tell(received("b", at=HOUR + 99))
     assert history.count_stored(3600) == 2
     assert plain(history.fetch()) == plain(with_longer_spans(history.teller.tally.totals().rollups))
+
+
+def test_what_is_remembered_does_not_grow_with_time(history: History) -> None:
+    book = RollupBook()
+
+    def tell(minutes: int) -> int:
+        """Bytes that are held more after so many minutes of 20 task names, each with one event that comes late."""
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(minutes):
+            history.now += 60
+            start = int(history.now) // 60 * 60
+            buckets = {
+                RollupKey("task", f"t{number}", 60, at): Rollup(
+                    wait=Sketch(dict.fromkeys(range(300, 350), 1), 1.0)
+                )
+                for at in (start, start - 7200)
+                for number in range(20)
+            }
+            with closing(sqlite3.connect(history.path)) as connection, connection:
+                book.add(connection.cursor(), buckets, now=history.now)
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        first = tell(5)
+        # two minutes are open, and hold something
+        assert first > 40 * 50
+        assert tell(60) < first
+    finally:
+        tracemalloc.stop()
+    assert len(history.fetch()) == 20 * (2 * 65 + 4 + 2)
 
 
 def test_a_minute_goes_into_its_hour_before_it_is_pruned(history: History) -> None:

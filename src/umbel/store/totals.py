@@ -73,6 +73,10 @@ class Totals(Generic[_K, _V]):
         """Drop what is in memory: the database is right."""
         self._known.clear()
 
+    def keep(self, is_open: Callable[[_K], bool]) -> None:
+        """Drop all but what is open."""
+        self._known = {key: total for key, total in self._known.items() if is_open(key)}
+
     def _fetch(self, cursor: sqlite3.Cursor, key: _K, values: tuple[Any, ...]) -> _V | None:
         if key in self._known:
             # taken out, so that `add` puts it back as the youngest
