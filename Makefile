@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 6
 TESTS ?= tests
 
-BENCHMARKS := $(addprefix bench-,ingest rabbitmq cpu memory latency load restart growth)
+BENCHMARKS := $(addprefix bench-,ingest rabbitmq cpu memory latency load restart growth soak)
 
 .PHONY: help demo test prove check bench $(BENCHMARKS) docs fmt clean servers ui-test
 
@@ -49,6 +49,7 @@ bench-latency:  ## … HTTP answers
 bench-load:  ## … HTTP answers and live streams under load
 bench-restart:  ## … from kill -9 to the first page
 bench-growth:  ## … how all that grows with the history
+bench-soak:  ## … memory in an hour at an even rate
 $(BENCHMARKS):
 	@scripts/install test
 	@scripts/install-servers

@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-PARTS = ("ingest", "rabbitmq", "cpu", "memory", "latency", "load", "restart", "growth")
+PARTS = ("ingest", "rabbitmq", "cpu", "memory", "latency", "load", "restart", "growth", "soak")
 
 
 def main() -> int:

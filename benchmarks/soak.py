@@ -51,7 +51,8 @@ def main(argv: list[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     minutes = chosen.minutes or (8 if chosen.quick else 60)
     report = Report(
-        f"Memory at {RATE:,} events/s", ("minute", "tasks", "web MB", "collector MB", "writer MB", "in all MB")
+        f"Memory at {RATE:,} events/s",
+        ("minute", "tasks", "web MB", "collector MB", "writer MB", "in all MB"),
     )
     say(f"{minutes} minutes at {RATE:,} events/s")
     with Run(Setting("umbel")) as run:

@@ -45,8 +45,6 @@ class RollupBook:
         edge = self.roll_up(cursor, now=now)
         late = {key: difference for key, difference in minutes.items() if key.start < edge}
         self._totals.add(cursor, {**minutes, **longer_spans(late)} if late else minutes)
-        if late:
-            self._drop_closed(edge)
 
     def roll_up(self, cursor: sqlite3.Cursor, *, now: float) -> int:
         """Put the minutes that are over into their hours and days; return up to when that is done."""
@@ -62,12 +60,9 @@ class RollupBook:
             self._totals.add(cursor, longer_spans(ended))
         cursor.execute(_PUT_EDGE, (ROLLED_UP, str(edge)))
         self._edge = edge
-        self._drop_closed(edge)
-        return edge
-
-    def _drop_closed(self, edge: int) -> None:
-        """A minute that is over is hardly written again: thirty buckets of 10 kB a minute would pile up in memory."""
+        # what is over is hardly written again, and thirty buckets of 10 kB a minute would pile up in memory
         self._totals.keep(lambda key: key.span == _MINUTE and key.start >= edge)
+        return edge
 
 
 def select_rollups(*, kind: str, label: str | None, span: int, start: float, end: float) -> sa.Executable:
