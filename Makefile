@@ -49,7 +49,7 @@ bench-latency:  ## … HTTP answers
 bench-load:  ## … HTTP answers and live streams under load
 bench-restart:  ## … from kill -9 to the first page
 bench-growth:  ## … how all that grows with the history
-bench-soak:  ## … memory in an hour at an even rate
+bench-soak:  ## … memory, file and lag over time
 $(BENCHMARKS):
 	@scripts/install test
 	@scripts/install-servers

@@ -309,12 +309,16 @@ class Run:
         """Return how many task events of this run the monitor has counted."""
         return count_task_events(self.subject.count_events()) - count_task_events(self._before[0])
 
+    def count_lost_events(self) -> int:
+        """Return how many of the task events sent so far the monitor does not have."""
+        return count_differences(self._sent, self.subject.count_events(), self._before[0])
+
     def count_lost(self) -> int:
         """Return how many of the task events and tasks sent so far the monitor does not have.
 
         Tasks are compared only where the monitor keeps them all.
         """
-        lost = count_differences(self._sent, self.subject.count_events(), self._before[0])
+        lost = self.count_lost_events()
         if self.setting.kind == "flower" and self.held > (self.setting.max_tasks or CAP):
             return lost
         return lost + abs(self.held - self.subject.count_tasks())

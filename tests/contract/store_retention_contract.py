@@ -1,7 +1,5 @@
 """What any history lets go of, and what it never does."""
 
-import threading
-
 import pytest
 
 from tests.contract.store_contract import assert_facets_exact
@@ -159,27 +157,47 @@ class StoreRetentionContract:
         assert reader.fetch_standings([]) == {}
 
     @pytest.mark.parametrize("limits", [Limits(tasks=10, age=None, bytes=None)])
-    def test_writes_go_in_while_retention_runs(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+    def test_writes_go_in_between_portions_of_retention(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
         teller = Teller(writer)
         for part in range(4):
             teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", at=EPOCH + part)])
-        pruning = threading.Thread(target=writer.prune, kwargs={"now": EPOCH})
-        pruning.start()
-        written = 0
-        while pruning.is_alive():
-            teller.tell(received(f"open{written}"))
-            written += 1
-        pruning.join()
-        assert written > 3
-        assert len([uuid for uuid in uuids(reader) if uuid.startswith("open")]) == written
+        held: list[int] = []
+        while not writer.prune_some(now=EPOCH, seconds=0.0):
+            held.append(reader.fetch_size()[0] - len(held))
+            assert len(held) < 1000
+            teller.tell(received(f"open{len(held)}"))
+        assert held == sorted(held, reverse=True)
+        assert held[0] > held[1] > 10
+        left = uuids(reader)
+        assert [uuid for uuid in left if uuid.startswith("u")] == [f"u3-{n}" for n in range(990, 1000)]
+        assert len(left) == 10 + len(held)
         assert_facets_exact(reader)
 
+    @pytest.mark.parametrize("limits", [Limits(tasks=0, age=None, bytes=None)])
+    def test_space_comes_back_once_it_was_free_from_one_run_to_the_next(
+        self, writer: HistoryWriter, reader: HistoryReader
+    ) -> None:
+        teller = Teller(writer)
+        for part in range(5):
+            teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", args="x" * 900)])
+        sizes = [reader.fetch_size()[1]]
+        for _ in range(2):
+            assert writer.prune_some(now=EPOCH, seconds=60.0)
+            writer.release()
+            sizes.append(reader.fetch_size()[1])
+        assert reader.fetch_size()[0] == 0
+        # the log was copied back meanwhile, and is in it no more
+        assert sizes[0] / 2 < sizes[1] <= sizes[0]
+        assert sizes[2] < sizes[1] / 2
+
     def test_the_largest_excess_of_all_limits_counts(self) -> None:
-        holdings = Holdings(tasks=100, finished=60, aged=5, bytes=1000)
+        holdings = Holdings(tasks=100, aged=5, bytes=1000)
         assert excess(Limits(age=1.0, tasks=None, bytes=None), holdings) == 5
         assert excess(Limits(age=1.0, tasks=90, bytes=None), holdings) == 10
         assert excess(Limits(age=1.0, tasks=90, bytes=795), holdings) == 21
-        assert excess(Limits(age=1.0, tasks=1, bytes=1), holdings) == 60
+        assert excess(Limits(age=1.0, tasks=1, bytes=1), holdings) == 100
 
     def test_memory_that_is_released_takes_nothing_with_it(
         self, writer: HistoryWriter, reader: HistoryReader

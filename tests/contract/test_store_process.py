@@ -60,9 +60,6 @@ class TestQueues(StoreQueueContract):
 class TestRetention(StoreRetentionContract):
     """What a history lets go of."""
 
-    #: One call is asked at a time: the collector writes and prunes from one thread.
-    test_writes_go_in_while_retention_runs = None  # type: ignore[assignment]
-
 
 def test_lives_are_the_same_when_the_file_cannot_be_read_from_here(
     writer: WriterProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -265,6 +266,51 @@ def test_a_full_store_refuses_whole_chunks_and_takes_them_later(path: Path) -> N
     assert_facets_exact(reader)
     reader.close()
     writer.close()
+
+
+def test_retention_takes_nothing_from_a_file_that_was_put_in_place_of_the_one_it_looked_at(
+    path: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "backup.sqlite3"
+    fill(other, 500)
+    writer = make_writer(path, limits=Limits(tasks=10, age=None, bytes=None))
+    writer.open()
+    Teller(writer).tell([e for n in range(3000) for e in succeeded(f"u{n}", at=EPOCH + n)])
+    assert not writer.prune_some(now=EPOCH, seconds=0.0)
+    for beside in ("-wal", "-shm"):
+        path.with_name(path.name + beside).unlink()
+    other.replace(path)
+    while not writer.prune_some(now=EPOCH, seconds=0.0):
+        pass
+    reader = SQLiteReader(path, buckets=BUCKETS)
+    assert reader.fetch_size()[0] == 500
+    # the next run is about the new file
+    assert writer.prune_some(now=EPOCH, seconds=60.0)
+    assert reader.fetch_size()[0] == 10
+    reader.close()
+    writer.close()
+
+
+def test_free_pages_are_given_back_many_in_a_step(path: Path) -> None:
+    writer = make_writer(path, limits=Limits(tasks=0, age=None, bytes=None))
+    writer.open()
+    teller = Teller(writer)
+    for part in range(5):
+        teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", args="x" * 900)])
+    assert writer.prune_some(now=EPOCH, seconds=60.0)
+    before = free_pages(path)
+    steps = 0
+    while not writer.prune_some(now=EPOCH, seconds=0.0):
+        steps += 1
+    assert before > 500
+    assert free_pages(path) < before / 2
+    assert steps < 30
+    writer.close()
+
+
+def free_pages(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def tell_until_refused(teller: Teller) -> list[str]:

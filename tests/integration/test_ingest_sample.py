@@ -1,12 +1,14 @@
 """A small run of the ingest benchmark, for correctness only: everything that was sent is stored and counted."""
 
+import time
 from itertools import islice
 
 import pytest
 
 from benchmarks import run as run_module
 from benchmarks.event_stream import EventStream
-from benchmarks.run import BrokerKind, Run, Setting
+from benchmarks.run import BrokerKind, Run, Setting, finish_pacing
+from benchmarks.subject import wait_until
 
 
 @pytest.mark.timeout(120)
@@ -37,6 +39,23 @@ def test_a_paced_load_comes_from_its_own_process_and_is_counted_too() -> None:
         measurement = run.take_load(3_000, 1_000)
         assert measurement.lost == 0
         assert measurement.tasks == run.tasks > 600
+
+
+@pytest.mark.timeout(120)
+def test_a_bound_of_tasks_holds_while_events_come_and_none_is_lost() -> None:
+    with Run(Setting("umbel", options=("--max_tasks=500",))) as run:
+        _, path = run.spool(24_000, 2_000)
+        pacer = run.start_pacing(path, 2_000)
+        lags = []
+        while pacer.poll() is None:
+            lags.append(run.subject.fetch_gauge("umbel_ingest_lag_seconds") or 0.0)
+            time.sleep(0.2)
+        finish_pacing(pacer)
+        # each run of retention, every 10 s, takes some thousand of them
+        wait_until(lambda: run.subject.count_tasks() == 500, 30.0, "the bound")
+        assert run.tasks > 5_000
+        assert run.count_lost_events() == 0
+        assert max(lags) < 5.0
 
 
 def test_the_stream_depends_on_its_seed_only_and_has_every_kind_of_event() -> None:

@@ -10,8 +10,9 @@ from umbel.model.plain import Life
 from umbel.model.queue import QueueSample
 from umbel.model.task import Task
 from umbel.model.worker import Worker
-from umbel.store.base import Changes, CounterKey, Gap, HistoryWriter, Pruned
+from umbel.store.base import Changes, CounterKey, Gap, HistoryWriter
 from umbel.store.packed import unpack_worker
+from umbel.store.retention import Pruned
 from umbel.store.status import CollectorStatus
 from umbel.store.totals import sort_runtimes
 
@@ -133,6 +134,9 @@ class MemoryHistory(HistoryWriter):
 
     def prune(self, *, now: float, dry_run: bool = False) -> Pruned:
         return Pruned(0, 0)
+
+    def prune_some(self, *, now: float, seconds: float) -> bool:
+        return True
 
 
 class SlowHistory(MemoryHistory):

@@ -22,7 +22,7 @@ from umbel.errors import SourceError, StoreEnded, StoreError, StoreLocked
 from umbel.ingest.buffer import BURST_PAUSE, Buffer
 from umbel.ingest.decode import Decoder
 from umbel.ingest.gaps import GapBook
-from umbel.ingest.housekeeping import Housekeeping
+from umbel.ingest.housekeeping import REST, Housekeeping
 from umbel.ingest.judge import Judge
 from umbel.ingest.kombu_source import KombuSource
 from umbel.ingest.memory import Memory, tune_interpreter
@@ -217,7 +217,7 @@ class Collector:
                 self._store.note_alive(self._clock(), parts.source.proof_at)
                 self._memory.look(parts.pipeline.events, parts.keeper.prunes)
             else:
-                self._work(parts)
+                self._work(parts, begun)
                 self._idle_since = begun
         except StoreEnded:
             raise
@@ -231,7 +231,10 @@ class Collector:
         if self._store_error:
             _log.info("The history can be written again.")
             self._store_error = ""
-        longest = min(IDLE_SIGN, parts.judge.idle_until - self._clock()) if idle else STATUS_INTERVAL
+        if idle:
+            longest = min(IDLE_SIGN, parts.judge.idle_until - self._clock())
+        else:
+            longest = STATUS_INTERVAL if parts.keeper.is_idle else REST
         self._woken = self._buffer.wait(max(0.0, longest))
         if self._woken:
             self.reporter.wake()
@@ -243,8 +246,8 @@ class Collector:
             return False
         return parts.keeper.is_idle and self._clock() < parts.judge.idle_until
 
-    def _work(self, parts: _Parts) -> None:
-        """Do all that may be due. Raises StoreUnavailable."""
+    def _work(self, parts: _Parts, begun: float) -> None:
+        """Do all that may be due in a round that has `begun`. Raises StoreUnavailable."""
         written = self._store.get_feed_head()
         parts.pipeline.flush()
         self._sign.give(parts.pipeline.run_behind)
@@ -253,7 +256,7 @@ class Collector:
         parts.gaps.write(health, store_failed=bool(self._store_error))
         now = self._clock()
         parts.judge.look(health, now)
-        parts.keeper.look_around(now)
+        parts.keeper.look_around(now, spent=time.monotonic() - begun)
         self._queues.write()
         if self._indexer is not None and self._store.get_feed_head() != written:
             self._indexer.wake()

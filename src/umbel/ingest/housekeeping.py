@@ -6,6 +6,7 @@ Everything in bounded portions, so that the next flush is never far. Driven by `
 import time
 from datetime import UTC, datetime
 
+from umbel.errors import StoreError
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.workers import EndedRun, WorkerBook
@@ -13,13 +14,18 @@ from umbel.model.task import Task
 from umbel.store.base import HistoryWriter
 
 #: Seconds between runs of retention, and while nothing was written: then only age can be a reason.
-PRUNE_INTERVAL, IDLE_PRUNE_INTERVAL = 60.0, 600.0
+PRUNE_INTERVAL, IDLE_PRUNE_INTERVAL = 10.0, 600.0
+#: Seconds that retention takes at a time: as many as the flush before it did, for it must keep pace with what comes,
+#: but no fewer and no more than these.
+SHORTEST_PRUNE, LONGEST_PRUNE = 0.1, 0.5
 #: Seconds between looks for tasks to give up.
 GIVE_UP_INTERVAL = 5.0
 #: Seconds without any evidence after which an open task of no known worker run is given up.
 STALE_AFTER = 30 * 86400.0
 #: Open tasks given up in one portion.
 PORTION = 500
+#: Seconds between two portions while nothing comes.
+REST = 0.1
 
 
 class Housekeeping:
@@ -38,6 +44,7 @@ class Housekeeping:
         self._settings = settings
         #: How often retention ran.
         self.prunes = 0
+        self._is_pruning = False
         self._pruned = time.monotonic()
         self._pruned_feed: int | None = None
         self._next_give_up = 0.0
@@ -45,11 +52,11 @@ class Housekeeping:
 
     @property
     def is_idle(self) -> bool:
-        """No ended run is being dealt with."""
-        return not self._runs
+        """No portion is followed by another one."""
+        return not self._runs and not self._is_pruning
 
-    def look_around(self, now: float) -> None:
-        """Do what is due at epoch second `now`. Raises StoreUnavailable."""
+    def look_around(self, now: float, *, spent: float) -> None:
+        """Do what is due at epoch second `now`, after a flush of `spent` seconds. Raises StoreUnavailable."""
         tick = time.monotonic()
         if self._runs:
             self._give_up(self._runs[-1], now)
@@ -57,10 +64,24 @@ class Housekeeping:
             self._next_give_up = tick + GIVE_UP_INTERVAL
             self._runs = self._workers.take_ended(before=now - self._settings.unknown_after)
         feed = self._store.get_feed_head()
-        if tick - self._pruned >= (IDLE_PRUNE_INTERVAL if feed == self._pruned_feed else PRUNE_INTERVAL):
-            self._pruned, self._pruned_feed = tick, feed
+        interval = IDLE_PRUNE_INTERVAL if feed == self._pruned_feed else PRUNE_INTERVAL
+        if self._is_pruning or tick - self._pruned >= interval:
+            self._prune(now, max(SHORTEST_PRUNE, min(spent, LONGEST_PRUNE)))
+
+    def _prune(self, now: float, seconds: float) -> None:
+        """A portion of a run of retention, or the first one."""
+        if not self._is_pruning:
+            # what the run itself changes is a reason for the next one, which gives back what is still free then
+            self._pruned_feed = self._store.get_feed_head()
             self._give_up_stale(now)
-            self._store.prune(now=now)
+        try:
+            self._is_pruning = not self._store.prune_some(now=now, seconds=seconds)
+        except StoreError:
+            # to be begun anew soon
+            self._is_pruning, self._pruned_feed = False, None
+            raise
+        if not self._is_pruning:
+            self._pruned = time.monotonic()
             self.prunes += 1
 
     def _give_up_stale(self, now: float) -> None:

@@ -16,6 +16,7 @@ from umbel.model.rollup import Rollup, RollupKey, Tally
 from umbel.model.task import Record, Standing, Task
 from umbel.model.worker import Worker
 from umbel.store.packed import PackedCounts, PackedRuntimes, PackedWorker
+from umbel.store.retention import Pruned
 from umbel.store.search import Expression
 from umbel.store.status import CollectorStatus
 
@@ -151,14 +152,6 @@ class Facet(msgspec.Struct, frozen=True):
     count: int
 
 
-class Pruned(msgspec.Struct, frozen=True):
-    """What retention took, or would take in a dry run."""
-
-    tasks: int
-    #: The tasks' even share of the file: an estimate.
-    bytes: int
-
-
 class HistoryWriter(ABC):
     """The one writer of a history; holds a kernel lock on it from `open` to `close`."""
 
@@ -252,6 +245,14 @@ class HistoryWriter(ABC):
         """Take finished tasks beyond the limits of age, count and bytes in small batches, thin out rollups
         (minutes 48 h, hours 90 days), old gaps and feed rows, and give space back. A waiting or running
         task is never taken by age or count. Facets are kept exact; counters and rollups are untouched."""
+
+    @abstractmethod
+    def prune_some(self, *, now: float, seconds: float) -> bool:
+        """Go on with `prune`, or begin it, for about so many seconds; True once it is over.
+
+        Of the file's free space only that is given back which was free before: what retention frees now, tasks that
+        come are likely to need.
+        """
 
 
 class HistoryReader(ABC):

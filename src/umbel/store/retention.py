@@ -30,14 +30,21 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     """What a history holds now."""
 
     tasks: int
-    #: Finished tasks, and those of them that are older than the limit of age.
-    finished: int
+    #: Finished tasks that are older than the limit of age.
     aged: int
     bytes: int
 
 
+class Pruned(msgspec.Struct, frozen=True):
+    """What retention took, or would take in a dry run."""
+
+    tasks: int
+    #: The tasks' even share of the file: an estimate.
+    bytes: int
+
+
 def excess(limits: Limits, holdings: Holdings) -> int:
-    """How many of the oldest finished tasks must go so that every limit holds.
+    """How many of the oldest finished tasks must go, as far as there are as many, so that every limit holds.
 
     Age, count and bytes all take the oldest first, so the largest of the three numbers satisfies them all.
     Bytes are shared evenly among the rows: rows differ, so a file comes under its limit in a few runs.
@@ -47,7 +54,7 @@ def excess(limits: Limits, holdings: Holdings) -> int:
         surplus = max(surplus, holdings.tasks - limits.tasks)
     if limits.bytes is not None and holdings.bytes > limits.bytes:
         surplus = max(surplus, ceil((holdings.bytes - limits.bytes) / bytes_per_task(holdings)))
-    return min(surplus, holdings.finished)
+    return surplus
 
 
 def bytes_per_task(holdings: Holdings) -> float:

@@ -6,7 +6,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from umbel.model.queue import QueueSample
 from umbel.model.task import Task
 from umbel.model.worker import Worker
 from umbel.store import sqlite_prune
-from umbel.store.base import Changes, Gap, HistoryWriter, Pruned, TaskChange
+from umbel.store.base import Changes, Gap, HistoryWriter, TaskChange
 from umbel.store.packed import unpack_worker
-from umbel.store.retention import Limits
+from umbel.store.retention import Limits, Pruned
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.sqlite_file import Alive, as_last_held, translated
 from umbel.store.sqlite_lives import read_lives
@@ -57,6 +57,8 @@ class SQLiteWriter(HistoryWriter):
         self._clock = clock
         self._chunks = ChunkWriter(buckets)
         self._feed = 0
+        #: What is left of a run of retention.
+        self._pruning: Iterator[None] | None = None
         #: What was written last.
         self._status: CollectorStatus | None = None
         self._file = OwnedFile(path, max_bytes=max_bytes, clock=clock, on_reset=self._chunks.forget)
@@ -169,13 +171,45 @@ class SQLiteWriter(HistoryWriter):
     def prune(self, *, now: float, dry_run: bool = False) -> Pruned:
         pruned = self._plan(now)
         if not dry_run:
-            transact = self._file.transact
-            sqlite_prune.take_tasks(transact, pruned.tasks, now=self._clock())
-            # no minute may go before it is in its hour
-            transact(lambda cursor: self._chunks.rollups.roll_up(cursor, now=now))
-            sqlite_prune.thin_out(transact, self._limits, now=now)
-            sqlite_prune.give_back(transact)
+            transact = self._only_here()
+            for _ in self._prune(transact, pruned.tasks, now=now):
+                pass
+            for _ in sqlite_prune.give_back(transact, sqlite_prune.find_free(transact)):
+                pass
         return pruned
+
+    def prune_some(self, *, now: float, seconds: float) -> bool:
+        until = time.perf_counter() + seconds
+        steps = self._pruning or self._prune_and_give_back(now)
+        # kept only if this returns: what failed is begun anew
+        self._pruning = None
+        for _ in steps:
+            if time.perf_counter() >= until:
+                self._pruning = steps
+                return False
+        return True
+
+    def _prune_and_give_back(self, now: float) -> Iterator[None]:
+        transact = self._only_here()
+        free = sqlite_prune.find_free(transact)
+        yield from self._prune(transact, self._plan(now).tasks, now=now)
+        yield from sqlite_prune.give_back(transact, free)
+
+    def _prune(self, transact: sqlite_prune.Transact, tasks: int, *, now: float) -> Iterator[None]:
+        yield from sqlite_prune.take_tasks(transact, tasks, now=self._clock())
+        # no minute may go before it is in its hour
+        transact(lambda cursor: self._chunks.rollups.roll_up(cursor, now=now))
+        yield
+        yield from sqlite_prune.thin_out(transact, self._limits, now=now)
+
+    def _only_here(self) -> sqlite_prune.Transact:
+        """Transactions on the file that is written now: another one that takes its place must lose nothing."""
+        here = self._file.identity
+
+        def transact(step: Callable[[sqlite3.Cursor], int]) -> int:
+            return self._file.transact(lambda cursor: step(cursor) if self._file.identity == here else 0)
+
+        return transact
 
     def _plan(self, now: float) -> Pruned:
         """Counted on a connection of its own: counting a million rows must not hold up a write."""

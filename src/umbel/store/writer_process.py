@@ -22,10 +22,11 @@ from umbel.model.queue import QueueSample
 from umbel.model.redact import Redactor
 from umbel.model.task import Task
 from umbel.model.worker import Worker
-from umbel.store.base import Changes, Gap, HistoryWriter, Pruned, TaskChange
+from umbel.store.base import Changes, Gap, HistoryWriter, TaskChange
 from umbel.store.glance import Glance
 from umbel.store.heap import find_trim
 from umbel.store.known_ids import KnownIds
+from umbel.store.retention import Pruned
 from umbel.store.sqlite_lives import read_lives
 from umbel.store.sqlite_writer import SQLiteWriter
 from umbel.store.status import CollectorStatus
@@ -57,6 +58,7 @@ _CALLS: dict[str, tuple[Any, Any]] = {
     "fetch_open_tasks": (tuple[str, int], list[Task]),
     "fetch_stale_tasks": (tuple[float, int], list[Task]),
     "prune": (tuple[float, bool], Pruned),
+    "prune_some": (tuple[float, float], bool),
 }
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -184,6 +186,9 @@ class WriterProcess(HistoryWriter):
         pruned: Pruned = self._call("prune", now, dry_run)
         return pruned
 
+    def prune_some(self, *, now: float, seconds: float) -> bool:
+        return bool(self._call("prune_some", now, seconds))
+
     def _call(self, name: str, *arguments: Any) -> Any:
         return self._results[name].decode(self._ask(name, _encode(arguments)))
 
@@ -283,6 +288,8 @@ def _do(writer: SQLiteWriter, name: str, given: Sequence[Any]) -> Any:
             return writer.fetch_stale_tasks(before, limit=limit)
         case "prune", (now, dry_run):
             return writer.prune(now=now, dry_run=dry_run)
+        case "prune_some", (now, seconds):
+            return writer.prune_some(now=now, seconds=seconds)
         case _:
             return getattr(writer, name)(*given)
     return None
