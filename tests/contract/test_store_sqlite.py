@@ -21,7 +21,7 @@ from umbel.model.event import Event
 from umbel.store import order, paging, sqlite_reader, sqlite_write, stepped_view, steps
 from umbel.store.base import TaskQuery
 from umbel.store.partition import MOST_MERGED
-from umbel.store.retention import Limits
+from umbel.store.retention import FEED_AGE, Limits
 from umbel.store.schema import PARTITION_BITS
 from umbel.store.search import parse_search
 from umbel.store.search_indexer import SearchIndexer
@@ -236,3 +236,28 @@ def test_a_quiet_history_has_no_log(writer: SQLiteWriter, tmp_path: Path) -> Non
     assert log.stat().st_size == 0
     teller.tell(succeeded("c"))
     assert writer._file.select("SELECT count(*) FROM tasks") == [(3,)]
+
+
+def test_feed_rows_go_once_they_are_an_hour_old(tmp_path: Path) -> None:
+    now = EPOCH
+    path = tmp_path / "h.sqlite3"
+    with (
+        closing(SQLiteWriter(path, limits=Limits(), buckets=BUCKETS, clock=lambda: now)) as writer,
+        closing(SQLiteReader(path, buckets=BUCKETS)) as reader,
+    ):
+        writer.open()
+        teller = Teller(writer)
+        ids = []
+        for number in range(6):
+            ids.append(teller.tell(succeeded(f"u{number}")))
+            now += 10
+
+        def left() -> list[int]:
+            return [row.id for row in reader.fetch_feed(0)]
+
+        writer.prune(now=EPOCH + FEED_AGE)
+        assert left() == ids
+        writer.prune(now=EPOCH + FEED_AGE + 21)
+        assert left() == ids[3:]
+        writer.prune(now=EPOCH + FEED_AGE + 1000)
+        assert left() == ids[-1:], "readers begin at the newest"

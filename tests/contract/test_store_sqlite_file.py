@@ -291,6 +291,26 @@ def test_retention_takes_nothing_from_a_file_that_was_put_in_place_of_the_one_it
     writer.close()
 
 
+def test_a_run_of_retention_that_failed_is_begun_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = make_writer(path, limits=Limits(tasks=10, age=None, bytes=None))
+    writer.open()
+    Teller(writer).tell([e for n in range(3000) for e in succeeded(f"u{n}", at=EPOCH + n)])
+    assert not writer.prune_some(now=EPOCH, seconds=0.0)
+
+    def refuse(work: object) -> int:
+        raise StoreUnavailable("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer._file, "transact", refuse)
+        with pytest.raises(StoreUnavailable):
+            writer.prune_some(now=EPOCH, seconds=60.0)
+    assert writer.prune_some(now=EPOCH, seconds=60.0)
+    reader = SQLiteReader(path, buckets=BUCKETS)
+    assert reader.fetch_size()[0] == 10
+    reader.close()
+    writer.close()
+
+
 def test_free_pages_are_given_back_many_in_a_step(path: Path) -> None:
     writer = make_writer(path, limits=Limits(tasks=0, age=None, bytes=None))
     writer.open()

@@ -84,8 +84,9 @@ def thin_out(transact: Transact, limits: Limits, *, now: float) -> Iterator[None
             yield from _delete(transact, "rollups", key, where, (span, kind, int(now - age)))
         key, where = "(span, queue, start)", "span = ? AND start < ?"
         yield from _delete(transact, "queue_rollups", key, where, (span, int(now - age)))
-    # the newest row stays, for its id is where readers begin
-    where = "time < ? AND id < (SELECT max(id) FROM feed)"
+    # up to the first young one, for the rows of an hour may be 100 MB; the newest stays, for readers begin at its id
+    young = "SELECT id FROM feed WHERE time >= ? ORDER BY id LIMIT 1"
+    where = f"id < coalesce(({young}), (SELECT max(id) FROM feed))"
     yield from _delete(transact, "feed", "id", where, (now - FEED_AGE,))
     yield from _delete(transact, "queues", "name", "last_seen < ?", (now - QUEUE_AGE,))
     # a search index that is further behind is made anew
