@@ -65,6 +65,21 @@ def test_chunks_are_written_in_order_after_the_history_was_full(monkeypatch: pyt
     assert run.history.counters[CounterKey("celery@a", "shop.pay", "task-succeeded")] == 2
 
 
+@pytest.mark.parametrize(("length", "chunks"), [(100, 1), (4000, 5)])
+def test_long_texts_make_smaller_chunks(monkeypatch: pytest.MonkeyPatch, length: int, chunks: int) -> None:
+    monkeypatch.setattr(pipeline_module, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(pipeline_module, "TASKS_AT_HAND", 4)
+    run = Run()
+    for number in range(120):
+        failed = event("task-failed", f"t-{number}", at=2, exception="E()", traceback="x" * length)
+        run.put(*whole_life(f"t-{number}")[:2], failed)
+    run.pipeline.flush()
+    assert len(run.history.tasks) == 120
+    assert len(run.history.writes) == chunks
+    sizes = [sum(len(c.after.traceback or "") for c in write.tasks) for write in run.history.writes]
+    assert max(sizes) <= 100_000 + 4 * length
+
+
 def test_what_comes_of_a_task_that_is_on_its_way_waits_until_it_is_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,7 @@ from tests.unit.memory_history import SlowHistory
 from umbel.errors import StoreUnavailable
 from umbel.ingest.chunk import Chunk, Draft
 from umbel.ingest.transitions import fold_changes
-from umbel.ingest.write_behind import ROWS_AHEAD, WriteBehind
+from umbel.ingest.write_behind import BYTES_AHEAD, ROWS_AHEAD, WriteBehind
 from umbel.model.event import Event
 from umbel.model.rollup import Tally
 
@@ -32,10 +32,18 @@ def behind(history: SlowHistory, stored: list[int]) -> Iterator[WriteBehind]:
     behind.close()
 
 
-def chunk_of(rows: int, name: str) -> Chunk:
+def chunk_of(rows: int, name: str, *, args: str = "") -> Chunk:
     draft = Draft(None)
     received = [
-        Event(type="task-received", hostname="celery@a", timestamp=EPOCH, pid=1, uuid=f"{name}{n}", name="n")
+        Event(
+            type="task-received",
+            hostname="celery@a",
+            timestamp=EPOCH,
+            pid=1,
+            uuid=f"{name}{n}",
+            name="n",
+            args=args,
+        )
         for n in range(rows)
     ]
     draft.add(fold_changes([(None, [each]) for each in received], Tally()))
@@ -56,6 +64,18 @@ def test_a_small_chunk_behind_a_full_one_is_not_waited_for(
     history.turns.release(3)
     behind.settle()
     assert stored == [full, ROWS_AHEAD - full, 0, 1] and not behind.chunks
+
+
+def test_long_texts_are_waited_for_though_their_rows_are_few(
+    behind: WriteBehind, stored: list[int], history: SlowHistory
+) -> None:
+    long = "x" * (BYTES_AHEAD // 20)
+    behind.submit(chunk_of(9, "a", args=long))
+    behind.submit(chunk_of(10, "b", args=long))
+    assert stored == [] and len(behind.chunks) == 2
+    history.turns.release()
+    behind.submit(chunk_of(2, "c", args=long))
+    assert stored == [9] and len(behind.chunks) == 2
 
 
 def test_one_chunk_of_any_size_may_be_on_its_way(

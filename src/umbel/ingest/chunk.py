@@ -44,6 +44,8 @@ class Chunk(msgspec.Struct):
     ended: Set[str]
     #: All of both.
     uuids: Sequence[str]
+    #: Bytes of the rows.
+    size: int
     #: How long the transaction took, seconds; 0.0 before it was made.
     seconds: float = 0.0
     #: None where something that was taken before is in a later chunk.
@@ -67,6 +69,11 @@ class Draft:
     def __len__(self) -> int:
         """Rows."""
         return len(self._tasks)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the rows."""
+        return self._tasks.size
 
     def __iter__(self) -> Iterator[str]:
         """Whose rows."""
@@ -94,4 +101,5 @@ class Draft:
         changes = Changes(
             tasks=self._tasks, workers=workers, workers_removed=removed, tally=self.tally, counters=counters
         )
-        return Chunk(changes, self.messages, self._carried, self.open, self.ended, (*self.open, *self.ended))
+        uuids = (*self.open, *self.ended)
+        return Chunk(changes, self.messages, self._carried, self.open, self.ended, uuids, self.size)

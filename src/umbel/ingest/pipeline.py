@@ -34,6 +34,10 @@ LOCK_TIME = 0.05
 #: small ones cost more; with large ones the pipeline and the writer wait for each other.
 ROWS_BEHIND = 4000
 
+#: Bytes of rows in one transaction, about: twice as many as ROWS_BEHIND have as a rule. With long texts (tracebacks of
+#: 30 kB, say) they would take hundreds of megabytes in each of both processes.
+MOST_BYTES = 8_000_000
+
 #: Messages taken in one pass; more wait in the buffer, where they are bounded.
 PASS_MESSAGES = 16_000
 
@@ -196,7 +200,7 @@ class Pipeline:
         todo = [u for u in dict.fromkeys(uuids) if u in pending and u not in on_their_way]
         while todo:
             room = (ROWS_BEHIND if self._buffer.size else self._rows) - len(self._draft)
-            if room <= 0:
+            if room <= 0 or self._draft.size >= MOST_BYTES:
                 self._submit_draft()
             else:
                 count = min(TASKS_AT_HAND, room)

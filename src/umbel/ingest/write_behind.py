@@ -16,6 +16,8 @@ from umbel.store.base import HistoryWriter
 #: written, and a small one behind it, with which a flush ended. Another full one would make nothing faster, and take
 #: 7 MB.
 ROWS_AHEAD = 6_000
+#: And their bytes, which are hardly more than half as many as a rule.
+BYTES_AHEAD = 12_000_000
 
 
 class _HeldUp(Exception):
@@ -48,7 +50,7 @@ class WriteBehind:
     def submit(self, chunk: Chunk) -> None:
         """Have a chunk written; wait while enough is on its way. Raises as `settle`."""
         self._chunks.append((chunk, self._thread.submit(self._write, chunk)))
-        while len(self._chunks) > 1 and self._count_rows() > ROWS_AHEAD:
+        while len(self._chunks) > 1 and self._is_far_ahead():
             self._settle_oldest()
         while self._chunks and self._chunks[0][1].done():
             self._settle_oldest()
@@ -77,8 +79,12 @@ class WriteBehind:
         self._chunks.popleft()
         self._on_stored(chunk)
 
-    def _count_rows(self) -> int:
-        return sum(len(chunk.changes.tasks) for chunk, _ in self._chunks)
+    def _is_far_ahead(self) -> bool:
+        chunks = self.chunks
+        return (
+            sum(len(chunk.changes.tasks) for chunk in chunks) > ROWS_AHEAD
+            or sum(chunk.size for chunk in chunks) > BYTES_AHEAD
+        )
 
     def retry(self) -> None:
         """Try again what could not be written, and wait for it. Raises as `settle`."""

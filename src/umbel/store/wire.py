@@ -49,12 +49,16 @@ class PackedTasks(Collection[TaskChange]):
         self._redactor = redactor
         #: ids of tasks that were new when they were packed here.
         self.new: list[str] = []
+        #: Bytes of all parts.
+        self.size = sum([len(part) for _, part in self.parts])
         self._count = count
 
     def extend(self, changes: Collection[TaskChange], *, raw: bool = False) -> None:
         """Add one part."""
         if changes:
-            self.parts.append((raw and self._redactor is not None, _encode(changes)))
+            part = _encode(changes)
+            self.parts.append((raw and self._redactor is not None, part))
+            self.size += len(part)
             self.new += [change.after.uuid for change in changes if change.before is None]
             self._count += len(changes)
 
