@@ -18,7 +18,7 @@ from tests.contract.store_contract import assert_facets_exact
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
 from umbel.errors import StoreLocked, StoreRefused, StoreUnavailable
 from umbel.model.fold import project, record_of
-from umbel.store import sqlite_owned
+from umbel.store import sqlite_owned, sqlite_writer
 from umbel.store.base import Changes, TaskChange, TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.schema import SCHEMA_VERSION
@@ -325,6 +325,22 @@ def test_free_pages_are_given_back_many_in_a_step(path: Path) -> None:
     assert before > 500
     assert free_pages(path) < before / 2
     assert steps < 30
+    writer.close()
+
+
+def test_a_long_run_of_retention_says_how_far_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "TELL_EVERY", 0.0)
+    writer = make_writer(path, limits=Limits(tasks=10, age=None, bytes=None))
+    writer.open()
+    Teller(writer).tell([e for n in range(1510) for e in succeeded(f"u{n}", at=EPOCH + n)])
+    with caplog.at_level(logging.INFO, logger="umbel"):
+        writer.prune(now=EPOCH)
+    told = [record.getMessage() for record in caplog.records if "removed" in record.getMessage()]
+    assert told[:2] == [
+        "1,000 of 1,500 finished tasks are removed.", "1,500 of 1,500 finished tasks are removed."
+    ]  # fmt: skip
     writer.close()
 
 

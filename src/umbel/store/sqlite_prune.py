@@ -63,8 +63,8 @@ def _fetch_holdings(cursor: sqlite3.Cursor, limits: Limits, *, now: float) -> Ho
     return Holdings(tasks=tasks, aged=aged, bytes=_used_bytes(cursor))
 
 
-def take_tasks(transact: Transact, count: int, *, now: float) -> Iterator[None]:
-    """Delete the `count` oldest finished tasks, some at each step."""
+def take_tasks(transact: Transact, count: int, *, now: float) -> Iterator[int]:
+    """Delete the `count` oldest finished tasks, some at each step, which yields how many."""
     size = _FIRST_ROWS
     while count > 0:
         began = perf_counter()
@@ -73,10 +73,10 @@ def take_tasks(transact: Transact, count: int, *, now: float) -> Iterator[None]:
             return
         count -= taken
         size = _next_size(size, perf_counter() - began)
-        yield
+        yield taken
 
 
-def thin_out(transact: Transact, limits: Limits, *, now: float) -> Iterator[None]:
+def thin_out(transact: Transact, limits: Limits, *, now: float) -> Iterator[int]:
     """Delete time buckets, feed rows and gaps that are past their age, some at each step."""
     for span, age in ROLLUP_AGES.items():
         for kind in ("task", "worker"):
@@ -101,7 +101,7 @@ def find_free(transact: Transact) -> int:
     return transact(_free_pages) - max(_SPARE_PAGES, transact(_pages) // _SPARE_SHARE)
 
 
-def give_back(transact: Transact, pages: int) -> Iterator[None]:
+def give_back(transact: Transact, pages: int) -> Iterator[int]:
     """Return free pages to the file system, some at each step."""
     size = _FIRST_ROWS
     while pages > 0:
@@ -111,7 +111,7 @@ def give_back(transact: Transact, pages: int) -> Iterator[None]:
             return
         pages -= given
         size = _next_size(size, perf_counter() - began)
-        yield
+        yield 0
 
 
 def _take(cursor: sqlite3.Cursor, *, count: int, now: float) -> int:
@@ -131,7 +131,7 @@ def _take(cursor: sqlite3.Cursor, *, count: int, now: float) -> int:
 
 def _delete(
     transact: Transact, table: str, key: str, where: str, parameters: tuple[object, ...]
-) -> Iterator[None]:
+) -> Iterator[int]:
     """Delete matching rows, some at each step."""
     columns = key.strip("()")
     sql = f"DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {where} LIMIT ?)"
@@ -139,7 +139,7 @@ def _delete(
     while True:
         began = perf_counter()
         deleted = transact(partial(_execute, sql=sql, parameters=(*parameters, size)))
-        yield
+        yield 0
         if deleted < size:
             return
         size = _next_size(size, perf_counter() - began)

@@ -4,6 +4,7 @@
 `sqlite_prune` what retention does. Used by the collector process, and by `umbel prune`.
 """
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -28,6 +29,10 @@ from umbel.store.sqlite_queue_rollups import write_samples
 from umbel.store.sqlite_write import ChunkWriter, StaleChange
 from umbel.store.status import CollectorStatus
 
+logger = logging.getLogger(__name__)
+
+#: Seconds between two lines about how far `prune` has come.
+TELL_EVERY = 5.0
 _FIELDS = ", ".join(TASK_FIELDS)
 #: Named, for SQLite would rather walk through all that a worker has ever done.
 _OPEN_TASKS = f"SELECT {_FIELDS} FROM tasks INDEXED BY tasks_open WHERE finished = 0"
@@ -58,7 +63,7 @@ class SQLiteWriter(HistoryWriter):
         self._chunks = ChunkWriter(buckets)
         self._feed = 0
         #: What is left of a run of retention.
-        self._pruning: Iterator[None] | None = None
+        self._pruning: Iterator[int] | None = None
         #: What was written last.
         self._status: CollectorStatus | None = None
         self._file = OwnedFile(path, max_bytes=max_bytes, clock=clock, on_reset=self._chunks.forget)
@@ -172,8 +177,12 @@ class SQLiteWriter(HistoryWriter):
         pruned = self._plan(now)
         if not dry_run:
             transact = self._only_here()
-            for _ in self._prune(transact, pruned.tasks, now=now):
-                pass
+            taken, told = 0, time.monotonic()
+            for tasks in self._prune(transact, pruned.tasks, now=now):
+                taken += tasks
+                if time.monotonic() - told >= TELL_EVERY:
+                    told = time.monotonic()
+                    logger.info("%s of %s finished tasks are removed.", f"{taken:,}", f"{pruned.tasks:,}")
             for _ in sqlite_prune.give_back(transact, sqlite_prune.find_free(transact)):
                 pass
         return pruned
@@ -189,17 +198,18 @@ class SQLiteWriter(HistoryWriter):
                 return False
         return True
 
-    def _prune_and_give_back(self, now: float) -> Iterator[None]:
+    def _prune_and_give_back(self, now: float) -> Iterator[int]:
         transact = self._only_here()
         free = sqlite_prune.find_free(transact)
         yield from self._prune(transact, self._plan(now).tasks, now=now)
         yield from sqlite_prune.give_back(transact, free)
 
-    def _prune(self, transact: sqlite_prune.Transact, tasks: int, *, now: float) -> Iterator[None]:
+    def _prune(self, transact: sqlite_prune.Transact, tasks: int, *, now: float) -> Iterator[int]:
+        """Do it step by step; each yields how many tasks it took."""
         yield from sqlite_prune.take_tasks(transact, tasks, now=self._clock())
         # no minute may go before it is in its hour
         transact(lambda cursor: self._chunks.rollups.roll_up(cursor, now=now))
-        yield
+        yield 0
         yield from sqlite_prune.thin_out(transact, self._limits, now=now)
 
     def _only_here(self) -> sqlite_prune.Transact:
