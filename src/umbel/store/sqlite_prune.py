@@ -123,9 +123,10 @@ def _take(cursor: sqlite3.Cursor, *, count: int, now: float) -> int:
         key = facet_key(state, name, worker)
         differences[key] = differences.get(key, 0) - 1
     cursor.execute(_DELETE_TASKS, (json.dumps([row[0] for row in rows]),))
-    cursor.execute(_DELETE_ERRORS, (json.dumps([row[1] for row in rows]),))
+    uuids = [row[1] for row in rows]
+    cursor.execute(_DELETE_ERRORS, (json.dumps(uuids),))
     write_facets(cursor, differences)
-    append_feed(cursor, None, (), now=now)
+    append_feed(cursor, uuids, (), now=now)
     return len(rows)
 
 
