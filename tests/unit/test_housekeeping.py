@@ -10,7 +10,16 @@ from tests.unit.test_idle import Clock, QuietSource
 from umbel.errors import StoreUnavailable
 from umbel.ingest import housekeeping
 from umbel.ingest.collector import Collector
-from umbel.ingest.housekeeping import IDLE_PRUNE_INTERVAL, LONGEST_PRUNE, PRUNE_INTERVAL, REST, SHORTEST_PRUNE
+from umbel.ingest.housekeeping import (
+    IDLE_PRUNE_INTERVAL,
+    LONGEST_PRUNE,
+    PORTION,
+    PRUNE_INTERVAL,
+    REST,
+    SHORTEST_PRUNE,
+    STALE_AFTER,
+    STALE_INTERVAL,
+)
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.sign import STATUS_INTERVAL
 
@@ -89,6 +98,27 @@ def test_a_run_that_failed_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> Non
     assert stand.keeper.is_idle
     stand.history.broken = False
     assert len(stand.look(0.1)) == 1
+
+
+def test_tasks_without_evidence_are_given_up_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand = Stand(monkeypatch, portions=1)
+    for number in range(2 * PORTION + 7):
+        stand.run.put(event("task-received", f"old-{number}", at=-STALE_AFTER - 100))
+    stand.run.put(event("task-received", "young", at=-STALE_AFTER + 100))
+    stand.run.pipeline.flush()
+
+    def count_given_up() -> int:
+        return sum(task.state == "UNKNOWN" for task, _ in stand.history.tasks.values())
+
+    seen = []
+    for after in (PRUNE_INTERVAL, 0.1, 0.1, STALE_INTERVAL - 1):
+        stand.look(after)
+        seen.append(count_given_up())
+    assert seen == [PORTION, 2 * PORTION, 2 * PORTION + 7, 2 * PORTION + 7]
+    stand.run.put(event("task-received", "late", at=-STALE_AFTER - 100))
+    stand.run.pipeline.flush()
+    stand.look(2)
+    assert stand.run.state("late") == "UNKNOWN" and stand.run.state("young") == "RECEIVED"
 
 
 def test_a_collector_hardly_rests_between_two_portions(

@@ -20,8 +20,9 @@ PRUNE_INTERVAL, IDLE_PRUNE_INTERVAL = 10.0, 600.0
 SHORTEST_PRUNE, LONGEST_PRUNE = 0.1, 0.5
 #: Seconds between looks for tasks to give up.
 GIVE_UP_INTERVAL = 5.0
-#: Seconds without any evidence after which an open task of no known worker run is given up.
-STALE_AFTER = 30 * 86400.0
+#: Seconds without any evidence after which an open task of no known worker run is given up, and between looks for such:
+#: each walks through all open tasks, 40 ms for a million.
+STALE_AFTER, STALE_INTERVAL = 30 * 86400.0, 600.0
 #: Open tasks given up in one portion.
 PORTION = 500
 #: Seconds between two portions while nothing comes.
@@ -48,6 +49,7 @@ class Housekeeping:
         self._pruned = time.monotonic()
         self._pruned_feed: int | None = None
         self._next_give_up = 0.0
+        self._next_stale = self._pruned + PRUNE_INTERVAL
         self._runs: list[EndedRun] = []
 
     @property
@@ -63,6 +65,8 @@ class Housekeeping:
         elif tick >= self._next_give_up:
             self._next_give_up = tick + GIVE_UP_INTERVAL
             self._runs = self._workers.take_ended(before=now - self._settings.unknown_after)
+        if tick >= self._next_stale:
+            self._next_stale = tick + (STALE_INTERVAL if self._give_up_stale(now) < PORTION else 0.0)
         feed = self._store.get_feed_head()
         interval = IDLE_PRUNE_INTERVAL if feed == self._pruned_feed else PRUNE_INTERVAL
         if self._is_pruning or tick - self._pruned >= interval:
@@ -73,7 +77,6 @@ class Housekeeping:
         if not self._is_pruning:
             # what the run itself changes is a reason for the next one, which gives back what is still free then
             self._pruned_feed = self._store.get_feed_head()
-            self._give_up_stale(now)
         try:
             self._is_pruning = not self._store.prune_some(now=now, seconds=seconds)
         except StoreError:
@@ -84,10 +87,11 @@ class Housekeeping:
             self._pruned = time.monotonic()
             self.prunes += 1
 
-    def _give_up_stale(self, now: float) -> None:
+    def _give_up_stale(self, now: float) -> int:
+        """One portion of them; how many it was of."""
         stale = self._store.fetch_stale_tasks(now - STALE_AFTER, limit=PORTION)
         due = [task for task in stale if not is_due_after(task, now)]
-        self._pipeline.give_up(due, alive_pid=0, now=now)
+        return self._pipeline.give_up(due, alive_pid=0, now=now)
 
     def _give_up(self, run: EndedRun, now: float) -> None:
         """One portion of one run; the run is done when nothing of it is left."""
