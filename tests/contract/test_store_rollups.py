@@ -15,11 +15,12 @@ from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded, w
 from umbel.errors import StoreUnavailable
 from umbel.model.event import Event
 from umbel.model.rollup import SPANS, Rollup, RollupKey, Sketch
-from umbel.store import sqlite_write
+from umbel.store import sqlite_rollups, sqlite_write
 from umbel.store.retention import ROLLUP_AGES, Limits
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_rollups import RollupBook
 from umbel.store.sqlite_writer import SQLiteWriter
+from umbel.store.totals import longer_spans
 
 HOUR = int(EPOCH // 86400) * 86400
 
@@ -185,6 +186,27 @@ def test_what_is_remembered_does_not_grow_with_time(history: History) -> None:
     finally:
         tracemalloc.stop()
     assert len(history.fetch()) == 20 * (2 * 65 + 4 + 2)
+
+
+def test_a_minute_of_many_workers_is_rolled_up_a_part_at_a_time(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def spread(minutes: dict[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
+        sizes.append(len(minutes))
+        return longer_spans(minutes)
+
+    monkeypatch.setattr(sqlite_rollups, "longer_spans", spread)
+    monkeypatch.setattr(sqlite_rollups, "_AT_ONCE", 2)
+    for name in "abcde":
+        history.teller.tell(received(name, at=HOUR + 1, name=name))
+        history.teller.tell(received(f"{name}2", at=HOUR + 61, name=name))
+    history.now += 200
+    history.teller.tell(received("z", at=HOUR + 190, name="a"))
+    assert max(sizes) == 2 and sum(sizes) == 2 * 5 + 2, "of five names and one worker"
+    expected = plain(with_longer_spans(history.teller.tally.totals().rollups))
+    assert plain(history.fetch()) == expected
 
 
 def test_a_minute_goes_into_its_hour_before_it_is_pruned(history: History) -> None:

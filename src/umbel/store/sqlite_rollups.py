@@ -22,7 +22,9 @@ GRACE = 30
 _MINUTE = 60
 _READ_EDGE = "SELECT value FROM meta WHERE key = ?"
 _PUT_EDGE = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-_ENDED = "SELECT label, start, data FROM rollups WHERE span = 60 AND kind = ? AND start >= ? AND start < ?"
+_ENDED = "SELECT label, start, data FROM rollups WHERE span = 60 AND kind = ? AND start >= ? AND start < ? ORDER BY 1"
+#: Minutes that are put into their hours and days at once: unpacked they are many times as large.
+_AT_ONCE = 64
 
 _decode = msgspec.msgpack.Decoder(Rollup).decode
 
@@ -43,8 +45,9 @@ class RollupBook:
     def add(self, cursor: sqlite3.Cursor, minutes: Mapping[RollupKey, Rollup], *, now: float) -> None:
         """Add to the buckets of these minutes, and of their hours and days now or later."""
         edge = self.roll_up(cursor, now=now)
+        self._totals.add(cursor, minutes)
         late = {key: difference for key, difference in minutes.items() if key.start < edge}
-        self._totals.add(cursor, {**minutes, **longer_spans(late)} if late else minutes)
+        self._totals.add(cursor, longer_spans(late), remember=False)
 
     def roll_up(self, cursor: sqlite3.Cursor, *, now: float) -> int:
         """Put the minutes that are over into their hours and days; return up to when that is done."""
@@ -56,12 +59,14 @@ class RollupBook:
             return self._edge
         for kind in ("task", "worker"):
             rows = cursor.execute(_ENDED, (kind, self._edge, edge)).fetchall()
-            ended = {RollupKey(kind, label, _MINUTE, start): _decode(data) for label, start, data in rows}
-            self._totals.add(cursor, longer_spans(ended))
+            for begin in range(0, len(rows), _AT_ONCE):
+                part = rows[begin : begin + _AT_ONCE]
+                ended = {RollupKey(kind, label, _MINUTE, start): _decode(data) for label, start, data in part}
+                self._totals.add(cursor, longer_spans(ended), remember=False)
         cursor.execute(_PUT_EDGE, (ROLLED_UP, str(edge)))
         self._edge = edge
         # what is over is hardly written again, and thirty buckets of 10 kB a minute would pile up in memory
-        self._totals.keep(lambda key: key.span == _MINUTE and key.start >= edge)
+        self._totals.keep(lambda key: key.start >= edge)
         return edge
 
 

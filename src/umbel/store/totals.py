@@ -50,14 +50,15 @@ class Totals(Generic[_K, _V]):
         self._encode = msgspec.msgpack.Encoder().encode
         self._known: dict[_K, _V | None] = {}
 
-    def add(self, cursor: sqlite3.Cursor, differences: Mapping[_K, _V]) -> None:
-        """Add `differences` to the stored values within the caller's transaction."""
+    def add(self, cursor: sqlite3.Cursor, differences: Mapping[_K, _V], *, remember: bool = True) -> None:
+        """Add `differences` to the stored values within the caller's transaction; `remember` the sums for the next."""
         kept: list[tuple[Any, ...]] = []
         emptied: list[tuple[Any, ...]] = []
         for key, difference in differences.items():
             values = self._key_values(key)
             total = self._merge(self._fetch(cursor, key, values), difference)
-            self._known[key] = total
+            if remember:
+                self._known[key] = total
             if total is None:
                 emptied.append(values)
             else:
