@@ -195,6 +195,7 @@ def test_a_minute_of_many_workers_is_rolled_up_a_part_at_a_time(
 
     def spread(minutes: dict[RollupKey, Rollup]) -> dict[RollupKey, Rollup]:
         sizes.append(len(minutes))
+        assert all(key.span == 60 for key in history.writer._chunks.rollups._totals._known)
         return longer_spans(minutes)
 
     monkeypatch.setattr(sqlite_rollups, "longer_spans", spread)

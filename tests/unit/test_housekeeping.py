@@ -142,3 +142,27 @@ def test_a_collector_hardly_rests_between_two_portions(
     assert len(history.asked) == 4
     assert waits == [REST, REST, REST, STATUS_INTERVAL]
     collector._parts.pipeline.close()
+
+
+def test_a_collector_gives_retention_as_long_as_its_flush_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, history = QuietSource(), PortionedHistory()
+    settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x")
+    collector = Collector(settings, history, lambda: source, broker="", redactor=None, clock=Clock())
+    assert collector._open_store()
+    parts = collector._parts
+    assert parts is not None
+    tick = 1e6
+
+    def flush() -> int:
+        nonlocal tick
+        tick += 0.25
+        return 0
+
+    monkeypatch.setattr("umbel.ingest.collector.time.monotonic", lambda: tick)
+    monkeypatch.setattr(collector._buffer, "wait", lambda seconds: False)
+    monkeypatch.setattr(parts.pipeline, "flush", flush)
+    collector._round(parts)
+    assert history.asked == [0.25]
+    parts.pipeline.close()
