@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from umbel.ingest import buffer as buffer_module
-from umbel.ingest.buffer import Buffer
+from umbel.ingest.buffer import BURST_BYTES, BURST_PAUSE, Buffer
 from umbel.ingest.source import Message
 from umbel.ingest.spool import Spool
 
@@ -250,19 +250,19 @@ def test_heartbeats_wait_for_company_and_tasks_do_not() -> None:
 def test_a_buffer_half_full_of_heartbeats_does_not_wait() -> None:
     buffer = Buffer(1_000, clock=Clock())
     buffer.put([heartbeat(1)])
-    buffer.gather(0, pause=60)
+    buffer.gather(0, burst=False)
     assert not buffer.half_full
     buffer.put([heartbeat(2)])
     assert buffer.half_full
     assert buffer.wait(0)
-    buffer.gather(60, pause=60)
+    buffer.gather(60, burst=False)
     buffer.take(10)
     assert not buffer.half_full
     buffer.wake()
-    buffer.gather(60, pause=60)
+    buffer.gather(60, burst=False)
 
 
-def test_what_gathers_is_waited_for_until_it_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_burst_what_gathers_is_waited_for_until_it_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = Buffer(1_000_000, clock=Clock())
     waits: list[float] = []
 
@@ -273,9 +273,27 @@ def test_what_gathers_is_waited_for_until_it_pauses(monkeypatch: pytest.MonkeyPa
         return False
 
     monkeypatch.setattr(buffer._half, "wait", wait)
-    buffer.gather(60, pause=0.5)
-    assert waits == [0.5] * 4, "three times something came, and then nothing"
+    buffer.gather(60, burst=True)
+    assert waits == [BURST_PAUSE] * 4, "three times something came, and then nothing"
     assert len(buffer.take(10)) == 3
+
+
+def test_what_came_while_it_gathers_may_be_a_burst_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = Buffer(100_000_000, clock=Clock())
+    pauses = 0
+
+    def wait(seconds: float) -> bool:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 5:
+            buffer.put([message(b" " * (BURST_BYTES - 2_000))])
+        elif pauses == 8:
+            buffer.put([message(b" " * 2_000)])
+        return False
+
+    monkeypatch.setattr(buffer._half, "wait", wait)
+    buffer.gather(60, burst=False)
+    assert pauses == 9, "few may be a worker's own pace, so no pause ends the wait; many are not"
 
 
 def test_what_gathers_is_waited_for_no_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,6 +307,6 @@ def test_what_gathers_is_waited_for_no_longer_than_told(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(buffer._half, "wait", wait)
     begun = time.monotonic()
-    buffer.gather(0.02, pause=10)
+    buffer.gather(0.02, burst=False)
     assert time.monotonic() - begun >= 0.02
     assert 0 < max(waits) <= 0.02

@@ -31,8 +31,9 @@ _SENDERS = 20_000
 #: Bytes after which no more are taken at once: what was taken is kept until it is stored.
 TAKEN_BYTES = 32_000_000
 
-#: Seconds without a message that mean that a burst is over.
-BURST_PAUSE = 0.05
+#: Seconds without a message that mean that a burst is over, and as many bytes held as mean that there was one: about
+#: 8,000 events.
+BURST_PAUSE, BURST_BYTES = 0.05, 5_000_000
 
 HEARTBEAT = "worker.heartbeat"
 
@@ -180,13 +181,15 @@ class Buffer:
         """Wait until something is there that presses, or somebody wakes; True when one of both was so."""
         return self._filled.wait(timeout)
 
-    def gather(self, timeout: float, *, pause: float) -> None:
-        """Wait until the buffer is half full, or somebody wakes, or nothing has come for `pause` seconds, or the time
-        is over. From the thread that takes."""
+    def gather(self, timeout: float, *, burst: bool) -> None:
+        """Wait until the buffer is half full, or somebody wakes, or the time is over; or until nothing has come for
+        BURST_PAUSE, in a `burst` or with as much here as makes one. From the thread that takes."""
         until = time.monotonic() + timeout
         while (left := until - time.monotonic()) > 0:
             before = self._size
-            if self._half.wait(min(left, pause)) or self._size == before:
+            if self._half.wait(min(left, BURST_PAUSE)):
+                return
+            if self._size == before and (burst or before >= BURST_BYTES):
                 return
 
     def wake(self) -> None:

@@ -19,7 +19,7 @@ from typing import IO
 import msgspec
 
 from umbel.errors import SourceError, StoreEnded, StoreError, StoreLocked
-from umbel.ingest.buffer import BURST_PAUSE, Buffer
+from umbel.ingest.buffer import Buffer
 from umbel.ingest.decode import Decoder
 from umbel.ingest.gaps import GapBook
 from umbel.ingest.housekeeping import REST, Housekeeping
@@ -271,7 +271,7 @@ class Collector:
         """Let events gather for one flush: after few, wait little; half full, or at a burst's end, don't wait."""
         left = self._settings.flush_busy - spent if events >= _BUSY else self._settings.flush_idle
         if left > 0:
-            self._buffer.gather(left, pause=BURST_PAUSE if events >= _BURST else left)
+            self._buffer.gather(left, burst=events >= _BURST)
 
     def _finish(self, pipeline: Pipeline, until: float) -> None:
         """Store what is still in the buffer, and that we stopped; what is left at the time `until` is lost, and the
