@@ -17,11 +17,13 @@ from umbel.errors import StoreUnavailable
 from umbel.ingest import intake as intake_module
 from umbel.ingest import pipeline as pipeline_module
 from umbel.ingest import write_behind as behind_module
+from umbel.ingest.chunk import Chunk
 from umbel.ingest.source import Message
 from umbel.model.event import Event
 from umbel.model.fold import fold
 from umbel.model.plain import as_record
 from umbel.store.base import Changes, CounterKey
+from umbel.store.wire import PackedTasks
 
 
 class FussyHistory(MemoryHistory):
@@ -129,6 +131,56 @@ def test_a_flush_does_not_wait_for_its_last_chunk_while_more_is_waiting(
     run.put(*whole_life("t-4"))
     run.pipeline.flush()
     assert run.acknowledged == [1, 2, 3]
+
+
+def test_statuses_are_not_waited_for_while_more_is_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_module, "PASS_MESSAGES", 1)
+    monkeypatch.setattr(pipeline_module, "LONGEST_FLUSH", -1.0)
+    history = SlowHistory()
+    run = Run(history)
+    for number in (1, 2):
+        run.put(*whole_life(f"t-{number}"))
+    run.pipeline.flush()
+    run.book.judge_all(now=NOW + 3600, connected_at=NOW)
+    assert run.book.has_changes()
+    run.pipeline.write_workers()
+    assert not run.book.has_changes() and history.workers == {}, (
+        "they are on their way, behind the first task"
+    )
+
+    history.turns.release(3)
+    run.pipeline.flush()
+    run.pipeline.flush()
+    assert history.workers["celery@a"].status == "lost"
+    run.book.judge_all(now=NOW + 3601, connected_at=NOW + 3600)
+    assert run.book.has_changes()
+    history.turns.release()
+    run.pipeline.write_workers()
+    assert history.workers["celery@a"].status == "unknown", "nothing else is to do, so it is waited for"
+
+
+def test_secrets_are_masked_by_whoever_is_waited_for_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run()
+    monkeypatch.setattr(run.pipeline, "_rows", 1)
+    submit, waits = run.pipeline._behind.submit, [False, True, True, False, False]
+    raw: list[list[bool]] = []
+
+    def note(chunk: Chunk) -> bool:
+        assert isinstance(chunk.changes.tasks, PackedTasks)
+        raw.append([is_raw for is_raw, _ in chunk.changes.tasks.parts])
+        submit(chunk)
+        return waits[len(raw) - 1]
+
+    monkeypatch.setattr(run.pipeline._behind, "submit", note)
+    for number in range(5):
+        run.put(*whole_life(f"t-{number}"))
+    run.pipeline.flush()
+    assert raw == [[True], [True], [False], [False], [True]], (
+        "once the writer is waited for, the pipeline masks"
+    )
+    assert [run.history.tasks[f"t-{number}"][0].kwargs for number in range(5)] == [
+        "{'password': '[redacted]'}"
+    ] * 5
 
 
 class Streams(NamedTuple):

@@ -1,5 +1,6 @@
 """How much may be on its way into the history while more is prepared."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_small_chunk_behind_a_full_one_is_not_waited_for(
 ) -> None:
     full = ROWS_AHEAD * 2 // 3
     for rows, name in ((full, "a"), (ROWS_AHEAD - full, "b"), (0, "c")):
-        behind.submit(chunk_of(rows, name))
+        assert not behind.submit(chunk_of(rows, name))
     assert stored == [] and len(behind.chunks) == 3
     # one more row has to wait for the full one, and only for that
     history.turns.release()
@@ -64,6 +65,18 @@ def test_a_small_chunk_behind_a_full_one_is_not_waited_for(
     history.turns.release(3)
     behind.settle()
     assert stored == [full, ROWS_AHEAD - full, 0, 1] and not behind.chunks
+
+
+def test_it_is_told_whether_a_chunk_was_waited_for(behind: WriteBehind, history: SlowHistory) -> None:
+    assert not behind.submit(chunk_of(ROWS_AHEAD, "a"))
+    threading.Timer(0.1, history.turns.release).start()
+    assert behind.submit(chunk_of(1, "b"))
+    history.turns.release()
+    behind.settle()
+    history.turns.release()
+    assert not behind.submit(chunk_of(ROWS_AHEAD, "c"))
+    behind._chunks[0][1].result(timeout=10)
+    assert not behind.submit(chunk_of(1, "d")), "it was stored before"
 
 
 def test_long_texts_are_waited_for_though_their_rows_are_few(

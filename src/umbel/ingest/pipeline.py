@@ -82,6 +82,8 @@ class Pipeline:
         self._oldest = self._unmarked = 0.0
         self._rows = MAX_ROWS
         self._lag = 0.0
+        #: The writer was waited for: what either of both can do is done here, until it is not.
+        self._has_waited = False
 
     def run_behind(self, act: Callable[[], None]) -> None:
         """Do `act`, which writes into the history too, after the chunks on their way, without waiting for it; see
@@ -212,7 +214,8 @@ class Pipeline:
         # a chunk that was broken up may have taken some of them along
         steps = [(priors.get(uuid), pending[uuid]) for uuid in uuids if uuid in pending]
         try:
-            self._draft.add(fold_changes(steps, self._draft.tally, self._redactor))
+            found = fold_changes(steps, self._draft.tally, self._redactor, put_off=not self._has_waited)
+            self._draft.add(found)
         except Exception:  # one task that breaks a rule nobody thought of must not stop all others
             self._break_up([], uuids)
             return
@@ -244,7 +247,10 @@ class Pipeline:
         else:
             chunk = draft.close()
         chunk.watermark = watermark
-        self._guarded(lambda: self._behind.submit(chunk))
+        self._guarded(lambda: self._pass_on(chunk))
+
+    def _pass_on(self, chunk: Chunk) -> None:
+        self._has_waited = self._behind.submit(chunk)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Run `act`; if the history breaks over a chunk, unmake it and those behind it and write task by task."""
@@ -332,10 +338,14 @@ class Pipeline:
         return priors
 
     def write_workers(self) -> None:
-        """Store worker rows whose status changed without an event. Raises StoreUnavailable."""
+        """Store worker rows whose status changed without an event; don't wait for it while more is waiting.
+
+        Raises StoreUnavailable.
+        """
         if self._workers.has_changes():
             self._submit(Draft(self._redactor), with_workers=True)
-            self._guarded(self._behind.settle)
+            if not self._buffer.size:
+                self._guarded(self._behind.settle)
 
     def give_up(self, tasks: Sequence[Task], *, alive_pid: int, now: float) -> int:
         """Turn these open tasks, whose worker run has ended, into UNKNOWN; return how many.

@@ -20,7 +20,8 @@ from umbel.store.base import TaskChange
 class Transitions:
     """Transitions of tasks, at most one of each."""
 
-    #: Plain lives that have ended. What is new of them is as it was told: whoever writes them masks it.
+    #: Plain lives that have ended, where their masking is put off. What is new of them is as it was told: whoever
+    #: writes them masks it.
     raw: Sequence[TaskChange]
     #: All others, without secrets: what comes later is folded into them.
     clean: Sequence[TaskChange]
@@ -34,10 +35,13 @@ def fold_changes(
     steps: Sequence[tuple[tuple[Task, Life] | None, Sequence[Event]]],
     tally: Tally,
     redactor: Redactor | None = None,
+    *,
+    put_off: bool = True,
 ) -> Transitions:
     """The transitions that these events make, each of one task, added to the tally; none where they tell nothing new.
 
-    Secrets are masked in what is new of plain lives that go on, else in each event, before anything is made of it.
+    Secrets are masked in what is new of plain lives, else in each event, before anything is made of it. With `put_off`
+    those of plain lives that have ended are left to whoever writes them.
     """
     raw: list[TaskChange] = []
     clean: list[TaskChange] = []
@@ -49,7 +53,7 @@ def fold_changes(
         if told is not None:
             after, known = told
             add_plain(before, after)
-            (raw if after.finished else clean).append(TaskChange(before, after, known))
+            (raw if put_off and after.finished else clean).append(TaskChange(before, after, known))
         else:
             others.append((before, life, events))
     if redactor is not None:

@@ -47,13 +47,16 @@ class WriteBehind:
         """What is on its way, oldest first."""
         return [chunk for chunk, _ in self._chunks]
 
-    def submit(self, chunk: Chunk) -> None:
-        """Have a chunk written; wait while enough is on its way. Raises as `settle`."""
+    def submit(self, chunk: Chunk) -> bool:
+        """Have a chunk written; wait while enough is on its way. Return whether that was so. Raises as `settle`."""
         self._chunks.append((chunk, self._thread.submit(self._write, chunk)))
+        has_waited = False
         while len(self._chunks) > 1 and self._is_far_ahead():
+            has_waited = has_waited or not self._chunks[0][1].done()
             self._settle_oldest()
         while self._chunks and self._chunks[0][1].done():
             self._settle_oldest()
+        return has_waited
 
     def run(self, act: Callable[[], None]) -> None:
         """Do `act` after the chunks on their way, without waiting for it; at once when there are none, or when the one
