@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from umbel.ingest import buffer as buffer_module
-from umbel.ingest.buffer import BURST_BYTES, BURST_PAUSE, Buffer
+from umbel.ingest.buffer import BURST_BYTES, BURST_PAUSE, FEW_BYTES, Buffer
 from umbel.ingest.source import Message
 from umbel.ingest.spool import Spool
 
@@ -285,8 +285,11 @@ def test_what_came_while_it_gathers_may_be_a_burst_that_is_over(monkeypatch: pyt
     def wait(seconds: float) -> bool:
         nonlocal pauses
         pauses += 1
-        if pauses == 5:
-            buffer.put([message(b" " * (BURST_BYTES - 2_000))])
+        assert seconds == BURST_PAUSE
+        if pauses == 1:
+            buffer.put([message(b" " * FEW_BYTES)])
+        elif pauses == 5:
+            buffer.put([message(b" " * (BURST_BYTES - FEW_BYTES - 2_000))])
         elif pauses == 8:
             buffer.put([message(b" " * 2_000)])
         return False
@@ -294,6 +297,20 @@ def test_what_came_while_it_gathers_may_be_a_burst_that_is_over(monkeypatch: pyt
     monkeypatch.setattr(buffer._half, "wait", wait)
     buffer.gather(60, burst=False)
     assert pauses == 9, "few may be a worker's own pace, so no pause ends the wait; many are not"
+
+
+def test_few_are_waited_for_without_a_look_at_every_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = Buffer(100_000_000, clock=Clock())
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        buffer.put([task(len(waits))])
+        return len(waits) == 2
+
+    monkeypatch.setattr(buffer._half, "wait", wait)
+    buffer.gather(60, burst=False)
+    assert waits == [BURST_PAUSE, pytest.approx(60, abs=5)]
 
 
 def test_what_gathers_is_waited_for_no_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:

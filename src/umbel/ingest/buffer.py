@@ -32,8 +32,8 @@ _SENDERS = 20_000
 TAKEN_BYTES = 32_000_000
 
 #: Seconds without a message that mean that a burst is over, and as many bytes held as mean that there was one: about
-#: 8,000 events.
-BURST_PAUSE, BURST_BYTES = 0.05, 5_000_000
+#: 8,000 events. With less than FEW_BYTES within the first pause there is none, and nobody wakes for the next ones.
+BURST_PAUSE, BURST_BYTES, FEW_BYTES = 0.05, 5_000_000, 100_000
 
 HEARTBEAT = "worker.heartbeat"
 
@@ -185,12 +185,15 @@ class Buffer:
         """Wait until the buffer is half full, or somebody wakes, or the time is over; or until nothing has come for
         BURST_PAUSE, in a `burst` or with as much here as makes one. From the thread that takes."""
         until = time.monotonic() + timeout
+        pause = BURST_PAUSE
         while (left := until - time.monotonic()) > 0:
             before = self._size
-            if self._half.wait(min(left, BURST_PAUSE)):
+            if self._half.wait(min(left, pause)):
                 return
             if self._size == before and (burst or before >= BURST_BYTES):
                 return
+            if self._size < FEW_BYTES and not burst:
+                pause = timeout
 
     def wake(self) -> None:
         """End a `wait` with nothing there. From any thread, or a signal handler."""
