@@ -1,6 +1,7 @@
 """Chunks on their way to the history: in order, stored or taken back whole, acknowledged only once stored."""
 
 import json
+import threading
 import time
 from typing import Any, NamedTuple
 
@@ -154,7 +155,7 @@ def test_statuses_are_not_waited_for_while_more_is_waiting(monkeypatch: pytest.M
     assert history.workers["celery@a"].status == "lost"
     run.book.judge_all(now=NOW + 3601, connected_at=NOW + 3600)
     assert run.book.has_changes()
-    history.turns.release()
+    threading.Timer(0.1, history.turns.release).start()
     run.pipeline.write_workers()
     assert history.workers["celery@a"].status == "unknown", "nothing else is to do, so it is waited for"
 
