@@ -79,6 +79,24 @@ def test_open_tasks_are_remembered_and_need_no_second_look() -> None:
     assert run.state("t-1") == "STARTED"
 
 
+def test_the_secrets_of_an_open_task_stay_masked_when_more_is_told_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = Run()
+    received, started, succeeded = whole_life()
+    run.put(received)
+    run.pipeline.flush()
+    late = event(
+        "task-sent", at=-1, hostname="gen7@web", queue="late", name="shop.pay", kwargs=received["kwargs"]
+    )
+    for more in (late, started, succeeded):
+        run.put(more)
+        run.pipeline.flush()
+        assert run.history.tasks["t-1"][0].kwargs == "{'password': '[redacted]'}"
+    assert run.history.tasks["t-1"][0].queue == "late" and run.state("t-1") == "SUCCESS"
+    assert not caplog.records, "what was remembered of it is what is stored, so no chunk was broken up"
+
+
 def test_a_transaction_holds_a_bounded_number_of_rows() -> None:
     run = Run()
     for number in range(4500):
