@@ -53,8 +53,9 @@ class WorkerBook:
         self._changed: set[str] = set()
         self._removed: set[str] = set()
         self._skews: dict[str, deque[float]] = {}
-        #: hostname -> pid -> time of its latest event: tells a restart from two workers of one name.
-        self._pids: dict[str, dict[int, float]] = {}
+        #: hostname -> the pids that spoke under this name, where there was more than one, the latest last: tells a
+        #: restart from two workers of one name.
+        self._pids: dict[str, dict[int, None]] = {}
         self._duplicates: set[str] = set()
         self._absent: dict[str, float] = {}
         self._census = Census()
@@ -80,18 +81,17 @@ class WorkerBook:
         if worker is None:
             worker = self.rows[hostname] = Worker(hostname=hostname, first_seen=event.received_at)
             self._removed.discard(hostname)
-        run = (worker.pid, worker.runs)
-        freq = worker.freq
-        if tells_run(event) and self._is_twin(worker, event):
+        pid, runs, freq = worker.pid, worker.runs, worker.freq
+        if event.pid != pid and tells_run(event) and self._is_twin(worker, event):
             worker.heard = max(worker.heard, event.received_at)
         else:
             hear(worker, event)
         self._changed.add(hostname)
         if worker.status is not WorkerStatus.ONLINE or worker.freq != freq or worker.stopped_at is not None:
             self._steady[hostname] = 0.0
-        if worker.runs != run[1] and run[0]:
+        if worker.runs != runs and pid:
             self._note_end(worker, event.received_at)
-        elif worker.runs == run[1] and self._ended and worker.stopped_at is None:
+        elif worker.runs == runs and self._ended and worker.stopped_at is None:
             ended = self._ended.get(hostname)
             if ended is not None and ended.alive_pid == 0:
                 del self._ended[hostname]
@@ -101,18 +101,18 @@ class WorkerBook:
             self._measure_skew(worker, event)
 
     def _is_twin(self, worker: Worker, event: Event) -> bool:
-        """Whether a second live worker uses the same name: a pid that comes back was never gone."""
+        """Whether a second live worker uses the same name: a pid that comes back, which is not the row's, was never
+        gone."""
+        if not worker.pid:
+            return False
         pids = self._pids.setdefault(event.hostname, {})
-        before = pids.get(event.pid)
-        pids[event.pid] = max(before or 0.0, event.timestamp)
+        spoke_before = event.pid in pids
+        for pid in (worker.pid, event.pid):
+            pids.pop(pid, None)
+            pids[pid] = None
         if len(pids) > _PIDS_KEPT:
-            del pids[min(pids, key=pids.__getitem__)]
-        if (
-            event.pid == worker.pid
-            or not worker.pid
-            or before is None
-            or event.timestamp < worker.run_started
-        ):
+            del pids[next(iter(pids))]
+        if not spoke_before or event.timestamp < worker.run_started:
             return False
         self._duplicates.add(event.hostname)
         self._steady[event.hostname] = 0.0
@@ -120,13 +120,18 @@ class WorkerBook:
 
     def _measure_skew(self, worker: Worker, event: Event) -> None:
         """The greatest lead of a sender's clock over our receipt comes nearest to its skew: delay only lowers it."""
-        samples = self._skews.setdefault(worker.hostname, deque(maxlen=_SKEW_SAMPLES))
+        samples = self._skews.get(worker.hostname)
+        if samples is None:
+            samples = self._skews[worker.hostname] = deque(maxlen=_SKEW_SAMPLES)
         lead = event.timestamp - event.received_at
         # what an earlier run of ours stored is too old to count
         skew = worker.skew if samples else None
         stays = skew is not None and (len(samples) < _SKEW_SAMPLES or samples[0] < skew)
         samples.append(lead)
-        worker.skew = max(skew, lead) if skew is not None and stays else max(samples)
+        if skew is None or not stays:
+            worker.skew = max(samples)
+        elif lead > skew:
+            worker.skew = lead
 
     def _note_end(self, worker: Worker, now: float) -> None:
         alive = worker.stopped_at is None and worker.lost_at is None

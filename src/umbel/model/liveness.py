@@ -56,10 +56,13 @@ def tells_run(event: Event) -> bool:
 
 def hear(worker: Worker, event: Event) -> None:
     """Take one event into its sender's row, in place. Order does not matter beyond what the rows keep."""
-    worker.heard = max(worker.heard, event.received_at)
+    # a thousand workers beat 500 times a second: what is the same as before is not looked at
+    if event.received_at > worker.heard:
+        worker.heard = event.received_at
     worker.lost_at = None
-    worker.clock = max(worker.clock, event.clock)
-    if tells_run(event) and event.pid != worker.pid:
+    if event.clock > worker.clock:
+        worker.clock = event.clock
+    if event.pid != worker.pid and tells_run(event):
         if worker.pid and event.timestamp < worker.run_started:
             return  # a late word of an earlier run
         _begin_run(worker, event)
@@ -116,10 +119,18 @@ def _hear_worker(worker: Worker, event: Event) -> None:
 
 def _take_figures(worker: Worker, event: Event) -> None:
     """What a worker tells of itself: at its start, in each heartbeat and with its last word."""
-    for field in ("active", "processed", "loadavg", "sw_ident", "sw_ver", "sw_sys"):
-        value = getattr(event, field)
-        if value is not None:
-            setattr(worker, field, value)
+    if event.active is not None:
+        worker.active = event.active
+    if event.processed is not None:
+        worker.processed = event.processed
+    if event.loadavg is not None:
+        worker.loadavg = event.loadavg
+    if event.sw_ident is not None:
+        worker.sw_ident = event.sw_ident
+    if event.sw_ver is not None:
+        worker.sw_ver = event.sw_ver
+    if event.sw_sys is not None:
+        worker.sw_sys = event.sw_sys
 
 
 def patience(worker: Worker) -> float:
