@@ -11,14 +11,17 @@ from pathlib import Path
 from benchmarks.event_stream import Event, Message
 from benchmarks.wire import encode_rabbitmq, encode_redis
 
-#: Events that are handed over together; also the finest step of pacing.
+#: Events that are handed over together where they are sent as fast as the broker takes them.
 SLICE = 100
+#: Seconds between two slices at an even rate, unless one message is more: workers send theirs one by one, and each may
+#: wake who reads them.
+STEP = 0.001
 _HEAD = struct.Struct(">II")
 
 
 @dataclass(slots=True)
 class Burst:
-    """Encoded messages in slices of about `SLICE` events, with a count of their events by type."""
+    """Encoded messages in slices, with a count of their events by type."""
 
     #: (bytes, events)
     slices: list[tuple[bytes, int]] = field(default_factory=list)
@@ -51,21 +54,25 @@ class BurstBuilder:
     def build(self, events: int, *, until_task: bool = True) -> Burst:
         """Take at least `events` events, up to and with one of a task unless `until_task` is False."""
         burst = Burst()
-        for data, taken in self._iter_slices(burst, events, until_task):
+        for data, taken in self._iter_slices(burst, events, until_task, SLICE):
             burst.slices.append((data, taken))
         burst.sample = self._sample
         return burst
 
-    def spool(self, events: int, path: Path, *, until_task: bool = True) -> Burst:
-        """Like `build`, with the slices in a file, for bursts larger than memory; the burst has none itself."""
+    def spool(self, events: int, path: Path, *, rate: float, until_task: bool = True) -> Burst:
+        """Like `build`, with the slices in a file, for bursts larger than memory; the burst has none itself. They are
+        fit to be sent at `rate` events a second, 0 for as fast as it goes."""
         burst = Burst()
         with path.open("wb") as file:
-            for data, taken in self._iter_slices(burst, events, until_task):
+            size = max(1, round(rate * STEP)) if rate else SLICE
+            for data, taken in self._iter_slices(burst, events, until_task, size):
                 file.write(_HEAD.pack(len(data), taken) + data)
         burst.sample = self._sample
         return burst
 
-    def _iter_slices(self, burst: Burst, events: int, until_task: bool) -> Iterator[tuple[bytes, int]]:
+    def _iter_slices(
+        self, burst: Burst, events: int, until_task: bool, size: int
+    ) -> Iterator[tuple[bytes, int]]:
         gathered, taken = bytearray(), 0
         while burst.events < events or (until_task and not burst.last):
             message = next(self._messages)
@@ -75,7 +82,7 @@ class BurstBuilder:
             if message.routing_key.startswith("task."):
                 burst.last = message.events[-1]
                 self._remember(message.events)
-            if taken >= SLICE:
+            if taken >= size:
                 yield bytes(gathered), taken
                 gathered, taken = bytearray(), 0
         if taken:

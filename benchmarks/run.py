@@ -246,7 +246,7 @@ class Run:
         self.begin_stream(rate or 2000.0, planned=0 if rate else events)
         assert self._builder is not None
         path = self.folder / f"load-{self._seed}"
-        burst = self._builder.spool(events, path)
+        burst = self._builder.spool(events, path, rate=rate)
         self._note(burst)
         return burst, path
 
@@ -255,7 +255,7 @@ class Run:
         stream = EventStream(time.time(), workers=workers, rate=0, clock=self._streams[-1].clock)
         path = self.folder / "heartbeats"
         BurstBuilder(iter(stream), self.broker_url).spool(
-            round(workers * seconds / 2), path, until_task=False
+            round(workers * seconds / 2), path, rate=workers / 2, until_task=False
         )
         return path
 

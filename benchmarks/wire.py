@@ -104,6 +104,8 @@ class RedisSender(Sender):
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._socket = socket.create_connection((parts.hostname or "", parts.port or 6379), timeout=300)
+        # nothing answers, so small messages would wait for one another
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(b"CLIENT REPLY OFF\r\n")
 
     def send(self, data: bytes) -> None:

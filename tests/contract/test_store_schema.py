@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -155,6 +156,22 @@ def test_hours_of_an_older_history_are_not_counted_twice(tmp_path: Path) -> None
         for span in (60, 3600, 86400):
             found = reader.fetch_rollups(kind="task", label=None, span=span, start=0, end=2 * EPOCH)
             assert [bucket.counts for _, bucket in found] == [{"received": 3}], span
+
+
+def test_senders_of_an_older_history_were_all_heard_of_now(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite3"
+    with made_history_of("0007", path).begin() as connection:
+        for worker, kind in (
+            ("celery@a", "task-received"),
+            ("celery@a", "task-started"),
+            ("gen1@b", "task-sent"),
+        ):
+            connection.exec_driver_sql(f"INSERT INTO counters VALUES ('{worker}', 'shop.pay', '{kind}', 3)")
+    before = time.time()
+    with made_history(path).connect() as connection:
+        found = connection.exec_driver_sql("SELECT * FROM senders ORDER BY 1").fetchall()
+    assert [hostname for hostname, _ in found] == ["celery@a", "gen1@b"]
+    assert all(before - 2 < last_seen <= time.time() for _, last_seen in found)
 
 
 @pytest.mark.parametrize(("make", "mark"), [(made_history, APPLICATION_ID), (made_control, CONTROL_ID)])

@@ -153,9 +153,20 @@ def test_a_burst_counts_what_it_holds_and_ends_with_a_task_event() -> None:
 @pytest.mark.parametrize("url", [REDIS, RABBITMQ])
 def test_a_spooled_burst_is_the_same_as_one_in_memory(url: str, tmp_path: Path) -> None:
     built = BurstBuilder(iter(EventStream(1e9)), url).build(2_000)
-    spooled = BurstBuilder(iter(EventStream(1e9)), url).spool(2_000, tmp_path / "burst")
+    spooled = BurstBuilder(iter(EventStream(1e9)), url).spool(2_000, tmp_path / "burst", rate=0)
     assert list(iter_spooled(tmp_path / "burst")) == built.slices
     assert (spooled.counts, spooled.last) == (built.counts, built.last)
+
+
+@pytest.mark.parametrize("url", [REDIS, RABBITMQ])
+def test_at_an_even_rate_messages_go_one_by_one_or_once_a_millisecond(url: str, tmp_path: Path) -> None:
+    built = BurstBuilder(iter(EventStream(1e9)), url).build(2_000)
+    for rate, most in ((500, 3), (1_500, 4), (30_000, 32)):
+        BurstBuilder(iter(EventStream(1e9)), url).spool(2_000, tmp_path / "load", rate=rate)
+        slices = list(iter_spooled(tmp_path / "load"))
+        assert b"".join(data for data, _ in slices) == b"".join(data for data, _ in built.slices)
+        assert most - 2 <= max(events for _, events in slices) <= most
+        assert sum(events for _, events in slices) == built.events
 
 
 def test_the_styles_differ_in_messages_only_and_a_beating_cluster_has_no_tasks() -> None:

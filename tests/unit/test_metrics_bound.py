@@ -113,6 +113,28 @@ def test_clients_beyond_the_first_are_summed_up_as_one() -> None:
     assert samples(families, reader)["flower_events_total", "shop.pay", "task-sent", OTHER] == 9
 
 
+def test_clients_that_were_let_go_make_room_and_their_sum_does_not_fall() -> None:
+    reader = make_reader("w1")
+    families = FlowerFamilies(reader, BOUNDS, limit=10_000)
+    names = [f"gen{n:05}@pod" for n in range(flower.MAX_CLIENTS + 3)]
+    for name in names:
+        reader.counters[CounterKey(name, "shop.pay", "task-sent")] = 2
+    assert samples(families, reader)["flower_events_total", "shop.pay", "task-sent", OTHER] == 6
+    # one of each kind goes, and two new ones come
+    gone, new = [names[0], names[-1]], ["gen-new@pod", "gen-newer@pod"]
+    for name in gone:
+        del reader.counters[CounterKey(name, "shop.pay", "task-sent")]
+    reader.feed.append(FeedRow(1, 0.0, [], gone))
+    assert samples(families, reader)["flower_events_total", "shop.pay", "task-sent", OTHER] == 6
+    for name in new:
+        reader.counters[CounterKey(name, "shop.pay", "task-sent")] = 3
+        reader.feed.append(FeedRow(reader.fetch_feed_head() + 1, 0.0, [], [name]))
+    found = samples(families, reader)
+    assert names[0] not in {key[3] for key in found if key[0] == "flower_events_total"}
+    assert found["flower_events_total", "shop.pay", "task-sent", "gen-new@pod"] == 3
+    assert found["flower_events_total", "shop.pay", "task-sent", OTHER] == 9
+
+
 def test_labels_are_escaped() -> None:
     reader = make_reader('w"1\\')
     reader.counters[CounterKey('w"1\\', 'a"b\\c\nd', "task-received")] = 1_234_567

@@ -80,8 +80,10 @@ class FlowerFamilies:
         self._sections: dict[str, Section] = {}
         #: Clients with a section of their own.
         self._clients: set[str] = set()
-        #: Counters of the other clients.
+        #: Counters of the other clients, and the sums of those that the history has let go: a total that falls would
+        #: look like a restart.
         self._crowd: dict[str, dict[str, int]] = {}
+        self._left: Counter[str] = Counter()
         self._crowd_changed = False
         self._earliest = 0.0
 
@@ -117,6 +119,7 @@ class FlowerFamilies:
         told = {sender: known for sender, known in counts.items() if known.layout.of_tasks}
         for sender in [name for name in self._sections if name not in told and name != OTHER]:
             self._bound.replace(self._sections.pop(sender).costs, {})
+            self._clients.discard(sender)
         # the second time only where the first one found too many series
         for _ in range(2):
             version = self._bound.version
@@ -159,10 +162,10 @@ class FlowerFamilies:
     def _show_crowd(self, shown: dict[str, Shown], told: Mapping[str, SenderCounts]) -> None:
         gone = self._crowd.keys() - told.keys()
         for sender in gone:
-            del self._crowd[sender]
+            self._left.update(self._crowd.pop(sender))
         section = self._sections.get(OTHER)
-        if self._crowd_changed or gone or (section is not None and section.key != self._bound.version):
-            totals: Counter[str] = Counter()
+        if self._crowd_changed or (section is not None and section.key != self._bound.version):
+            totals = Counter(self._left)
             for tasks in self._crowd.values():
                 totals.update(tasks)
             shape = Shape(None, (), tuple(sorted(totals)))

@@ -13,6 +13,8 @@ ROLLUP_AGES = {60: 48 * 3600, 3600: 90 * 86400}
 FEED_AGE = 3600
 #: Seconds that a queue is remembered after it was last seen.
 QUEUE_AGE = 30 * 86400
+#: Seconds that a sender's totals are kept after it was last heard of, at least.
+SENDER_AGE = 30 * 86400
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +26,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     tasks: int | None = None
     #: Bytes that the file uses.
     bytes: int | None = 10 * 1000**3
+
+
+def sender_age(limits: Limits) -> float | None:
+    """Seconds that a sender's totals are kept after it was last heard of: as long as its tasks, where that is longer.
+    None for ever, where only bytes bound the tasks."""
+    if limits.age is not None:
+        return max(limits.age, SENDER_AGE)
+    return None if limits.tasks is None else SENDER_AGE
 
 
 class Holdings(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from umbel.store.migrate import Schema
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 
 #: `store.partition`: 65,536 rows each.
 PARTITION_BITS = 16
@@ -130,7 +130,17 @@ workers = sa.Table(
     sqlite_with_rowid=False,
 )
 
-#: Totals since the history began.
+#: Whoever sent an event, and when that was last, to the hour: epoch seconds.
+senders = sa.Table(
+    "senders",
+    metadata,
+    sa.Column("hostname", sa.Text, primary_key=True),
+    sa.Column("last_seen", sa.Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("senders_last_seen", senders.c.last_seen)
+
+#: Totals since the history began, of those in `senders`.
 counters = sa.Table(
     "counters",
     metadata,

@@ -18,6 +18,7 @@ from umbel.store.retention import (
     Pruned,
     bytes_per_task,
     excess,
+    sender_age,
 )
 from umbel.store.sqlite_write import append_feed, facet_key, write_facets
 
@@ -29,6 +30,8 @@ Transact = Callable[[Callable[[sqlite3.Cursor], int]], int]
 #: of 0.1 s retention takes a tenth less time, of 0.03 s a third more.
 STEP = 0.05
 _FEWEST_ROWS, _FIRST_ROWS, _MOST_ROWS = 20, 1000, 5000
+#: Senders let go in the first step: some hundred rows each.
+_FIRST_SENDERS = 50
 #: Notes for the search index that are kept; it takes them within seconds.
 KEPT_REWRITTEN = 100_000
 #: Free pages kept for the next writes: so many, or this part of the file.
@@ -94,6 +97,27 @@ def thin_out(transact: Transact, limits: Limits, *, now: float) -> Iterator[int]
     yield from _delete(transact, "rewritten", "seq", where, (KEPT_REWRITTEN,))
     if limits.age is not None:
         yield from _delete(transact, "gaps", "id", '"end" < ?', (now - limits.age,))
+
+
+def take_senders(
+    transact: Transact, limits: Limits, let_go: Callable[..., int], *, now: float
+) -> Iterator[int]:
+    """Delete what is kept of senders that have been silent for long, some at each step.
+
+    Args:
+        let_go: `ChunkWriter.let_senders_go`.
+    """
+    age = sender_age(limits)
+    if age is None:
+        return
+    size = _FIRST_SENDERS
+    while True:
+        began = perf_counter()
+        taken = transact(partial(let_go, before=now - age, count=size, now=now))
+        yield 0
+        if taken < size:
+            return
+        size = _next_size(size, perf_counter() - began)
 
 
 def find_free(transact: Transact) -> int:

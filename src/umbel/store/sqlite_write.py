@@ -20,6 +20,7 @@ from umbel.store.sqlite_bulk import MOST_ROWS, insert_rows, update_rows
 from umbel.store.sqlite_ids import Select, find_rows
 from umbel.store.sqlite_queues import QueueBook
 from umbel.store.sqlite_rollups import RollupBook
+from umbel.store.sqlite_senders import SenderBook, let_go
 from umbel.store.sqlite_waits import WaitBook
 from umbel.store.totals import runtime_totals, sort_runtimes
 
@@ -70,6 +71,7 @@ class ChunkWriter:
         self._runtimes = runtime_totals(buckets)
         self._types: set[str] = set()
         self.queues = QueueBook()
+        self._senders = SenderBook()
         self._waits = WaitBook()
         #: Bytes that a task's end adds to its row, as a rule.
         self._growth = 0.0
@@ -87,6 +89,7 @@ class ChunkWriter:
         self._runtimes.forget()
         self._types.clear()
         self.queues.forget()
+        self._senders.forget()
         self._waits.forget()
 
     def apply(self, cursor: sqlite3.Cursor, changes: Changes, *, now: float) -> int:
@@ -108,7 +111,17 @@ class ChunkWriter:
             **dict.fromkeys(changes.workers_removed),
             **dict.fromkeys(worker for worker, _, _ in counters),
         }
+        self._senders.note(cursor, senders.keys() - set(changes.workers_removed), now=now)
         return append_feed(cursor, uuids, list(senders), now=now)
+
+    def let_senders_go(self, cursor: sqlite3.Cursor, *, before: float, count: int, now: float) -> int:
+        """Delete what is kept of some silent senders beside their tasks; return how many there were."""
+        names = let_go(cursor, before=before, count=count)
+        if names:
+            gone = set(names)
+            self._runtimes.keep(lambda key: key[0] not in gone)
+            append_feed(cursor, [], names, now=now)
+        return len(names)
 
     def _write_tasks(
         self, cursor: sqlite3.Cursor, changes: Collection[TaskChange], *, now: float

@@ -211,6 +211,7 @@ class SQLiteWriter(HistoryWriter):
         transact(lambda cursor: self._chunks.rollups.roll_up(cursor, now=now))
         yield 0
         yield from sqlite_prune.thin_out(transact, self._limits, now=now)
+        yield from sqlite_prune.take_senders(transact, self._limits, self._chunks.let_senders_go, now=now)
 
     def _only_here(self) -> sqlite_prune.Transact:
         """Transactions on the file that is written now: another one that takes its place must lose nothing."""

@@ -23,7 +23,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class WorkerOut(msgspec.Struct, kw_only=True):
-    """A worker with its counters. Counters are totals since the history began, for this worker name."""
+    """A worker with its counters. Counters are totals since this worker name was first seen."""
 
     hostname: str
     status: WorkerStatus

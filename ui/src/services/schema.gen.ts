@@ -1588,7 +1588,7 @@ export interface components {
         };
         /**
          * WorkerOut
-         * @description A worker with its counters. Counters are totals since the history began, for this worker name.
+         * @description A worker with its counters. Counters are totals since this worker name was first seen.
          */
         WorkerOut: {
             hostname: string;
