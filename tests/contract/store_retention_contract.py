@@ -5,10 +5,13 @@ import pytest
 from tests.contract.store_contract import assert_facets_exact
 from tests.contract.teller import EPOCH, Teller, received, succeeded
 from umbel.model.event import Event
-from umbel.store.base import Gap, HistoryReader, HistoryWriter, TaskQuery
+from umbel.model.rollup import SPANS
+from umbel.model.worker import Worker
+from umbel.store.base import Changes, Gap, HistoryReader, HistoryWriter, TaskQuery
+from umbel.store.packed import pack_worker
 from umbel.store.retention import QUEUE_AGE, Holdings, Limits, excess
 
-DAY = 86400.0
+HOUR, DAY = 3600.0, 86400.0
 
 
 def uuids(reader: HistoryReader) -> list[str]:
@@ -121,6 +124,35 @@ class StoreRetentionContract:
         # the newest row stays, so that nobody mistakes new rows for known ones
         assert [row.id for row in reader.fetch_feed(0)] == [reader.fetch_feed_head()] == [2]
         assert teller.tell(received("another", at=EPOCH + 100 * DAY)) == 3
+
+    @pytest.mark.parametrize(
+        ("after", "of_tasks", "of_workers"),
+        [
+            (25 * HOUR, [1, 1, 1], [1, 1, 1]),
+            (40 * HOUR, [1, 1, 1], [0, 1, 1]),
+            (50 * HOUR, [0, 1, 1], [0, 1, 1]),
+            (31 * DAY, [0, 1, 1], [0, 1, 1]),
+            (40 * DAY, [0, 1, 1], [0, 0, 1]),
+            (100 * DAY, [0, 0, 1], [0, 0, 1]),
+        ],
+    )
+    def test_what_pages_show_of_workers_is_kept_and_hardly_more(
+        self,
+        writer: HistoryWriter,
+        reader: HistoryReader,
+        after: float,
+        of_tasks: list[int],
+        of_workers: list[int],
+    ) -> None:
+        writer.write(Changes(workers=[pack_worker(Worker(hostname="celery@a"))]))
+        Teller(writer).tell(received("u"))
+        writer.prune(now=EPOCH + after)
+        for kind, expected in (("task", of_tasks), ("worker", of_workers)):
+            found = [
+                reader.fetch_rollups(kind=kind, label=None, span=span, start=0, end=EPOCH * 2)
+                for span in SPANS
+            ]
+            assert [len(rows) for rows in found] == expected, kind
 
     def test_queues_are_remembered_for_a_while(self, writer: HistoryWriter, reader: HistoryReader) -> None:
         Teller(writer).tell([sent("u", queue="from-a-task")])

@@ -7,8 +7,10 @@ from math import ceil
 
 import msgspec
 
-#: How long time buckets of a minute and of an hour are kept, in seconds; those of a day stay.
-ROLLUP_AGES = {60: 48 * 3600, 3600: 90 * 86400}
+#: How long time buckets of a minute and of an hour are kept, in seconds; those of a day stay. The pages show a day of
+#: minutes and 30 days of hours; more of each of a thousand workers would take most of the room that tasks have.
+BUCKET_AGES = {60: 48 * 3600, 3600: 90 * 86400}
+ROLLUP_AGES = {"task": BUCKET_AGES, "worker": {60: 26 * 3600, 3600: 32 * 86400}}
 #: Seconds that a feed row is kept: a page that was away longer asks for everything again.
 FEED_AGE = 3600
 #: Seconds that a queue is remembered after it was last seen.

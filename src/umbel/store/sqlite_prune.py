@@ -10,6 +10,7 @@ from functools import partial
 from time import perf_counter
 
 from umbel.store.retention import (
+    BUCKET_AGES,
     FEED_AGE,
     QUEUE_AGE,
     ROLLUP_AGES,
@@ -81,10 +82,11 @@ def take_tasks(transact: Transact, count: int, *, now: float) -> Iterator[int]:
 
 def thin_out(transact: Transact, limits: Limits, *, now: float) -> Iterator[int]:
     """Delete time buckets, feed rows and gaps that are past their age, some at each step."""
-    for span, age in ROLLUP_AGES.items():
-        for kind in ("task", "worker"):
+    for kind, ages in ROLLUP_AGES.items():
+        for span, age in ages.items():
             key, where = "(span, kind, label, start)", "span = ? AND kind = ? AND start < ?"
             yield from _delete(transact, "rollups", key, where, (span, kind, int(now - age)))
+    for span, age in BUCKET_AGES.items():
         key, where = "(span, queue, start)", "span = ? AND start < ?"
         yield from _delete(transact, "queue_rollups", key, where, (span, int(now - age)))
     # up to the first young one, for the rows of an hour may be 100 MB; the newest stays, for readers begin at its id
