@@ -36,6 +36,9 @@ FAMILIES = (
 #: The place of the histograms among them.
 HISTOGRAMS = 2
 
+#: Stands for labels in a pattern.
+_LABELS = b"\0"
+
 #: A counter of one sender: task name ("" when unknown) and event type.
 Key: TypeAlias = tuple[str, str]
 
@@ -148,8 +151,10 @@ class Writer:
         name = "flower_task_runtime_seconds"
         buckets = [f'{name}_bucket{{le="{bound}",' for bound in (*map(number, bounds), "+Inf")]
         self.buckets = len(buckets)
-        #: What stands before the labels of each line of a histogram.
-        self._first, *self._others = (*buckets, f"{name}_count{{", f"{name}_sum{{")
+        #: A histogram, with a place for each value and _LABELS for the labels of each line.
+        starts = [start.encode() for start in (*buckets, f"{name}_count{{")]
+        lines = [b"%b%b%%d.0\n" % (start, _LABELS) for start in starts]
+        self._pattern = b"%b%b_sum{%b%%b\n" % (b"".join(lines), name.encode(), _LABELS)
 
     def write_labels(self, section: Section, sender: str, keys: Sequence[Key], created: float) -> None:
         """Render what counters there are; their numbers, and the gauges, are to be rendered after that."""
@@ -195,11 +200,9 @@ class Writer:
             section.created = created
 
     def _histogram(self, labels: str, seen: Runtimes) -> bytes:
-        totals = list(accumulate(seen.buckets))
-        values = [
-            f"{total}.0\n{other}" for total, other in zip((*totals, totals[-1]), self._others, strict=True)
-        ]
-        return f"{self._first}{labels.join(['', *values])}{labels}{number(seen.sum)}\n".encode()
+        totals = [*accumulate(seen.buckets)]
+        text = self._pattern % (*totals, totals[-1], number(seen.sum).encode())
+        return text.replace(_LABELS, labels.encode())
 
     def write_gauges(
         self, section: Section, *, waits: Mapping[str, float], prefetched: Mapping[str, int]
