@@ -9,6 +9,7 @@ import pytest
 from tests.contract.teller import BUCKETS, EPOCH, Teller, succeeded
 from umbel.model.event import Event
 from umbel.model.worker import Worker
+from umbel.store import sqlite_write
 from umbel.store.base import Changes
 from umbel.store.packed import pack_worker
 from umbel.store.retention import SENDER_AGE, Limits
@@ -139,6 +140,19 @@ def test_one_that_is_heard_of_again_and_again_stays_and_is_hardly_written(tmp_pa
         for day in range(0, 200, 20):
             history.live(day, "celery@a", "gen1@web")
         assert history.reader.fetch_event_totals()["gen1@web"]["task-sent"] == 10
+
+
+def test_who_was_noted_in_what_was_undone_is_noted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(History(tmp_path / "h.sqlite3", Limits())) as history:
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite_write, "append_feed", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                history.list_worker("celery@a")
+        assert history.fetch()["senders"] == set()
+        history.list_worker("celery@a")
+        assert history.fetch()["senders"] == {"celery@a"}
 
 
 def test_thousands_that_are_due_at_once_go_in_steps(tmp_path: Path) -> None:

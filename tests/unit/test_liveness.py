@@ -170,9 +170,36 @@ def test_two_live_workers_of_one_name_are_told_apart_from_restarts() -> None:
     assert "share the name celery@a" in book.get_notices(now=T0 + 5, enable_events=True)[0]
 
 
+def test_a_late_word_of_an_earlier_run_makes_no_twin() -> None:
+    book = Book(beat(0, pid=1), beat(10, pid=2), beat(11, pid=1, lead=-5.0))
+    assert (book.rows["celery@a"].pid, book.rows["celery@a"].runs) == (2, 2)
+    assert book.get_notices(now=T0 + 12, enable_events=True) == []
+
+
+def test_a_pid_that_the_system_gives_again_after_many_restarts_makes_no_twin() -> None:
+    book = Book(*[beat(10 * number, pid=number % 9 + 1) for number in range(40)])
+    assert book.rows["celery@a"].runs == 40
+    assert book.get_notices(now=T0 + 400, enable_events=True) == []
+
+
+def test_what_comes_late_sets_nothing_back() -> None:
+    worker = Book(beat(1, clock=10), beat(5, clock=30), beat(3, clock=20)).rows["celery@a"]
+    assert (worker.heard, worker.clock) == (T0 + 5, 30)
+
+
+def test_a_heartbeat_tells_what_it_carries_and_leaves_the_rest() -> None:
+    told = {"loadavg": [0.1, 0.2, 0.3], "sw_ident": "py-celery", "sw_ver": "5.7.0", "sw_sys": "Linux"}
+    book = Book(beat(0, active=3, processed=8, **told))
+    book.take(beat(2, active=0, processed=None))
+    worker = book.rows["celery@a"]
+    assert (worker.active, worker.processed) == (0, 8)
+    assert {name: getattr(worker, name) for name in told} == told
+
+
 def test_custom_task_events_of_child_processes_do_not_make_runs() -> None:
-    book = Book(beat(0), event("task-progress", 1, pid=99))
+    book = Book(*[each for at in (0, 2, 4) for each in (beat(at), event("task-progress", at + 1, pid=99))])
     assert (book.rows["celery@a"].pid, book.rows["celery@a"].runs) == (7, 1)
+    assert book.get_notices(now=T0 + 6, enable_events=True) == []
 
 
 @pytest.mark.parametrize("end", ["stopped", "lost"])
