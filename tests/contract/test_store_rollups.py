@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -92,12 +93,17 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
-@given(steps)
+@settings(deadline=None, max_examples=80)
+@given(steps, st.sampled_from([1, 2, 200]))
 def test_buckets_are_the_sums_of_what_was_told_whenever_they_are_looked_at(
     steps: list[tuple[int, int, int, int, str, str]],
+    most_labels: int,
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder, closing(History(Path(folder) / "h.sqlite3")) as history:
+    with (
+        patch.object(sqlite_rollups, "MOST_LABELS", most_labels),
+        tempfile.TemporaryDirectory() as folder,
+        closing(History(Path(folder) / "h.sqlite3")) as history,
+    ):
         pruned_from = 0.0
         for wait, age, number, told, name, then in steps:
             history.now += wait
@@ -208,6 +214,35 @@ def test_a_minute_of_many_workers_is_rolled_up_a_part_at_a_time(
     assert max(sizes) == 2 and sum(sizes) == 2 * 5 + 2, "of five names and one worker"
     expected = plain(with_longer_spans(history.teller.tally.totals().rollups))
     assert plain(history.fetch()) == expected
+
+
+def test_one_transaction_takes_few_of_the_labels_of_a_minute(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_rollups, "MOST_LABELS", 2)
+    for name in "abcde":
+        history.teller.tell(received(name, at=HOUR + 1, name=name))
+    history.now += 100
+    stored = []
+    for number in range(4):
+        # a name in each half of what is done, each late
+        history.teller.tell(received(f"x{number}", at=HOUR + 2, name="a"))
+        history.teller.tell(received(f"y{number}", at=HOUR + 2, name="e"))
+        stored.append(history.count_stored(3600))
+        assert plain(history.fetch()) == plain(with_longer_spans(history.teller.tally.totals().rollups))
+        history.writer.close()
+        history.writer.open()
+    assert stored == [4, 6, 6, 6], "five names and one worker, two of them in each transaction"
+
+
+def test_retention_rolls_up_all_labels_of_a_minute(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_rollups, "MOST_LABELS", 2)
+    for name in "abcde":
+        history.teller.tell(received(name, at=HOUR + 1, name=name))
+    history.now += 100
+    history.writer.prune(now=history.now)
+    assert history.count_stored(3600) == 6
+    assert plain(history.fetch()) == plain(with_longer_spans(history.teller.tally.totals().rollups))
 
 
 def test_a_minute_goes_into_its_hour_before_it_is_pruned(history: History) -> None:

@@ -118,13 +118,17 @@ def _compare_counters(history: sqlite3.Connection, totals: Totals, differences: 
 
 
 def _compare_rollups(history: sqlite3.Connection, totals: Totals, differences: list[str]) -> int:
-    [(edge,)] = history.execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'rolled_up'")
+    progress = {
+        kind: rest for kind, *rest in history.execute("SELECT kind, edge, next, label FROM rolled_up")
+    }
     found: dict[RollupKey, Rollup] = {}
     for kind, label, span, start, data in history.execute(
         "SELECT kind, label, span, start, data FROM rollups"
     ):
+        edge, next_, last = progress[kind]
         # later minutes are not in their hours and days yet
-        for wider in (60, 3600, 86400) if span == 60 and start >= edge else (span,):
+        is_later = start >= (next_ if last is not None and label <= last else edge)
+        for wider in (60, 3600, 86400) if span == 60 and is_later else (span,):
             bucket = found.setdefault(RollupKey(kind, label, wider, start // wider * wider), Rollup())
             bucket.add(msgspec.msgpack.decode(data, type=Rollup))
     stored = {key: _plain(bucket) for key, bucket in found.items()}

@@ -69,10 +69,13 @@ def middle_of(index: int) -> float:
     return float(2 * _GAMMA**index / (_GAMMA + 1))
 
 
+Kind = Literal["task", "worker"]
+
+
 class RollupKey(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One time bucket of one task name or one worker."""
 
-    kind: Literal["task", "worker"]
+    kind: Kind
     #: Task name or hostname; "" where the task's name is unknown.
     label: str
     #: 60, 3600 or 86400 seconds.

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from umbel.store.migrate import Schema
 
 #: The newest migration in `migrations/versions`.
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 
 #: `store.partition`: 65,536 rows each.
 PARTITION_BITS = 16
@@ -188,6 +188,25 @@ rollups = sa.Table(
 )
 sa.Index("rollups_start", rollups.c.span, rollups.c.kind, rollups.c.start)
 
+#: Which minutes of a kind are in their hours and days: all that begin before `edge`, and of labels up to `label`, which
+#: is NULL for none, all before `next`. Epoch seconds; see `store.sqlite_rollups`.
+rolled_up = sa.Table(
+    "rolled_up",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("edge", sa.BigInteger, nullable=False),
+    sa.Column("next", sa.BigInteger, nullable=False),
+    sa.Column("label", sa.Text),
+    sqlite_with_rowid=False,
+)
+
+
+@sa.event.listens_for(rolled_up, "after_create")
+def _begin_rolling_up(_: object, connection: sa.Connection, **__: object) -> None:
+    """No minute is over."""
+    connection.exec_driver_sql("INSERT INTO rolled_up VALUES ('task', 0, 0, NULL), ('worker', 0, 0, NULL)")
+
+
 #: How many task rows have this state, name and worker ("" for none); exact after every transaction.
 facets = sa.Table(
     "facets",
@@ -224,9 +243,6 @@ gaps = sa.Table(
     sqlite_autoincrement=True,
 )
 
-#: Up to when minutes are in the hours and days of `rollups`, epoch seconds: see `store.sqlite_rollups`.
-ROLLED_UP = "rolled_up"
-
 #: Single values: "status" is the collector's, as JSON; "history" is random and tells this history from all others.
 meta = sa.Table(
     "meta",
@@ -239,9 +255,8 @@ meta = sa.Table(
 
 @sa.event.listens_for(meta, "after_create")
 def _begin(_: object, connection: sa.Connection, **__: object) -> None:
-    """Which history this is: a search index of another one is known by it. And no minute is over."""
+    """Which history this is: a search index of another one is known by it."""
     connection.exec_driver_sql("INSERT INTO meta VALUES ('history', lower(hex(randomblob(16))))")
-    connection.exec_driver_sql(f"INSERT INTO meta VALUES ('{ROLLED_UP}', '0')")
 
 
 #: Queues that were seen once: they are shown while no worker runs, too.

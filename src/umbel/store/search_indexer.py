@@ -253,6 +253,7 @@ def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = FAST").fetchone()  # as `store.sqlite_owned`
     connection.execute("PRAGMA cache_size = -8192")
     connection.execute("PRAGMA journal_size_limit = 16777216")
     connection.create_function("umbel_entry", 2, entry, deterministic=True)

@@ -208,8 +208,8 @@ class SQLiteWriter(HistoryWriter):
         """Do it step by step; each yields how many tasks it took."""
         yield from sqlite_prune.take_tasks(transact, tasks, now=self._clock())
         # no minute may go before it is in its hour
-        transact(lambda cursor: self._chunks.rollups.roll_up(cursor, now=now))
-        yield 0
+        while transact(lambda cursor: 0 if self._chunks.rollups.roll_up(cursor, now=now) else 1):
+            yield 0
         yield from sqlite_prune.thin_out(transact, self._limits, now=now)
         yield from sqlite_prune.take_senders(transact, self._limits, self._chunks.let_senders_go, now=now)
 
