@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="questions whose name contains this")
     options = parser.parse_args()
     readers = [SQLiteReader(path, buckets=DEFAULT_BUCKETS) for path in options.files]
-    sizes = [f"{reader.fetch_size()[0]:>13,}" for reader in readers]
+    sizes = [f"{reader.fetch_extent().tasks:>13,}" for reader in readers]
     print(f"{'p50 ms':<26}{''.join(sizes)}")
     for kind, question in QUESTIONS.items():
         if options.only not in kind:

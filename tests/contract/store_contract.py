@@ -307,9 +307,10 @@ class StoreContract:
     ) -> None:
         Teller(writer).tell([*received("a", name="z"), *received("b", name="é"), *received("c", name="a")])
         assert reader.fetch_task_types() == ["a", "z", "é"]
-        tasks, size = reader.fetch_size()
-        assert tasks == 3
-        assert size > 4096
+        extent = reader.fetch_extent()
+        assert extent.tasks == 3
+        assert extent.bytes > 4096
+        assert extent.since is None
 
     def test_histograms_grow_and_go_with_what_they_count(
         self, writer: HistoryWriter, reader: HistoryReader
@@ -356,4 +357,4 @@ def assert_facets_exact(reader: HistoryReader) -> None:
     counted = Counter((task.state, task.name or "", task.worker or "") for task in rows)
     found = reader.fetch_facets()
     assert sorted(found, key=str) == sorted((Facet(*key, n) for key, n in counted.items()), key=str)
-    assert reader.fetch_size()[0] == len(rows)
+    assert reader.fetch_extent().tasks == len(rows)

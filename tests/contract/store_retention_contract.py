@@ -77,16 +77,38 @@ class StoreRetentionContract:
         assert uuids(reader) == ["waiting", *(f"u{n:04}" for n in range(701, 1000))]
         assert_facets_exact(reader)
 
+    @pytest.mark.parametrize("limits", [Limits(tasks=3, age=None, bytes=None)])
+    def test_up_to_when_tasks_were_taken_is_told(self, writer: HistoryWriter, reader: HistoryReader) -> None:
+        teller = Teller(writer)
+        teller.tell(received("waits", at=EPOCH - 500))
+        for number in range(5):
+            teller.tell(succeeded(f"u{number}", at=EPOCH + 10.5 * number))
+        assert reader.fetch_extent().since is None
+        writer.prune(now=EPOCH)
+        assert sorted(uuids(reader)) == ["u3", "u4", "waits"]
+        last = reader.fetch_extent().since
+        assert last is not None and EPOCH + 21 <= last < EPOCH + 31.5
+        # one that comes late goes first, and so long as the newest that went is newer, that is what is told
+        teller.tell(succeeded("late", at=EPOCH - 400))
+        writer.prune(now=EPOCH)
+        assert sorted(uuids(reader)) == ["u3", "u4", "waits"]
+        assert reader.fetch_extent().since == last
+        teller.tell(succeeded("u5", at=EPOCH + 60))
+        writer.prune(now=EPOCH)
+        assert sorted(uuids(reader)) == ["u4", "u5", "waits"]
+        later = reader.fetch_extent().since
+        assert later is not None and EPOCH + 31.5 <= later < EPOCH + 42
+
     @pytest.mark.parametrize("limits", [Limits(tasks=0, age=None, bytes=None)])
     def test_space_comes_back(self, writer: HistoryWriter, reader: HistoryReader) -> None:
         teller = Teller(writer)
         for part in range(5):
             teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", args="x" * 900)])
-        before = reader.fetch_size()[1]
+        before = reader.fetch_extent().bytes
         assert writer.prune(now=EPOCH).tasks == 5000
         writer.close()
-        assert reader.fetch_size()[0] == 0
-        assert reader.fetch_size()[1] < before / 3
+        assert reader.fetch_extent().tasks == 0
+        assert reader.fetch_extent().bytes < before / 3
 
     @pytest.mark.parametrize("limits", [Limits(tasks=None, age=None, bytes=2_000_000)])
     def test_a_bound_of_bytes_holds_after_some_runs(
@@ -100,7 +122,7 @@ class StoreRetentionContract:
             assert writer.prune(now=EPOCH) == dry
             runs += 1
             assert runs < 10
-        tasks = reader.fetch_size()[0]
+        tasks = reader.fetch_extent().tasks
         assert 0 < tasks < 2000
         assert_facets_exact(reader)
 
@@ -197,7 +219,7 @@ class StoreRetentionContract:
             teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", at=EPOCH + part)])
         held: list[int] = []
         while not writer.prune_some(now=EPOCH, seconds=0.0):
-            held.append(reader.fetch_size()[0] - len(held))
+            held.append(reader.fetch_extent().tasks - len(held))
             assert len(held) < 1000
             teller.tell(received(f"open{len(held)}"))
         assert held == sorted(held, reverse=True)
@@ -214,12 +236,12 @@ class StoreRetentionContract:
         teller = Teller(writer)
         for part in range(5):
             teller.tell([e for n in range(1000) for e in succeeded(f"u{part}-{n}", args="x" * 900)])
-        sizes = [reader.fetch_size()[1]]
+        sizes = [reader.fetch_extent().bytes]
         for _ in range(2):
             assert writer.prune_some(now=EPOCH, seconds=60.0)
             writer.release()
-            sizes.append(reader.fetch_size()[1])
-        assert reader.fetch_size()[0] == 0
+            sizes.append(reader.fetch_extent().bytes)
+        assert reader.fetch_extent().tasks == 0
         # the log was copied back meanwhile, and is in it no more
         assert sizes[0] / 2 < sizes[1] <= sizes[0]
         assert sizes[2] < sizes[1] / 2

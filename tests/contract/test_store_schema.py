@@ -174,6 +174,21 @@ def test_senders_of_an_older_history_were_all_heard_of_now(tmp_path: Path) -> No
     assert all(before - 2 < last_seen <= time.time() for _, last_seen in found)
 
 
+def test_of_an_older_history_tasks_may_have_been_taken(tmp_path: Path) -> None:
+    path, whole = tmp_path / "h.sqlite3", tmp_path / "whole.sqlite3"
+    columns = "uuid, state, updated, finished, ascii, redelivered, attempts, origin, clock, first_seen, marks"
+    with made_history_of("0008", path).begin() as connection:
+        for uuid, updated, finished in (("open", 5.5, 0), ("b", 20.25, 1), ("a", 10.25, 1)):
+            connection.exec_driver_sql(
+                f"INSERT INTO tasks ({columns}) VALUES ('{uuid}', 'X', {updated}, {finished}, 1, 0, 0, 0, 0, 0, x'')"
+            )
+    made_history_of("0008", whole).dispose()
+    for file, since in ((path, 10.25), (whole, None)):
+        made_history(file).dispose()
+        with closing(SQLiteReader(file, buckets=BUCKETS)) as reader:
+            assert reader.fetch_extent().since == since
+
+
 @pytest.mark.parametrize(("make", "mark"), [(made_history, APPLICATION_ID), (made_control, CONTROL_ID)])
 def test_space_can_come_back_and_the_file_is_ours(tmp_path: Path, make: Make, mark: int) -> None:
     with make(tmp_path / "h.sqlite3").connect() as connection:

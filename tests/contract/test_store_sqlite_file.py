@@ -283,10 +283,10 @@ def test_retention_takes_nothing_from_a_file_that_was_put_in_place_of_the_one_it
     while not writer.prune_some(now=EPOCH, seconds=0.0):
         pass
     reader = SQLiteReader(path, buckets=BUCKETS)
-    assert reader.fetch_size()[0] == 500
+    assert reader.fetch_extent().tasks == 500
     # the next run is about the new file
     assert writer.prune_some(now=EPOCH, seconds=60.0)
-    assert reader.fetch_size()[0] == 10
+    assert reader.fetch_extent().tasks == 10
     reader.close()
     writer.close()
 
@@ -306,7 +306,7 @@ def test_a_run_of_retention_that_failed_is_begun_anew(path: Path, monkeypatch: p
             writer.prune_some(now=EPOCH, seconds=60.0)
     assert writer.prune_some(now=EPOCH, seconds=60.0)
     reader = SQLiteReader(path, buckets=BUCKETS)
-    assert reader.fetch_size()[0] == 10
+    assert reader.fetch_extent().tasks == 10
     reader.close()
     writer.close()
 
@@ -457,7 +457,7 @@ def test_a_reader_waits_for_the_writer_to_make_the_history(path: Path) -> None:
         reader.open()
     fill(path, 3)
     reader.open()
-    assert reader.fetch_size()[0] == 3
+    assert reader.fetch_extent().tasks == 3
     reader.close()
 
 
@@ -498,12 +498,12 @@ def test_readers_of_many_threads_see_whole_chunks_while_the_writer_writes(path: 
 def test_a_reader_follows_the_writer_to_a_new_file(path: Path) -> None:
     fill(path, 5)
     reader = SQLiteReader(path, buckets=BUCKETS)
-    assert reader.fetch_size()[0] == 5
+    assert reader.fetch_extent().tasks == 5
     path.rename(f"{path}.old")
     with pytest.raises(StoreUnavailable):
-        reader.fetch_size()
+        reader.fetch_extent()
     fill(path, 2)
-    assert reader.fetch_size()[0] == 2
+    assert reader.fetch_extent().tasks == 2
     reader.close()
 
 

@@ -26,11 +26,11 @@ def test_a_collector_that_is_killed_stores_everything_in_the_end(rabbitmq_url: s
                 os.kill(first, signal.SIGKILL)
         collector.wait_for(lambda status: status.pid != first and status.state == "connected", 40.0)
         wait_for(
-            lambda: collector.reader.fetch_size()[0] >= count,
+            lambda: collector.reader.fetch_extent().tasks >= count,
             40.0,
-            message=lambda: f"{collector.reader.fetch_size()} {collector.process.status()}",
+            message=lambda: f"{collector.reader.fetch_extent()} {collector.process.status()}",
         )
-        assert collector.reader.fetch_size()[0] == count
+        assert collector.reader.fetch_extent().tasks == count
         collector.wait_for(lambda status: status.lag < 1.0)
         gap = wait_for(lambda: next((gap for gap in collector.reader.fetch_gaps() if gap.end), None), 10.0)
         assert gap is not None

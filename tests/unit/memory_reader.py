@@ -24,6 +24,7 @@ from umbel.store.base import (
     TaskQuery,
 )
 from umbel.store.packed import PackedCounts, PackedRuntimes
+from umbel.store.retention import Extent
 from umbel.store.status import CollectorStatus
 
 
@@ -193,8 +194,8 @@ class MemoryReader(HistoryReader):
     def fetch_status(self) -> CollectorStatus | None:
         return self.status
 
-    def fetch_size(self) -> tuple[int, int]:
-        return len(self.tasks), 4096
+    def fetch_extent(self) -> Extent:
+        return Extent(tasks=len(self.tasks), bytes=4096, since=None)
 
     def fetch_wal_size(self) -> int:
         return 0

@@ -17,9 +17,15 @@ def own_families(reader: HistoryReader, status: CollectorStatus | None, now: flo
         "1 while events arrive, proven, and are stored, else 0",
         value=float(ready),
     )
-    tasks, size = reader.fetch_size()
-    yield GaugeMetricFamily("umbel_store_tasks", "Stored tasks", value=tasks)
-    yield GaugeMetricFamily("umbel_store_bytes", "Bytes of history on disk", value=size)
+    extent = reader.fetch_extent()
+    yield GaugeMetricFamily("umbel_store_tasks", "Stored tasks", value=extent.tasks)
+    if extent.since is not None:
+        yield GaugeMetricFamily(
+            "umbel_store_tasks_since_timestamp_seconds",
+            "Retention took finished tasks whose last change was before this",
+            value=extent.since,
+        )
+    yield GaugeMetricFamily("umbel_store_bytes", "Bytes of history on disk", value=extent.bytes)
     yield GaugeMetricFamily(
         "umbel_store_wal_bytes",
         "Bytes of the history's write-ahead log, part of the above",

@@ -16,7 +16,7 @@ from umbel.model.rollup import Rollup, RollupKey, Tally
 from umbel.model.task import Record, Standing, Task
 from umbel.model.worker import Worker
 from umbel.store.packed import PackedCounts, PackedRuntimes, PackedWorker
-from umbel.store.retention import Pruned
+from umbel.store.retention import Extent, Pruned
 from umbel.store.search import Expression
 from umbel.store.status import CollectorStatus
 
@@ -387,12 +387,11 @@ class HistoryReader(ABC):
         """The collector's last written status."""
 
     @abstractmethod
-    def fetch_size(self) -> tuple[int, int]:
-        """(stored tasks, bytes on disk)."""
+    def fetch_extent(self) -> Extent: ...
 
     @abstractmethod
     def fetch_wal_size(self) -> int:
-        """Bytes of the write-ahead log, which `fetch_size` includes; 0 for engines without one."""
+        """Bytes of the write-ahead log, which `fetch_extent` includes; 0 for engines without one."""
 
     @abstractmethod
     def fetch_search_backlog(self) -> int | None:

@@ -47,6 +47,16 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
 
 
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a history goes."""
+
+    tasks: int
+    #: On disk.
+    bytes: int
+    #: Finished tasks whose last change was before it may be gone, epoch seconds UTC; None while none is.
+    since: float | None
+
+
 class Pruned(msgspec.Struct, frozen=True):
     """What retention took, or would take in a dry run."""
 

@@ -243,6 +243,9 @@ gaps = sa.Table(
     sqlite_autoincrement=True,
 )
 
+#: Up to when finished tasks were taken by retention, by their last change: epoch seconds, as text.
+TAKEN = "taken"
+
 #: Single values: "status" is the collector's, as JSON; "history" is random and tells this history from all others.
 meta = sa.Table(
     "meta",

@@ -21,6 +21,7 @@ from umbel.store.retention import (
     excess,
     sender_age,
 )
+from umbel.store.schema import TAKEN
 from umbel.store.sqlite_write import append_feed, facet_key, write_facets
 
 #: Runs one step as a transaction under the writer's lock and returns its result, or 0 without running it when there is
@@ -39,7 +40,13 @@ KEPT_REWRITTEN = 100_000
 _SPARE_PAGES = 256
 _SPARE_SHARE = 20
 
-_OLDEST = "SELECT id, uuid, state, name, worker FROM tasks WHERE finished = 1 ORDER BY updated, id LIMIT ?"
+_OLDEST = (
+    "SELECT id, uuid, state, name, worker, updated FROM tasks WHERE finished = 1 ORDER BY updated, id LIMIT ?"
+)
+_NOTE_TAKEN = (
+    f"INSERT INTO meta VALUES ('{TAKEN}', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
+    "WHERE CAST(value AS REAL) < CAST(excluded.value AS REAL)"
+)
 #: One statement for all: with one each, they take twice as long.
 _DELETE_TASKS = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
 _DELETE_ERRORS = "DELETE FROM task_errors WHERE uuid IN (SELECT value FROM json_each(?))"
@@ -145,13 +152,14 @@ def _take(cursor: sqlite3.Cursor, *, count: int, now: float) -> int:
     if not rows:
         return 0
     differences: dict[tuple[str, str, str], int] = {}
-    for _, _, state, name, worker in rows:
+    for _, _, state, name, worker, _ in rows:
         key = facet_key(state, name, worker)
         differences[key] = differences.get(key, 0) - 1
     cursor.execute(_DELETE_TASKS, (json.dumps([row[0] for row in rows]),))
     uuids = [row[1] for row in rows]
     cursor.execute(_DELETE_ERRORS, (json.dumps(uuids),))
     write_facets(cursor, differences)
+    cursor.execute(_NOTE_TAKEN, (repr(rows[-1][5]),))
     append_feed(cursor, uuids, (), now=now)
     return len(rows)
 

@@ -29,6 +29,7 @@ from umbel.store.packing import unpack
 from umbel.store.paging import Finder
 from umbel.store.partition import has_uuid
 from umbel.store.queries import chosen_values, count_facets, facets_suffice, known_fields, select_values
+from umbel.store.retention import Extent
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.schema import tasks
 from umbel.store.search_index import Candidates, IndexView, SearchIndex
@@ -242,10 +243,16 @@ class SQLiteReader(SQLiteTallies):
         status = msgspec.json.decode(rows[0][0], type=CollectorStatus)
         return as_last_held(self._path, status)
 
-    def fetch_size(self) -> tuple[int, int]:
-        rows = self._fetch(sa.select(sa.func.coalesce(sa.func.sum(schema.facets.c.n), 0)))
+    def fetch_extent(self) -> Extent:
+        tasks = sa.select(sa.func.coalesce(sa.func.sum(schema.facets.c.n), 0)).scalar_subquery()
+        since = sa.select(schema.meta.c.value).where(schema.meta.c.key == schema.TAKEN).scalar_subquery()
+        held, taken = self._fetch(sa.select(tasks, since))[0]
         files = (self._path, Path(f"{self._path}-wal"))
-        return (int(rows[0][0]), sum(file.stat().st_size for file in files if file.exists()))
+        return Extent(
+            tasks=int(held),
+            bytes=sum(file.stat().st_size for file in files if file.exists()),
+            since=None if taken is None else float(taken),
+        )
 
     def fetch_wal_size(self) -> int:
         wal = Path(f"{self._path}-wal")

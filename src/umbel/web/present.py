@@ -85,12 +85,12 @@ class Present:
     def fetch_status(self) -> schema.Status:
         """Whether what is shown is true and current, and what to do when it is not. Answers without a history, too."""
         deps, now = self._deps, self._deps.now()
-        tasks = size = None
+        extent = None
         gaps: list[Gap] = []
         unread = []
         try:
             status = self.fetch_collector()
-            tasks, size = deps.reader.fetch_size()
+            extent = deps.reader.fetch_extent()
             gaps = deps.reader.fetch_gaps(limit=20)
         except StoreError as exc:
             status = deps.status()
@@ -111,8 +111,9 @@ class Present:
             reconnects=seen.reconnects,
             open_gap=any(gap.end is None for gap in gaps),
             now=now,
-            stored_tasks=tasks,
-            stored_bytes=size,
+            stored_tasks=None if extent is None else extent.tasks,
+            stored_bytes=None if extent is None else extent.bytes,
+            stored_since=None if extent is None else extent.since,
             notices=_notices(seen, reasons),
         )
 

@@ -254,6 +254,8 @@ class Status(msgspec.Struct, kw_only=True):
     stored_tasks: int | None
     #: null while the history can't be read.
     stored_bytes: int | None
+    #: Finished tasks that last changed before it may be gone, taken by retention; null while none is.
+    stored_since: float | None
     notices: list[Notice]
 
 

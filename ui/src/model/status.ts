@@ -25,6 +25,8 @@ export interface Status {
   /** null: the history can't be read now. */
   storedTasks: number | null;
   storedBytes: number | null;
+  /** Retention took finished tasks whose last change was before it; null: none so far. */
+  storedSince: number | null;
   notices: Notice[];
 }
 

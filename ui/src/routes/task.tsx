@@ -4,6 +4,7 @@ import { createRoute, Link } from "@tanstack/react-router";
 import { CommandLog } from "../components/command/CommandLog";
 import { NoCommands } from "../components/command/NoCommands";
 import { Failure } from "../components/feedback/Failure";
+import { Kept } from "../components/feedback/Kept";
 import { Message } from "../components/feedback/Message";
 import { RetryActions } from "../components/task/RetryActions";
 import { RevocationSection } from "../components/task/RevocationSection";
@@ -18,7 +19,14 @@ import { useTitle } from "../hooks/useTitle";
 import { whyNot } from "../model/inspection";
 import type { TaskDetail } from "../model/task";
 import { ApiError } from "../services/client";
-import { controlQuery, KEYS, revocationQuery, settingsQuery, taskQuery } from "../services/queries";
+import {
+  controlQuery,
+  KEYS,
+  revocationQuery,
+  settingsQuery,
+  statusQuery,
+  taskQuery,
+} from "../services/queries";
 import detail from "../styles/detail.module.css";
 import page from "../styles/page.module.css";
 import { rootRoute } from "./root";
@@ -101,12 +109,14 @@ function Steering(props: { task: TaskDetail }) {
 }
 
 function UnknownTask(props: { uuid: string }) {
+  const { data: status } = useQuery(statusQuery);
   return (
     <Message title="This task is not known" heading="h1" icon={<IconMapSearch size={32} />}>
       <p>
         No event of <code>{props.uuid}</code> is stored, and no result backend knows it. It may have aged out
         of the history, its events may have been missed, or no worker has received it yet.
       </p>
+      <Kept since={status?.storedSince} />
       <p>
         <Link to="/tasks">Search the tasks</Link>
       </p>

@@ -5,6 +5,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createRoute, useLocation, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { Failure } from "../components/feedback/Failure";
+import { Kept } from "../components/feedback/Kept";
 import { Message } from "../components/feedback/Message";
 import { RevokeMatching } from "../components/revocation/RevokeMatching";
 import { SearchBox } from "../components/SearchBox";
@@ -28,6 +29,7 @@ import {
   pausedTasksQuery,
   settingsQuery,
   statesQuery,
+  statusQuery,
   tasksQuery,
 } from "../services/queries";
 import { previewRevocation, startRevocation } from "../services/revocations";
@@ -250,6 +252,7 @@ function PauseButton(props: { paused: boolean; onToggle: () => void }) {
 }
 
 function NoTasks(props: { filtered: boolean }) {
+  const { data: status } = useQuery(statusQuery);
   return (
     <Message
       title={props.filtered ? "No stored task matches" : "No task has been stored yet"}
@@ -257,9 +260,10 @@ function NoTasks(props: { filtered: boolean }) {
     >
       <p>
         {props.filtered
-          ? "Widen the search or choose another state. Tasks that aged out of the history are not found either."
+          ? "Widen the search or choose another state."
           : "Tasks appear here as soon as a worker that sends events receives one."}
       </p>
+      {props.filtered || status?.storedSince ? <Kept since={status?.storedSince} /> : null}
     </Message>
   );
 }

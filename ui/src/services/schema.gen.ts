@@ -1393,6 +1393,7 @@ export interface components {
             now: number;
             stored_tasks: number | null;
             stored_bytes: number | null;
+            stored_since: number | null;
             notices: components["schemas"]["Notice"][];
         };
         /**

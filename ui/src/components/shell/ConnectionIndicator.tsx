@@ -1,9 +1,9 @@
 import { Popover, UnstyledButton } from "@mantine/core";
-import { useNow } from "../../hooks/timeDisplay";
+import { useNow, useTimeDisplay } from "../../hooks/timeDisplay";
 import { healthOf } from "../../model/health";
 import { formatBytes, formatCount } from "../../model/number";
 import type { Link, Status } from "../../model/status";
-import { formatAgo, formatDuration } from "../../model/time";
+import { formatAgo, formatDuration, momentOf } from "../../model/time";
 import classes from "./ConnectionIndicator.module.css";
 
 /** One word on whether the page is live; behind it, what the monitor knows of itself. */
@@ -32,6 +32,12 @@ export function ConnectionIndicator(props: { link: Link; status: Status | undefi
 function Details(props: { status: Status }) {
   const { status } = props;
   const now = useNow();
+  const { zone } = useTimeDisplay();
+  const agedOut = (since: number | null) => {
+    if (since === null) return "nothing yet";
+    const { date, time } = momentOf(since, zone);
+    return `what ended before ${date} ${time}`;
+  };
   const ago = (time: number | null) => (time === null ? "none yet" : formatAgo(time, now));
   const rows: [string, string][] = [
     ["Broker", status.broker || "not told"],
@@ -43,6 +49,7 @@ function Details(props: { status: Status }) {
     ...causes("Unreadable", status.malformed),
     ["Reconnects", formatCount(status.reconnects)],
     ["Stored tasks", status.storedTasks === null ? "not known" : formatCount(status.storedTasks)],
+    ["Aged out", agedOut(status.storedSince)],
     ["History size", status.storedBytes === null ? "not known" : formatBytes(status.storedBytes)],
   ];
   return (

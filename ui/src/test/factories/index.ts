@@ -127,6 +127,7 @@ export function makeStatus(change: Partial<Status> = {}): Status {
     now: NOON,
     storedTasks: 10,
     storedBytes: 1000,
+    storedSince: null,
     notices: [],
     ...change,
   };

@@ -1,4 +1,6 @@
-"""A minute goes into its hour and day some labels at a time; `rolled_up` says how far that is."""
+"""A minute goes into its hour and day some labels at a time; `rolled_up` says how far that is.
+
+And `meta` says up to when retention took tasks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,3 +25,7 @@ def upgrade() -> None:
             "FROM (SELECT CAST(value AS INTEGER) AS value FROM meta WHERE key = 'rolled_up')"
         )
     op.execute("DELETE FROM meta WHERE key = 'rolled_up'")
+    # whether any were taken so far nobody noted
+    op.execute(
+        "INSERT INTO meta SELECT 'taken', CAST(updated AS TEXT) FROM tasks WHERE finished = 1 ORDER BY updated LIMIT 1"
+    )
