@@ -69,6 +69,23 @@ def test_the_log_is_copied_and_begins_anew(writer: SQLiteWriter, tmp_path: Path)
         assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (1200,)
 
 
+def test_beside_a_small_file_the_log_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpointer, "LEAST_COPIED_BYTES", COPIED)
+    path = tmp_path / "h.sqlite3"
+    with closing(SQLiteWriter(path, limits=Limits(), buckets=BUCKETS, clock=lambda: EPOCH)) as writer:
+        writer.open()
+        teller = Teller(writer)
+        logs, files = [], []
+        for _ in range(60):
+            logs += fill(teller, 1, settled=True)
+            files.append(path.stat().st_size)
+    chunk = 250_000
+    assert all(log < max(COPIED, file) + chunk for log, file in zip(logs, files, strict=True))
+    assert max(logs[:5]) >= COPIED
+    # as large as the file, which is larger by then
+    assert max(logs) > 3 * COPIED
+
+
 def test_commits_do_not_wait_for_the_copy_until_the_log_is_long(
     writer: SQLiteWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

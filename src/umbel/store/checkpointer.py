@@ -13,8 +13,9 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-#: Bytes that the log grows by until it is copied back: pages that change again and again are copied once then.
-COPIED_BYTES = 64 << 20
+#: Bytes that the log grows by until it is copied back: pages that change again and again are copied once then. As many
+#: as the file has, within these bounds: a log of 64 MB beside a file of one is hard to understand.
+LEAST_COPIED_BYTES, COPIED_BYTES = 8 << 20, 64 << 20
 #: Bytes of the log from which on a commit waits until all is copied, after which the log begins anew.
 MOST_BYTES = 256 << 20
 
@@ -34,10 +35,11 @@ class Checkpointer:
         """Copy the log if it is time to. What fails is tried again; it takes nothing from what is committed."""
         try:
             size = os.stat(f"{self._path}-wal").st_size
+            held = os.stat(self._path).st_size
         except OSError:
             return
         self._copied = min(self._copied, size)
-        if size - self._copied < COPIED_BYTES:
+        if size - self._copied < min(COPIED_BYTES, max(LEAST_COPIED_BYTES, held)):
             return
         if size >= MOST_BYTES:
             self.settle()

@@ -3,6 +3,7 @@ import {
   type Bucket,
   boundsOf,
   columnsOf,
+  lonelyOf,
   peaksOf,
   type QueueBucket,
   queueColumnsOf,
@@ -106,5 +107,13 @@ describe("lengths of queues", () => {
       [2, null, null],
       [9, null, 1],
     ]);
+  });
+});
+
+describe("lonelyOf", () => {
+  it("finds values without a neighbour, at the ends too", () => {
+    expect(lonelyOf([1, null, 2, 3, null, 0, null, 4])).toEqual([0, 5, 7]);
+    expect(lonelyOf([null, null])).toEqual([]);
+    expect(lonelyOf([7])).toEqual([0]);
   });
 });

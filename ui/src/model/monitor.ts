@@ -46,7 +46,7 @@ export interface Range {
   per: string;
 }
 
-/** Minutes are kept for two days, hours for ninety. */
+/** Minutes are kept for two days, hours for ninety; of a worker for 26 hours and 32 days. */
 export const RANGES: readonly Range[] = [
   { id: "1h", label: "1 hour", length: 3600, span: 60, per: "minute" },
   { id: "6h", label: "6 hours", length: 6 * 3600, span: 60, per: "minute" },
@@ -138,4 +138,12 @@ export function tickTexts(ticks: readonly number[], step: number, zone: string):
     before = day;
     return text;
   });
+}
+
+/** Where a value stands alone: a line has no length there, and would not be seen. */
+export function lonelyOf(values: ArrayLike<number | null | undefined>): number[] {
+  const has = (index: number) => values[index] !== null && values[index] !== undefined;
+  return Array.from(values, (_, index) => index).filter(
+    (index) => has(index) && !has(index - 1) && !has(index + 1),
+  );
 }

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { tickTexts } from "../../model/monitor";
+import { lonelyOf, tickTexts } from "../../model/monitor";
 import { formatAmount } from "../../model/number";
 import type { Gap } from "../../model/status";
 import { formatDuration, momentOf } from "../../model/time";
@@ -100,7 +100,9 @@ function optionsOf(props: () => ChartProps, box: HTMLElement): uPlot.Options {
         stroke: () => colour(`--${tone}-mark`),
         fill: area ? () => `${colour(`--${tone}-mark`)}33` : undefined,
         width: 1.5,
-        points: { show: false },
+        points: area
+          ? { show: false }
+          : { show: true, size: 4, filter: (made: uPlot, index: number) => lonelyOf(made.data[index] ?? []) },
         spanGaps: false,
         paths: area ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
         value: (_: uPlot, value: number | null) => (value === null ? "–" : format(value)),

@@ -36,7 +36,7 @@ function Details(props: { status: Status }) {
   const agedOut = (since: number | null) => {
     if (since === null) return "nothing yet";
     const { date, time } = momentOf(since, zone);
-    return `what ended before ${date} ${time}`;
+    return `before ${date} ${time.slice(0, 8)}`;
   };
   const ago = (time: number | null) => (time === null ? "none yet" : formatAgo(time, now));
   const rows: [string, string][] = [
