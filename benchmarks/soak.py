@@ -7,11 +7,11 @@ Memory is the sum of the proportional set sizes of the process tree, looked at a
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from benchmarks.memory import MEGABYTE, find_growth
 from benchmarks.report import Report, make_parser, say
-from benchmarks.run import Run, Setting, finish_pacing
+from benchmarks.run import BrokerKind, Run, Setting, finish_pacing
 
 #: Events a second, and tasks kept: as many as come within nine minutes.
 RATE, MAX_TASKS = 1500, 200_000
@@ -64,15 +64,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; return 1 when Umbel lost an event."""
     parser = make_parser("soak", __doc__)
     parser.add_argument("--minutes", type=int, help="how long (default 40, quick 8)")
+    parser.add_argument("--broker", choices=get_args(BrokerKind), default="redis")
     chosen = parser.parse_args(argv)
     minutes = chosen.minutes or (8 if chosen.quick else 40)
     bound = MAX_TASKS // 5 if chosen.quick else MAX_TASKS
     report = Report(
-        f"{RATE:,} events/s, {bound:,} tasks kept",
+        f"{RATE:,} events/s on {chosen.broker}, {bound:,} tasks kept",
         ("minute", "tasks", "web MB", "collector MB", "writer MB", "memory MB", "file MB", "lag s"),
     )
     say(f"{minutes} minutes at {RATE:,} events/s")
-    with Run(Setting("umbel", options=(f"--max_tasks={bound}",))) as run:
+    with Run(Setting("umbel", broker=chosen.broker, options=(f"--max_tasks={bound}",))) as run:
         seen = soak(report, run, minutes)
         run.subject.wait_until_quiet()
         report.require("events lost", run.count_lost_events())

@@ -149,6 +149,15 @@ def test_our_own_metrics_tell_of_our_health(web: WebServer, history: ToldHistory
     assert found["umbel_store_bytes",] > 0
 
 
+def test_how_far_back_the_history_goes_is_told(web: WebServer, history: ToldHistory) -> None:
+    history.tell_task("t1", at=BASE)
+    assert ("umbel_store_tasks_since_timestamp_seconds",) not in samples(web)
+    assert web.get("/api/v1/status").json()["stored_since"] is None
+    assert history.writer.prune(now=BASE + 31 * 86400).tasks == 1
+    assert samples(web)["umbel_store_tasks_since_timestamp_seconds",] == BASE + 0.75
+    assert web.get("/api/v1/status").json()["stored_since"] == BASE + 0.75
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

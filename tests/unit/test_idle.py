@@ -238,6 +238,36 @@ def test_memory_is_given_back_once_a_burst_is_over_and_indexed(tmp_path: Path) -
     find_trim()()
 
 
+def test_memory_is_given_back_after_a_burst_though_events_go_on_coming(tmp_path: Path) -> None:
+    history, indexer = Forgetful(), SearchIndexer(tmp_path / "history.db")
+    now = 100.0
+    memory = Memory(history, indexer, clock=lambda: now)
+
+    def come(seconds: int, events: int, rows: int) -> int:
+        """So many a second; return how often memory was given back."""
+        nonlocal now, taken
+        before = history.released
+        for _ in range(seconds * 4):
+            now += 0.25
+            taken += events // 4
+            indexer.passed += rows // 4
+            memory.look_between(taken, 0)
+        return history.released - before
+
+    taken = 0
+    assert come(600, 400, 80) == 0, "no burst"
+    assert come(30, 5000, 0) == 0
+    assert come(40, 40, 1000) == 0, "the search index works on it"
+    assert come(30, 40, 8) == 1
+    assert come(600, 400, 80) == 0
+    assert come(1, 6000, 0) + come(19, 40, 8) == 1
+    assert come(1, 6000, 0) == 0
+    indexer.is_resting = True
+    taken += MANY
+    memory.look(taken, 0)
+    assert come(30, 40, 8) == 0, "it was idle and gave it back then"
+
+
 def test_memory_of_a_new_index_and_of_retention_is_given_back_though_nothing_came(tmp_path: Path) -> None:
     history, indexer = Forgetful(), SearchIndexer(tmp_path / "history.db")
     memory = Memory(history, indexer)

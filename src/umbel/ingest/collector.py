@@ -219,6 +219,7 @@ class Collector:
             else:
                 self._work(parts, begun)
                 self._idle_since = begun
+                self._memory.look_between(parts.pipeline.events, parts.keeper.prunes)
         except StoreEnded:
             raise
         except StoreError as error:
