@@ -240,7 +240,7 @@ def test_memory_is_given_back_once_a_burst_is_over_and_indexed(tmp_path: Path) -
 
 def test_memory_is_given_back_after_a_burst_though_events_go_on_coming(tmp_path: Path) -> None:
     history, indexer = Forgetful(), SearchIndexer(tmp_path / "history.db")
-    now = 100.0
+    now, taken = 100.0, 0
     memory = Memory(history, indexer, clock=lambda: now)
 
     def come(seconds: int, events: int, rows: int) -> int:
@@ -254,7 +254,6 @@ def test_memory_is_given_back_after_a_burst_though_events_go_on_coming(tmp_path:
             memory.look_between(taken, 0)
         return history.released - before
 
-    taken = 0
     assert come(600, 400, 80) == 0, "no burst"
     assert come(30, 5000, 0) == 0
     assert come(40, 40, 1000) == 0, "the search index works on it"
