@@ -33,8 +33,8 @@ def test_a_queue_shows_its_messages_without_their_secrets(page: Page, shop: Shop
     expect(page.get_by_role("link", name="looked-at")).to_be_visible(timeout=30_000)
     page.get_by_role("link", name="looked-at").click()
     expect(page).to_have_url(re.compile("/queue/looked-at$"))
-    first = page.get_by_role("row").nth(1)
-    expect(first).to_contain_text("shop.charge")
+    # the legend of the graph above the messages, drawn after the first sample, has rows as well
+    first = page.get_by_role("row").filter(has_text="shop.charge").first
     expect(first).to_contain_text("(0,) {'password': '[redacted]'}")
     assert "hunter2" not in page.content()
     page.get_by_role("button", name="Held by workers").click()
