@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contract.store_search_contract import ONE_STORE, expressions, printed_kwargs, some_text, texts
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
-from umbel.store import paging, search_indexer, sqlite_prune
+from umbel.store import paging, search_index, search_indexer, sqlite_prune
 from umbel.store.base import Count, TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.search import Expression, Term, parse_search
@@ -165,6 +165,42 @@ def test_what_is_indexed_is_found_by_the_index_alone(stand: Stand) -> None:
     assert [t.uuid for t in stand.reader.fetch_tasks(TaskQuery(search=word("3000")), limit=9).tasks] == ["u3"]
 
 
+def test_what_is_rare_is_found_without_a_walk(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    walks: list[object] = []
+    walk = paging.Finder.fetch_walked
+
+    def count(*given: Any) -> Any:
+        walks.append(given)
+        return walk(*given)
+
+    monkeypatch.setattr(paging.Finder, "fetch_walked", count)
+    monkeypatch.setattr(paging, "ATTEMPTS", ((0, 8, 9.0), (1, 1000, 9.0)))
+    monkeypatch.setattr(search_index, "MOST_UNKNOWN", 9)
+
+    def tell(first: int, last: int) -> None:
+        numbers = range(first, last)
+        stand.teller.tell(
+            [event for n in numbers for event in succeeded(f"u{n}", args=f"('common', {n}000)")]
+        )
+
+    tell(1, 30)
+    stand.catch_up()
+    assert stand.find(word("17000")) == ["u17"]
+    assert stand.find(word("never")) == []
+    tell(30, 39)
+    assert stand.find(word("35000")) == ["u35"], "not indexed, but few"
+    walks.clear()
+    assert stand.reader.fetch_tasks(TaskQuery(search=word("17000")), limit=9).tasks
+    assert stand.reader.count_tasks(TaskQuery(search=word("17000"))) == Count(1, True)
+    assert walks == []
+    assert len(stand.reader.fetch_tasks(TaskQuery(search=word("common")), limit=9).tasks) == 9
+    assert walks, "the index would only name rows that a walk finds"
+    tell(39, 40)
+    walks.clear()
+    assert stand.reader.fetch_tasks(TaskQuery(search=word("17000")), limit=9).tasks
+    assert walks, "too many that are not indexed"
+
+
 @pytest.mark.parametrize("kwargs", ["{'order': 0x1267}", "{'order': 4_711}", r"{'ord\x65r': 4711}"])
 def test_a_pair_that_is_written_otherwise_is_found_by_the_index(stand: Stand, kwargs: str) -> None:
     stand.teller.tell([*succeeded("u1", kwargs=kwargs), *succeeded("u2", kwargs="{'other': 4712}")])
@@ -311,6 +347,11 @@ def test_few_new_rows_wait_for_more(stand: Stand, monkeypatch: pytest.MonkeyPatc
     stand.teller.tell([event for n in range(9) for event in succeeded(f"u{n}")])
     assert stand.indexer.step(100, patient=True) == 0
     assert stand.indexer.step(9, patient=True) == 9
+    monkeypatch.setattr(search_indexer, "ENOUGH", 5)
+    stand.teller.tell([event for n in range(9, 13) for event in succeeded(f"u{n}")])
+    assert stand.indexer.step(100, patient=True) == 0
+    stand.teller.tell(succeeded("u13"))
+    assert stand.indexer.step(100, patient=True) == 5
 
 
 def test_counting_ends_when_its_time_is_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

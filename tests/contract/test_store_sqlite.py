@@ -18,7 +18,7 @@ from tests.contract.store_totals_contract import StoreTotalsContract
 from tests.contract.teller import BUCKETS, EPOCH, Teller, succeeded
 from tests.unit.histories import event
 from umbel.model.event import Event
-from umbel.store import order, paging, sqlite_reader, sqlite_write, stepped_view, steps
+from umbel.store import order, paging, search_index, sqlite_reader, sqlite_write, stepped_view, steps
 from umbel.store.base import TaskQuery
 from umbel.store.partition import MOST_MERGED
 from umbel.store.retention import FEED_AGE, Limits
@@ -59,9 +59,10 @@ class TestSearch(StoreSearchContract):
         if request.param in ("small steps", "search index"):
             for name, value in {
                 "FIRST_STEP": 2, "FIRST_PIECE": 9, "SMALL_BLOCK": 1, "SAMPLE": 1,
-                "ATTEMPTS": ((1, 3, 9.0), (3, 999, 9.0)),
+                "RARE": (1, 9.0), "ATTEMPTS": ((0, 1, 9.0), (1, 3, 9.0), (3, 999, 9.0)),
             }.items():  # fmt: skip
                 monkeypatch.setattr(paging, name, value)
+            monkeypatch.setattr(search_index, "MOST_UNKNOWN", 2)
             monkeypatch.setattr(steps, "LONGEST_STEP", 9)
             monkeypatch.setattr(stepped_view, "LONGEST_VIEW", 0.0)
         if request.param == "small steps":

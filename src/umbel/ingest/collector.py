@@ -109,6 +109,8 @@ class Collector:
         self._idle_since = 0.0
         self._woken = False
         self._memory = Memory(store, indexer)
+        #: The newest feed row when the indexer was last woken.
+        self._head = 0
         self._queues = QueueNotes(store)
 
     def stop(self) -> None:
@@ -249,7 +251,6 @@ class Collector:
 
     def _work(self, parts: _Parts, begun: float) -> None:
         """Do all that may be due in a round that has `begun`. Raises StoreUnavailable."""
-        written = self._store.get_feed_head()
         parts.pipeline.flush()
         self._sign.give(parts.pipeline.run_behind)
         health = parts.source.health()
@@ -259,7 +260,10 @@ class Collector:
         parts.judge.look(health, now)
         parts.keeper.look_around(now, spent=time.monotonic() - begun)
         self._queues.write()
-        if self._indexer is not None and self._store.get_feed_head() != written:
+        head = self._store.get_feed_head()
+        if self._indexer is not None and head != self._head:
+            # what a round hands over may be stored after it
+            self._head = head
             self._indexer.wake()
 
     def _note_store_error(self, error: StoreError, what: str) -> None:

@@ -29,9 +29,11 @@ MOST_SORTED = 100_000
 SMALL_BLOCK = 300
 #: Newest rows that tell whether a search is for something common.
 SAMPLE = 1_000
+#: What the search index is asked first: for the rows of what is rare, at most so many, in so many seconds.
+RARE = (SMALL_BLOCK, 0.02)
 #: Rows walked before the search index is asked, the most candidates that it may then give, and how many seconds it may
-#: take; twice. What follows is a walk through all rows.
-ATTEMPTS = ((1_000, 24_000, 0.1), (40_000, 100_000, 2.0))
+#: take. What follows is a walk through all rows.
+ATTEMPTS = ((0, *RARE), (1_000, 24_000, 0.1), (40_000, 100_000, 2.0))
 
 #: Candidates for each row that is counted at most: entries of the index name several rows, of which one matches.
 CANDIDATES = 8
@@ -120,8 +122,10 @@ class Finder:
             return Count(0, True)
         counted = 0
         block = None
-        if self._index is not None and not self._is_common():
-            block = self._index.fetch_candidates(CANDIDATES * limit, until - time.monotonic())
+        if self._index is not None:
+            block = self._index.fetch_candidates(*RARE)
+            if block is None and not self._is_common():
+                block = self._index.fetch_candidates(CANDIDATES * limit, until - time.monotonic())
         matching = filters(self._query, self._known)
         for done, where in enumerate(
             self._pieces(block or self._smallest(None) or _everything(), newest=True)

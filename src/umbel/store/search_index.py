@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import sqlalchemy as sa
 
 from umbel.store.condition import Known
 from umbel.store.paging import Block, Part, View
-from umbel.store.schema import meta, rewritten, tasks
+from umbel.store.schema import tasks
 from umbel.store.search import Expression
 from umbel.store.sqlite_file import identity
 from umbel.store.trigram import EVERY, NONE, SHARED, plan
@@ -28,6 +27,14 @@ logger = logging.getLogger(__name__)
 FORMAT = 2
 #: Virtual machine steps between two looks at the clock.
 _STEPS = 10_000
+#: Rows that the index does not know and that are compared however few candidates are asked for: of those that came
+#: after it, that were not finished, and that changed. Most are the newest, which a walk would begin with.
+MOST_UNKNOWN = 8_000
+
+# In SQL's own words: to make and to compile such a statement takes longer than its rows do.
+_HISTORY = "SELECT value FROM meta WHERE key = 'history'"
+_REWRITTEN = "SELECT id, freed FROM rewritten WHERE seq > ? LIMIT ?"
+_COUNT_NEWER = "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE id > ? LIMIT ?)"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -105,12 +112,15 @@ class IndexView:
         self.connection.set_progress_handler(None, 0)
         self.connection.execute("ROLLBACK")
 
-    def find(self, match: str, most: int, patience: float) -> list[int] | None:
-        """The ids of rows whose entries match, and of rows that have none yet; None for more than `most`, or after
-        `patience` seconds."""
+    def find(self, match: str, most: int, most_pending: int, patience: float) -> list[int] | None:
+        """The ids of rows whose entries match, and of rows that were passed and have none yet; None for more than
+        `most` of those or `most_pending` of these, or after `patience` seconds."""
         self._deadline = time.monotonic() + patience
+        ids: list[int] = []
         try:
-            ids = self._column("SELECT id FROM pending LIMIT ?", most + 1)
+            pending = self._column("SELECT id FROM pending LIMIT ?", most_pending + 1)
+            if len(pending) > most_pending:
+                return None
             parts = self._column("SELECT number FROM parts ORDER BY number DESC LIMIT ?", -1) if match else []
             for number in parts:
                 if len(ids) > most:
@@ -122,7 +132,7 @@ class IndexView:
         except sqlite3.Error as exc:
             logger.debug("The search index was not asked to the end: %s", exc)
             return None
-        return ids if len(ids) <= most else None
+        return ids + pending if len(ids) <= most else None
 
     def _column(self, sql: str, most: int) -> list[int]:
         return [row[0] for row in self.connection.execute(sql, (most,))]
@@ -158,24 +168,23 @@ class Candidates:
 
     def _fetch(self, most: int, patience: float) -> Block | None:
         state = self._index.state
-        ids = self._index.find("" if self._plan is NONE else self._plan.match, most, patience)
+        match = "" if self._plan is NONE else self._plan.match
+        most_unknown = max(most, MOST_UNKNOWN)
+        ids = self._index.find(match, most, most_unknown, patience)
         if ids is None:
             return None
-        changed = self._view.fetch(
-            sa.select(rewritten.c.id, rewritten.c.freed).where(rewritten.c.seq > state.seq).limit(most + 1)
-        )
+        changed = self._view.fetch_text(_REWRITTEN, (state.seq, most_unknown + 1))
         indexed = min([state.indexed, *(id_ - 1 for id_, freed in changed if freed)])
-        ids += [id_ for id_, freed in changed if not freed]
-        newer = tasks.c.id > indexed
-        some = sa.select(tasks.c.id).where(newer).limit(most + 1).subquery()
-        size = len(ids) + self._view.fetch(sa.select(sa.func.count()).select_from(some))[0][0]
-        if len(changed) > most or size > most:
+        newer = int(self._view.fetch_text(_COUNT_NEWER, (indexed, most_unknown + 1))[0][0])
+        if max(len(changed), newer) > most_unknown:
             return None
+        ids += [id_ for id_, freed in changed if not freed]
         listed = sorted({id_ for id_ in ids if id_ <= indexed}, reverse=True)
-        return Block((Part((newer,), tasks.c.id),), size, tuple(listed))
+        parts = (Part((tasks.c.id > indexed,), tasks.c.id),) if newer else ()
+        return Block(parts, len(ids) + newer, tuple(listed))
 
     def _is_of(self, state: State) -> bool:
-        known = self._view.fetch(sa.select(meta.c.value).where(meta.c.key == "history"))
+        known = self._view.fetch_text(_HISTORY, ())
         if not known or known[0][0] != state.history:
             return False
         return is_continued(state, Newest(*self._view.fetch_text(NEWEST.format(h="main"), (state.feed,))[0]))

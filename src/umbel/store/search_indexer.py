@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 #: longer than LONGEST_STEP seconds.
 BATCH, FIRST_BATCH = 8_000, 1_000
 LONGEST_STEP = 0.7
-#: Fewer new rows wait this many seconds for more: many small transactions cost more than one.
-WAIT = 3.0
+#: Fewer new rows wait WAIT seconds for more, as many small transactions cost more; a search looks at each of them.
+ENOUGH, WAIT = 1_000, 3.0
 #: Seconds at least between two looks for work.
 PAUSE = 0.5
 #: Seconds between looks for parts whose rows are gone.
@@ -216,7 +216,7 @@ class SearchIndexer:
             return now >= self._next_tidy or (run.has_news and now >= self._next_sweep)
         if self._waiting_since is None:
             self._waiting_since = now
-        if waiting < budget and now - self._waiting_since < WAIT:
+        if waiting < min(budget, ENOUGH) and now - self._waiting_since < WAIT:
             return False
         self._waiting_since = None
         return True
