@@ -32,6 +32,22 @@ class StoreRetentionContract:
         assert writer.prune(now=EPOCH + 29 * DAY).tasks == 0
         assert uuids(reader) == ["u"]
 
+    @pytest.mark.parametrize("limits", [Limits(bytes=1_600_000), Limits(bytes=2_000_000), Limits(bytes=None)])
+    def test_graphs_that_leave_tasks_no_room_are_told_of(self, writer: HistoryWriter, limits: Limits) -> None:
+        teller = Teller(writer)
+        for minute in range(60):
+            teller.tell(succeeded(f"u{minute}", at=EPOCH + minute * 60))
+        assert writer.get_notices() == []
+        writer.prune(now=EPOCH + HOUR)
+        notices = writer.get_notices()
+        if limits.bytes != 1_600_000:
+            assert notices == [], "0.9 MB: minutes of a worker for 26 hours and of a task name for 48"
+            return
+        (notice,) = notices
+        assert "about 1 MB of the 2 MB" in notice and "raise --max-bytes" in notice
+        writer.prune(now=EPOCH + 4 * HOUR)
+        assert writer.get_notices() == []
+
     @pytest.mark.parametrize("limits", [Limits(age=10 * DAY)])
     def test_old_finished_tasks_go_and_open_ones_stay(
         self, writer: HistoryWriter, reader: HistoryReader

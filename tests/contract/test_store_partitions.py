@@ -1,7 +1,7 @@
 """An SQLite history whose index of uuids is cut finds, changes and never doubles tasks, in whichever partition."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -78,21 +78,49 @@ def test_each_partition_is_looked_into(path: Path, writer: SQLiteWriter) -> None
         assert reader.count_tasks(family).value == len(UUIDS)
 
 
+def test_where_older_tasks_were_found_is_looked_first(
+    writer: SQLiteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_ids, "_REMEMBERED", 2)
+    fill(writer)
+    finder = sqlite_ids.TaskFinder()
+    in_all: list[Sequence[object]] = []
+
+    def select(sql: str, values: Sequence[object]) -> list[Any]:
+        if partition.PARTITIONS in sql:
+            in_all.append(values)
+        return writer._file.select(sql, values)
+
+    def find(*uuids: str) -> bool:
+        """All are found; whether all partitions were looked into for that."""
+        in_all.clear()
+        assert sorted(finder.find_rows(select, uuids)) == sorted(uuids)
+        return bool(in_all)
+
+    assert not find("u5", "u4"), "the newest"
+    assert find("u0")
+    assert not find("u0", "u5")
+    assert find("u1", "u0")
+    assert in_all == [["u1"]]
+    assert not find("u0", "u1")
+    assert find("u2")
+    assert not find("u1", "u2")
+    assert find("u0"), "forgotten"
+
+
 def test_no_question_for_tasks_by_their_uuids_reads_all(path: Path, writer: SQLiteWriter) -> None:
     asked: list[str] = []
     with closing(sqlite3.connect(path)) as connection:
         connection.set_trace_callback(asked.append)
-        list(
-            sqlite_ids.select_tasks(
-                lambda sql, values: connection.execute(sql, values).fetchall(), "uuid", UUIDS
-            )
-        )
+        finder = sqlite_ids.TaskFinder()
+
+        def select(sql: str, values: Sequence[object]) -> list[Any]:
+            return connection.execute(sql, values).fetchall()
+
+        assert not finder.find_rows(select, UUIDS)
         fill(writer)
-        list(
-            sqlite_ids.select_tasks(
-                lambda sql, values: connection.execute(sql, values).fetchall(), "uuid", ["nobody"]
-            )
-        )
+        assert len(finder.find_rows(select, UUIDS)) == len(UUIDS)
+        assert not finder.find_rows(select, ["nobody"])
     dialect = sa.create_engine("sqlite://").dialect
     literal = {"literal_binds": True}
     family = queries.lookups(TaskQuery(root_id="u0"), indexed=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from umbel.store.sqlite_ids import TaskFinder
 from umbel.store.sqlite_lives import read_lives
 
 
@@ -20,7 +21,7 @@ def test_any_number_of_tasks_is_asked_for_with_few_statements() -> None:
     for count in range(1100):
         ids = [f"task-{number}" for number in range(count)]
         asked.clear()
-        assert read_lives(select, ids) == {}
+        assert read_lives(TaskFinder(), select, ids) == {}
         assert set(asked) - {6, 7} == set(ids)
         # once in the newest partitions, once in all
         assert asked.total() <= 2 * max(8, 10 * count), "what a batch is filled up with costs something, too"

@@ -3,6 +3,7 @@
 `Limits` come from the configuration; `excess` decides how many of the oldest finished tasks must go.
 """
 
+from collections.abc import Mapping
 from math import ceil
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 #: minutes and 30 days of hours; more of each of a thousand workers would take most of the room that tasks have.
 BUCKET_AGES = {60: 48 * 3600, 3600: 90 * 86400}
 ROLLUP_AGES = {"task": BUCKET_AGES, "worker": {60: 26 * 3600, 3600: 32 * 86400}}
+#: The share of the bytes that the history may take from which on it is told that time buckets fill it.
+CROWDED = 0.5
 #: Seconds that a feed row is kept: a page that was away longer asks for everything again.
 FEED_AGE = 3600
 #: Seconds that a queue is remembered after it was last seen.
@@ -77,6 +80,21 @@ def excess(limits: Limits, holdings: Holdings) -> int:
     if limits.bytes is not None and holdings.bytes > limits.bytes:
         surplus = max(surplus, ceil((holdings.bytes - limits.bytes) / bytes_per_task(holdings)))
     return surplus
+
+
+def tell_crowded(limits: Limits, made: Mapping[tuple[str, int], float]) -> list[str]:
+    """Sentences for people about what leaves tasks little room.
+
+    Args:
+        made: Kind and span of time buckets -> bytes of them that an hour makes now.
+    """
+    if limits.bytes is None:
+        return []
+    need = sum(size * ROLLUP_AGES[kind][span] / 3600 for (kind, span), size in made.items())
+    if need < CROWDED * limits.bytes:
+        return []
+    shares = f"about {need / 1e6:,.0f} MB of the {limits.bytes / 1e6:,.0f} MB that the history may take"
+    return [f"Graphs of workers and task names will need {shares}, tasks get the rest: raise --max-bytes."]
 
 
 def bytes_per_task(holdings: Holdings) -> float:

@@ -10,16 +10,16 @@ from umbel.model.plain import Life
 from umbel.model.task import Record, Task, TaskError
 from umbel.store.packing import unpack
 from umbel.store.rows import TASK_FIELDS, task_of
-from umbel.store.sqlite_ids import Select, batches, places, select_tasks
+from umbel.store.sqlite_ids import Select, TaskFinder, batches, places
 
 _LIVES = f"{', '.join(TASK_FIELDS)}, marks"
 _ERRORS = "SELECT uuid, time, rank, exception, traceback FROM task_errors"
 
 
-def read_lives(select: Select, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
+def read_lives(finder: TaskFinder, select: Select, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
     """The stored ones of these tasks, by uuid."""
     found: dict[str, tuple[Task, Life]] = {}
-    for row in select_tasks(select, _LIVES, uuids):
+    for row in finder.select_tasks(select, _LIVES, uuids):
         task = task_of(row)
         found[task.uuid] = (task, unpack(task, row[-1]))
     # which of its errors a task shows may become another one by an event that comes late

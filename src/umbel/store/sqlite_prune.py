@@ -47,6 +47,9 @@ _NOTE_TAKEN = (
     f"INSERT INTO meta VALUES ('{TAKEN}', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
     "WHERE CAST(value AS REAL) < CAST(excluded.value AS REAL)"
 )
+_MADE = "FROM rollups WHERE span = ? AND kind = ? AND start > ? AND start <= ?"
+#: Of a time bucket, which stands in two trees that are not full.
+_BUCKET_BYTES = "length(data) + 2 * length(label) + 100"
 #: One statement for all: with one each, they take twice as long.
 _DELETE_TASKS = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(?))"
 _DELETE_ERRORS = "DELETE FROM task_errors WHERE uuid IN (SELECT value FROM json_each(?))"
@@ -60,6 +63,20 @@ def plan(cursor: sqlite3.Cursor, limits: Limits, *, now: float) -> Pruned:
         unfinished = cursor.execute("SELECT count(*) FROM tasks WHERE finished = 0").fetchone()[0]
         tasks = min(tasks, holdings.tasks - unfinished)
     return Pruned(tasks, int(tasks * bytes_per_task(holdings)))
+
+
+def weigh_hour(cursor: sqlite3.Cursor, *, now: float) -> dict[tuple[str, int], float]:
+    """Kind and span of time buckets -> bytes, about, that one hour made: the last one that is in them."""
+    weights = {}
+    for kind, ages in ROLLUP_AGES.items():
+        for span in ages:
+            given = (span, kind, now - span - 3600, now - span)
+            count = cursor.execute(f"SELECT count(*) {_MADE}", given).fetchone()[0]
+            size = cursor.execute(
+                f"SELECT avg(size) FROM (SELECT {_BUCKET_BYTES} AS size {_MADE} LIMIT 100)", given
+            )
+            weights[kind, span] = count * (size.fetchone()[0] or 0.0)
+    return weights
 
 
 def _fetch_holdings(cursor: sqlite3.Cursor, limits: Limits, *, now: float) -> Holdings:

@@ -17,7 +17,7 @@ from umbel.store.base import Changes, CounterKey, TaskChange
 from umbel.store.packed import PackedWorker
 from umbel.store.rows import CHANGING_FIELDS, TASK_FIELDS, are_ascii, insert_row, is_steady, update_row
 from umbel.store.sqlite_bulk import MOST_ROWS, insert_rows, update_rows
-from umbel.store.sqlite_ids import Select, find_rows
+from umbel.store.sqlite_ids import Select, TaskFinder
 from umbel.store.sqlite_queues import QueueBook
 from umbel.store.sqlite_rollups import RollupBook
 from umbel.store.sqlite_senders import SenderBook, let_go
@@ -66,6 +66,7 @@ class ChunkWriter:
     """Writes changes, remembering what saves it from reading: sums and known task names."""
 
     def __init__(self, buckets: tuple[float, ...]) -> None:
+        self.finder = TaskFinder()
         self.rollups = RollupBook()
         self._buckets = buckets
         self._runtimes = runtime_totals(buckets)
@@ -95,7 +96,7 @@ class ChunkWriter:
     def apply(self, cursor: sqlite3.Cursor, changes: Changes, *, now: float) -> int:
         """Execute everything that `changes` ask for; return the feed id. Raises StaleChange."""
         if self._doubtful:
-            _check_new(cursor, changes.tasks)
+            self._check_new(cursor, changes.tasks)
             self._doubtful -= 1
         self._waits.note_workers(changes.workers, changes.workers_removed)
         uuids = self._write_tasks(cursor, changes.tasks, now=now)
@@ -113,6 +114,12 @@ class ChunkWriter:
         }
         self._senders.note(cursor, senders.keys() - set(changes.workers_removed), now=now)
         return append_feed(cursor, uuids, list(senders), now=now)
+
+    def _check_new(self, cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
+        """Raises StaleChange if a task is stored that is new to the changes."""
+        new = [change.after.uuid for change in changes if change.before is None]
+        if self.finder.find_rows(_selecting(cursor), new):
+            raise StaleChange
 
     def let_senders_go(self, cursor: sqlite3.Cursor, *, before: float, count: int, now: float) -> int:
         """Delete what is kept of some silent senders beside their tasks; return how many there were."""
@@ -132,7 +139,7 @@ class ChunkWriter:
         names: set[str | None] = set()
         queues: set[str | None] = set()
         waits = self._waits.start(cursor)
-        rows = _TaskRows(cursor)
+        rows = _TaskRows(cursor, self.finder)
         walk = iter(changes)
         while part := list(islice(walk, _AT_HAND)):
             self._add_rows(rows, part)
@@ -170,8 +177,9 @@ class ChunkWriter:
 class _TaskRows:
     """Rows on their way into `tasks`, as many at a time as one statement takes. Raises StaleChange."""
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
+    def __init__(self, cursor: sqlite3.Cursor, finder: TaskFinder) -> None:
         self._cursor = cursor
+        self._finder = finder
         self._new: list[tuple[Any, ...]] = []
         #: uuid and values of rows of which only `CHANGING_FIELDS` change, and of others that are there.
         self._steady: list[tuple[str, tuple[Any, ...]]] = []
@@ -210,17 +218,11 @@ class _TaskRows:
     def _update(self, columns: tuple[str, ...], rows: list[tuple[str, tuple[Any, ...]]]) -> None:
         if not rows:
             return
-        ids = find_rows(_selecting(self._cursor), [uuid for uuid, _ in rows])
+        ids = self._finder.find_rows(_selecting(self._cursor), [uuid for uuid, _ in rows])
         if len(ids) != len(rows):
             raise StaleChange
         update_rows(self._cursor, "tasks", columns, "id", [(*values, ids[uuid]) for uuid, values in rows])
         rows.clear()
-
-
-def _check_new(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
-    """Raises StaleChange if a task is stored that is new to the changes."""
-    if find_rows(_selecting(cursor), [change.after.uuid for change in changes if change.before is None]):
-        raise StaleChange
 
 
 def _selecting(cursor: sqlite3.Cursor) -> Select:

@@ -20,7 +20,7 @@ from umbel.model.worker import Worker
 from umbel.store import sqlite_prune
 from umbel.store.base import Changes, Gap, HistoryWriter, TaskChange
 from umbel.store.packed import unpack_worker
-from umbel.store.retention import Limits, Pruned
+from umbel.store.retention import Limits, Pruned, tell_crowded
 from umbel.store.rows import TASK_FIELDS, task_of
 from umbel.store.sqlite_file import Alive, as_last_held, translated
 from umbel.store.sqlite_lives import read_lives
@@ -64,6 +64,8 @@ class SQLiteWriter(HistoryWriter):
         self._feed = 0
         #: What is left of a run of retention.
         self._pruning: Iterator[int] | None = None
+        #: What people should know of the limits.
+        self._crowded: list[str] = []
         #: What was written last.
         self._status: CollectorStatus | None = None
         self._file = OwnedFile(path, max_bytes=max_bytes, clock=clock, on_reset=self._chunks.forget)
@@ -83,7 +85,7 @@ class SQLiteWriter(HistoryWriter):
 
     def get_notices(self) -> list[str]:
         with self._file.mutex:
-            return list(self._file.notices)
+            return [*self._file.notices, *self._crowded]
 
     @property
     def identity(self) -> tuple[int, int] | None:
@@ -91,7 +93,7 @@ class SQLiteWriter(HistoryWriter):
         return self._file.identity
 
     def fetch_lives(self, uuids: Collection[str]) -> dict[str, tuple[Task, Life]]:
-        return read_lives(self._file.glance, uuids)
+        return read_lives(self._chunks.finder, self._file.glance, uuids)
 
     def fetch_workers(self) -> dict[str, Worker]:
         rows = self._file.select("SELECT hostname, data FROM workers ORDER BY first_seen, hostname")
@@ -229,4 +231,7 @@ class SQLiteWriter(HistoryWriter):
             translated(path),
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as other,
         ):
-            return sqlite_prune.plan(other.cursor(), self._limits, now=now)
+            cursor = other.cursor()
+            if self._limits.bytes is not None:
+                self._crowded = tell_crowded(self._limits, sqlite_prune.weigh_hour(cursor, now=now))
+            return sqlite_prune.plan(cursor, self._limits, now=now)

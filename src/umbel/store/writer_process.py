@@ -27,6 +27,7 @@ from umbel.store.glance import Glance
 from umbel.store.heap import find_trim
 from umbel.store.known_ids import KnownIds
 from umbel.store.retention import Pruned
+from umbel.store.sqlite_ids import TaskFinder
 from umbel.store.sqlite_lives import read_lives
 from umbel.store.sqlite_writer import SQLiteWriter
 from umbel.store.status import CollectorStatus
@@ -93,6 +94,7 @@ class WriterProcess(HistoryWriter):
         self._ended = False
         self._glance = Glance(path)
         self._ids = KnownIds(path)
+        self._finder = TaskFinder()
         self._results = {name: msgspec.msgpack.Decoder(result) for name, (_, result) in _CALLS.items()}
         self._answer = msgspec.msgpack.Decoder(_Answer).decode
 
@@ -130,7 +132,7 @@ class WriterProcess(HistoryWriter):
             return {}
         try:
             # read here: the other process may be in the middle of a transaction
-            return read_lives(self._look, uuids)
+            return read_lives(self._finder, self._look, uuids)
         except _Gone:
             steps = decode_changes(self._ask("fetch_lives", _encode(list(uuids)))).tasks
             return {step.after.uuid: (step.after, step.life) for step in steps}
