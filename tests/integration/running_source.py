@@ -28,10 +28,12 @@ class RunningSource:
             **options,
         )
         self.app: Celery = build_app(self.settings)
-        self.source = KombuSource(self.app, self.settings, clock=time.time)
+        self.source = KombuSource(self.app, self.settings, clock=self._clock)
         self.messages: list[Message] = []
         self.outages: list[Outage] = []
         self.room = True
+        #: Seconds by which the source's clock is ahead, as after a time in which its process stood still.
+        self.ahead = 0.0
 
     def __enter__(self) -> Self:
         self.source.start(self._take, self.outages.append)
@@ -39,6 +41,9 @@ class RunningSource:
 
     def __exit__(self, *exc: object) -> None:
         self.source.stop()
+
+    def _clock(self) -> float:
+        return time.time() + self.ahead
 
     def _take(self, messages: Sequence[Message]) -> int:
         if not self.room:

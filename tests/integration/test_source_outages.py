@@ -41,6 +41,24 @@ def test_a_frozen_redis_turns_us_blind_and_is_left_for_a_new_connection() -> Non
         running.wait_for_types({"task-received"})
 
 
+def test_a_time_in_which_we_stood_still_is_no_outage_and_nobodys_silence() -> None:
+    with RedisServer() as server, RunningSource(server.url, probe_interval=0.5, proof_timeout=3.0) as running:
+        running.wait_until_connected()
+        first = running.health.connected_at
+        assert first is not None
+        running.ahead = 100.0
+        wait_for(lambda: running.health.connected_at != first, 5.0, message=lambda: str(running.health))
+        again = running.health
+        assert again.connected_at is not None and again.connected_at > first + 99
+        assert again.state is SourceState.CONNECTED
+        running.send("task-received")
+        running.wait_for_types({"task-received"})
+        # longer than the connection would be given up after
+        with pytest.raises(AssertionError):
+            wait_for(lambda: running.health.reconnects or running.outages, 4.0)
+        assert running.health.connected_at == again.connected_at
+
+
 def test_redis_killing_our_connection_is_an_outage() -> None:
     with RedisServer() as server, RunningSource(server.url, probe_interval=0.5) as running:
         running.wait_until_connected()

@@ -165,6 +165,38 @@ def test_an_idle_collector_wakes_when_a_silence_begins_to_mean_something(
     collector._parts.pipeline.close()
 
 
+def test_who_is_silent_is_not_judged_by_a_line_that_came_back_after_the_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, clock, history = QuietSource(), Clock(), MemoryHistory()
+    source.connected_at = T0 - 100
+    settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x")
+    collector = Collector(settings, history, lambda: source, broker="", redactor=None, clock=clock)
+    monkeypatch.setattr(collector._buffer, "wait", lambda seconds: True)
+    assert collector._open_store()
+    parts = collector._parts
+    assert parts is not None
+    heartbeat = msgspec.json.encode(beat(0))
+    collector._buffer.put([Message(heartbeat, "application/json", T0, None, "worker.heartbeat")])
+    collector._round(parts)
+    clock.now += 100
+    source.connected_at = None
+    flush = parts.pipeline.flush
+
+    def flush_and_hear() -> int:
+        taken = flush()
+        source.connected_at = T0 - 100  # and what it brings is read, but not stored
+        return taken
+
+    monkeypatch.setattr(parts.pipeline, "flush", flush_and_hear)
+    collector._round(parts)
+    assert history.workers["celery@a"].status != LOST
+    clock.now += 2
+    collector._round(parts)
+    assert history.workers["celery@a"].status == LOST, "it was judged by now"
+    parts.pipeline.close()
+
+
 def test_the_watch_sleeps_while_nobody_is_silent() -> None:
     source, clock = QuietSource(), Clock()
     watch = Watch(source, CollectorSettings(celery={}, store_path="x", store_id="x"), clock=clock)

@@ -251,9 +251,10 @@ class Collector:
 
     def _work(self, parts: _Parts, begun: float) -> None:
         """Do all that may be due in a round that has `begun`. Raises StoreUnavailable."""
+        # asked for before: what was read by then is stored when it is judged who is silent
+        health = parts.source.health()
         parts.pipeline.flush()
         self._sign.give(parts.pipeline.run_behind)
-        health = parts.source.health()
         self.reporter.note_health(health)
         parts.gaps.write(health, store_failed=bool(self._store_error))
         now = self._clock()

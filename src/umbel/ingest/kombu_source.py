@@ -31,6 +31,8 @@ _log = logging.getLogger("umbel.ingest.source")
 #: enough for events to resume within 30 s of a broker's return.
 FIRST_WAIT = 0.5
 LAST_WAIT = 10.0
+#: Seconds later than it was to that a wait ends when this process, or its machine, stood still meanwhile.
+ASLEEP = 5.0
 
 
 class KombuSource(Source):
@@ -109,14 +111,21 @@ class KombuSource(Source):
 
     def _watch(self, generation: Generation) -> None:
         """Return when the generation has failed, given no sign of life for too long, or we are stopped."""
+        awake = due = self.clock()
         while not self._stopped.is_set() and not generation.over.is_set():
-            silence = self.clock() - generation.proof.silent_since
+            now = self.clock()
+            if now > due + ASLEEP:
+                # we stood still, or the clock was set: what came meanwhile is still to be read
+                awake = now
+            silence = now - max(generation.proof.silent_since, awake)
             if silence > self.settings.proof_timeout and not generation.holding:
                 generation.fail(f"no sign of life from the broker for {silence:.0f} s")
                 return
             # silence ends now and then: by the time it may be too long, it mostly has
             left = self.settings.proof_timeout - silence
-            self._wake.wait(1.0 if generation.holding else max(0.05, left))
+            wait = 1.0 if generation.holding else max(0.05, left)
+            due = now + wait
+            self._wake.wait(wait)
 
     def wake(self) -> None:
         """A generation has failed; look at it now."""
@@ -141,6 +150,9 @@ class KombuSource(Source):
                 self._error = ""
                 if self._last_proof is not None:
                     outage = Outage(self._last_proof, at, "broker-lost", not self._kept, self._broken)
+            elif self._last_proof is not None and at - self._last_proof >= self.settings.proof_timeout:
+                # nobody could be heard meanwhile: the broker stood still, or we did
+                self._connected_at = at
             self._last_proof = at
         if first:
             _log.info("Connected to the broker: events are coming in.")
@@ -153,16 +165,18 @@ class KombuSource(Source):
         generation = self._generation
         now = self.clock()
         proof = None if generation is None else generation.proof
+        last_proof = self._last_proof
         if self._stopped.is_set() or proof is None:
             state = SourceState.STOPPED
-        elif proof.at is None:
+        elif proof.at is None or last_proof is None:
             state = SourceState.CONNECTING
         else:
-            fresh = now - proof.at < self.settings.proof_timeout
+            # what is noted together with `connected_at`, not the newest of all
+            fresh = now - last_proof < self.settings.proof_timeout
             state = SourceState.CONNECTED if fresh else SourceState.BLIND
         return SourceHealth(
             state=state,
-            proof_at=self._last_proof,
+            proof_at=last_proof,
             proof="probe" if proof is None else proof.kind(now),
             error=self._error or ("" if generation is None else generation.error),
             reconnects=self._reconnects,

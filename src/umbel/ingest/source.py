@@ -45,7 +45,7 @@ class SourceHealth(msgspec.Struct, frozen=True):
     proof: str
     error: str
     reconnects: int
-    #: First proof of life of the present connection.
+    #: First proof of life of the present connection, or the first one after a time without any for `proof_timeout`.
     connected_at: float | None = None
     #: The broker had kept our queue, and all events in it, since the connection before (of this process or another).
     kept: bool = False
