@@ -21,6 +21,8 @@ from umbel.store.search_indexer import SearchIndexer, build_index
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
 
+ATTEMPTS = paging.ATTEMPTS
+
 
 class Stand:
     """A history, its index, and readers with and without it."""
@@ -195,10 +197,29 @@ def test_what_is_rare_is_found_without_a_walk(stand: Stand, monkeypatch: pytest.
     assert walks == []
     assert len(stand.reader.fetch_tasks(TaskQuery(search=word("common")), limit=9).tasks) == 9
     assert walks, "the index would only name rows that a walk finds"
+    rare = TaskQuery(search=word("17000"))
+
+    def walks_for_rare() -> bool:
+        walks.clear()
+        assert stand.reader.fetch_tasks(rare, limit=9).tasks
+        return bool(walks)
+
     tell(39, 40)
-    walks.clear()
-    assert stand.reader.fetch_tasks(TaskQuery(search=word("17000")), limit=9).tasks
-    assert walks, "too many that are not indexed"
+    assert walks_for_rare(), "too many that are not indexed"
+    stand.catch_up()
+    assert not walks_for_rare()
+    stand.teller.tell([event for n in range(10) for event in received(f"open{n}")])
+    stand.catch_up()
+    assert walks_for_rare(), "too many that are not finished"
+    stand.teller.tell([event for n in range(10) for event in succeeded(f"open{n}")])
+    stand.catch_up()
+    assert not walks_for_rare()
+    again = [event for n in range(1, 11) for event in succeeded(f"u{n}", at=EPOCH + 99, kwargs="{'a': 1}")]
+    stand.teller.tell(again)
+    assert walks_for_rare(), "too many that changed"
+    stand.catch_up()
+    monkeypatch.setattr(paging, "ATTEMPTS", ATTEMPTS)
+    assert not walks_for_rare(), "as it is outside of tests"
 
 
 @pytest.mark.parametrize("kwargs", ["{'order': 0x1267}", "{'order': 4_711}", r"{'ord\x65r': 4711}"])

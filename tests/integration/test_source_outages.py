@@ -8,6 +8,7 @@ import pytest
 from tests.integration.running_source import RunningSource
 from tests.servers import RabbitServer, RedisServer
 from tests.servers.process import wait_for
+from umbel.ingest import kombu_source
 from umbel.ingest.source import SourceState
 
 
@@ -28,7 +29,11 @@ def test_a_redis_that_restarts_is_read_again_and_each_outage_told() -> None:
         assert running.health.reconnects == 3
 
 
-def test_a_frozen_redis_turns_us_blind_and_is_left_for_a_new_connection() -> None:
+def test_a_frozen_redis_turns_us_blind_and_is_left_for_a_new_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # a wait as long as it should be is no sign that we stood still
+    monkeypatch.setattr(kombu_source, "ASLEEP", 1.0)
     with RedisServer() as server, RunningSource(server.url, probe_interval=0.5, proof_timeout=3.0) as running:
         running.wait_until_connected()
         server.freeze()
@@ -46,7 +51,11 @@ def test_a_time_in_which_we_stood_still_is_no_outage_and_nobodys_silence() -> No
         running.wait_until_connected()
         first = running.health.connected_at
         assert first is not None
+        server.freeze()  # so that it is looked at the line before anything proves that it lives
         running.ahead = 100.0
+        running.source.wake()
+        time.sleep(0.5)
+        server.thaw()
         wait_for(lambda: running.health.connected_at != first, 5.0, message=lambda: str(running.health))
         again = running.health
         assert again.connected_at is not None and again.connected_at > first + 99

@@ -52,4 +52,9 @@ def test_the_index_hears_of_rows_that_are_stored_between_rounds(
     assert len(history.writes) == 5
     assert indexer.woken == 4, "the fifth is told in the next round"
     history.turns.release(99)
+    monkeypatch.setattr(collector._buffer, "wait", lambda seconds: True)
+    for _ in range(9):
+        collector._round(collector._parts)
+    assert len(history.writes) == 9
+    assert 5 <= indexer.woken <= 9, "never for nothing"
     collector._parts.pipeline.close()
