@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contract.store_search_contract import ONE_STORE, expressions, printed_kwargs, some_text, texts
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
-from umbel.store import paging, search_index, search_indexer, sqlite_prune
+from umbel.store import paging, search_indexer, sqlite_prune
 from umbel.store.base import Count, TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.search import Expression, Term, parse_search
@@ -20,8 +20,6 @@ from umbel.store.search_index import index_path
 from umbel.store.search_indexer import SearchIndexer, build_index
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
-
-ATTEMPTS = paging.ATTEMPTS
 
 
 class Stand:
@@ -165,61 +163,6 @@ def test_what_is_indexed_is_found_by_the_index_alone(stand: Stand) -> None:
     found = stand.reader.fetch_tasks(TaskQuery(search=word("elsewhere")), limit=9).tasks
     assert found == []
     assert [t.uuid for t in stand.reader.fetch_tasks(TaskQuery(search=word("3000")), limit=9).tasks] == ["u3"]
-
-
-def test_what_is_rare_is_found_without_a_walk(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    walks: list[object] = []
-    walk = paging.Finder.fetch_walked
-
-    def count(*given: Any) -> Any:
-        walks.append(given)
-        return walk(*given)
-
-    monkeypatch.setattr(paging.Finder, "fetch_walked", count)
-    monkeypatch.setattr(paging, "ATTEMPTS", ((0, 8, 9.0), (1, 1000, 9.0)))
-    monkeypatch.setattr(search_index, "MOST_UNKNOWN", 9)
-
-    def tell(first: int, last: int) -> None:
-        numbers = range(first, last)
-        stand.teller.tell(
-            [event for n in numbers for event in succeeded(f"u{n}", args=f"('common', {n}000)")]
-        )
-
-    tell(1, 30)
-    stand.catch_up()
-    assert stand.find(word("17000")) == ["u17"]
-    assert stand.find(word("never")) == []
-    tell(30, 39)
-    assert stand.find(word("35000")) == ["u35"], "not indexed, but few"
-    walks.clear()
-    assert stand.reader.fetch_tasks(TaskQuery(search=word("17000")), limit=9).tasks
-    assert stand.reader.count_tasks(TaskQuery(search=word("17000"))) == Count(1, True)
-    assert walks == []
-    assert len(stand.reader.fetch_tasks(TaskQuery(search=word("common")), limit=9).tasks) == 9
-    assert walks, "the index would only name rows that a walk finds"
-    rare = TaskQuery(search=word("17000"))
-
-    def walks_for_rare() -> bool:
-        walks.clear()
-        assert stand.reader.fetch_tasks(rare, limit=9).tasks
-        return bool(walks)
-
-    tell(39, 40)
-    assert walks_for_rare(), "too many that are not indexed"
-    stand.catch_up()
-    assert not walks_for_rare()
-    stand.teller.tell([event for n in range(10) for event in received(f"open{n}")])
-    stand.catch_up()
-    assert walks_for_rare(), "too many that are not finished"
-    stand.teller.tell([event for n in range(10) for event in succeeded(f"open{n}")])
-    stand.catch_up()
-    assert not walks_for_rare()
-    again = [event for n in range(1, 11) for event in succeeded(f"u{n}", at=EPOCH + 99, kwargs="{'a': 1}")]
-    stand.teller.tell(again)
-    assert walks_for_rare(), "too many that changed"
-    stand.catch_up()
-    monkeypatch.setattr(paging, "ATTEMPTS", ATTEMPTS)
-    assert not walks_for_rare(), "as it is outside of tests"
 
 
 @pytest.mark.parametrize("kwargs", ["{'order': 0x1267}", "{'order': 4_711}", r"{'ord\x65r': 4711}"])
