@@ -15,7 +15,7 @@ from umbel.model.event import Event
 from umbel.store import paging, partition, queries, sqlite_ids, sqlite_tallies
 from umbel.store.base import TaskQuery
 from umbel.store.retention import Limits
-from umbel.store.schema import tasks
+from umbel.store.schema import PARTITION, PARTITION_BITS, tasks
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.sqlite_writer import SQLiteWriter
 from umbel.store.stepped_view import SteppedView
@@ -106,6 +106,15 @@ def test_where_older_tasks_were_found_is_looked_first(
     assert find("u2")
     assert not find("u1", "u2")
     assert find("u0"), "forgotten"
+    # several of one partition are no reason to forget another
+    number = f"(SELECT {PARTITION} FROM tasks WHERE uuid = 'u1')"
+    writer._file.transact(
+        lambda cursor: cursor.execute(
+            f"UPDATE tasks SET id = ({number} << {PARTITION_BITS}) + 9 WHERE uuid = 'u3'"
+        )
+    )
+    assert find("u1", "u3")
+    assert not find("u0", "u1")
 
 
 def test_no_question_for_tasks_by_their_uuids_reads_all(path: Path, writer: SQLiteWriter) -> None:

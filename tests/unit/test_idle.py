@@ -137,13 +137,19 @@ class Clock:
         return self.now
 
 
+def make_collector(folder: Path) -> tuple[QuietSource, Clock, MemoryHistory, Collector]:
+    """A collector whose line has been there for 100 s, and what it works with."""
+    source, clock, history = QuietSource(), Clock(), MemoryHistory()
+    source.connected_at = T0 - 100
+    settings = CollectorSettings(celery={}, store_path=str(folder / "history"), store_id="x")
+    collector = Collector(settings, history, lambda: source, broker="", redactor=None, clock=clock)
+    return source, clock, history, collector
+
+
 def test_an_idle_collector_wakes_when_a_silence_begins_to_mean_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, clock, history = QuietSource(), Clock(), MemoryHistory()
-    source.connected_at = T0 - 100
-    settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x")
-    collector = Collector(settings, history, lambda: source, broker="", redactor=None, clock=clock)
+    _, clock, _, collector = make_collector(tmp_path)
     waits: list[float] = []
 
     def wait(seconds: float) -> bool:
@@ -168,10 +174,7 @@ def test_an_idle_collector_wakes_when_a_silence_begins_to_mean_something(
 def test_who_is_silent_is_not_judged_by_a_line_that_came_back_after_the_flush(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, clock, history = QuietSource(), Clock(), MemoryHistory()
-    source.connected_at = T0 - 100
-    settings = CollectorSettings(celery={}, store_path=str(tmp_path / "history"), store_id="x")
-    collector = Collector(settings, history, lambda: source, broker="", redactor=None, clock=clock)
+    source, clock, history, collector = make_collector(tmp_path)
     monkeypatch.setattr(collector._buffer, "wait", lambda seconds: True)
     assert collector._open_store()
     parts = collector._parts
