@@ -44,7 +44,7 @@ class StoreRetentionContract:
             assert notices == [], "0.9 MB: minutes of a worker for 26 hours and of a task name for 48"
             return
         (notice,) = notices
-        assert "about 1 MB of the 2 MB" in notice and "raise --max-bytes" in notice
+        assert "about 0.9 MB of the 1.6 MB" in notice and "raise --max-bytes" in notice
         writer.prune(now=EPOCH + 2 * HOUR + 120)
         assert writer.get_notices() == [], "the last hour was quiet"
 

@@ -93,7 +93,7 @@ def tell_crowded(limits: Limits, made: Mapping[tuple[str, int], float]) -> list[
     need = sum(size * ROLLUP_AGES[kind][span] / 3600 for (kind, span), size in made.items())
     if need < CROWDED * limits.bytes:
         return []
-    shares = f"about {need / 1e6:,.0f} MB of the {limits.bytes / 1e6:,.0f} MB that the history may take"
+    shares = f"about {need / 1e6:,.1f} MB of the {limits.bytes / 1e6:,.1f} MB that the history may take"
     return [f"Graphs of workers and task names will need {shares}, tasks get the rest: raise --max-bytes."]
 
 
