@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contract.store_search_contract import ONE_STORE, expressions, printed_kwargs, some_text, texts
 from tests.contract.teller import BUCKETS, EPOCH, Teller, received, succeeded
-from umbel.store import paging, search_indexer, sqlite_prune
+from umbel.store import paging, search_indexer, search_update, sqlite_prune
 from umbel.store.base import Count, TaskQuery
 from umbel.store.retention import Limits
 from umbel.store.search import Expression, Term, parse_search
@@ -77,8 +77,8 @@ def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     monkeypatch.setattr(paging, "ATTEMPTS", ((1, 1000, 9.0),))
     monkeypatch.setattr(paging, "FIRST_STEP", 1)
     monkeypatch.setattr(paging, "SAMPLE", 1)
-    monkeypatch.setattr(search_indexer, "PART_ROWS", 5)
-    monkeypatch.setattr(search_indexer, "PART_SHARE", 1000)
+    monkeypatch.setattr(search_update, "PART_ROWS", 5)
+    monkeypatch.setattr(search_update, "PART_SHARE", 1000)
     monkeypatch.setattr(search_indexer, "TIDY_INTERVAL", 0.0)
     stand = Stand(tmp_path / "h.sqlite3")
     yield stand
@@ -204,7 +204,7 @@ def test_a_task_that_is_delivered_again_is_found_by_its_new_result(stand: Stand)
 def test_parts_whose_rows_are_gone_are_dropped_and_the_rest_is_found(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_indexer, "PART_ROWS", 20)
+    monkeypatch.setattr(search_update, "PART_ROWS", 20)
     for n in range(40):
         stand.teller.tell(succeeded(f"u{n:02}", args="('common',)"))
         stand.indexer.step(5)
@@ -318,6 +318,37 @@ def test_few_new_rows_wait_for_more(stand: Stand, monkeypatch: pytest.MonkeyPatc
     assert stand.indexer.step(100, patient=True) == 5
 
 
+def test_a_long_queue_that_was_worked_off_is_indexed_without_pauses(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_indexer, "TIDY_INTERVAL", 3600.0)
+    stand.teller.tell([event for n in range(32) for event in received(f"u{n}", args=f"('w{n:03}',)")])
+    assert stand.indexer.step(40) == 32
+    stand.teller.tell([event for n in range(32) for event in succeeded(f"u{n}")[1:]])
+    assert stand.indexer.step(10, patient=True) == 0, "they were looked at a moment ago"
+    stand.indexer._next_sweep = 0.0
+    assert [stand.indexer.step(10, patient=True) for _ in range(5)] == [10, 10, 10, 2, 0]
+    assert stand.entries("031") == 1
+    assert stand.reader.fetch_search_backlog() == 0
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_ended_is_indexed_in_a_history_that_fell_silent(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, is_restarted: bool
+) -> None:
+    monkeypatch.setattr(search_indexer, "TIDY_INTERVAL", 3600.0)
+    monkeypatch.setattr(search_indexer, "ENOUGH", 1)
+    stand.teller.tell([event for n in range(9) for event in received(f"u{n}")])
+    stand.indexer.step(100)
+    stand.teller.tell([event for n in range(9) for event in succeeded(f"u{n}")[1:]])
+    stand.teller.tell(succeeded("u9"))
+    assert stand.indexer.step(100, patient=True) == 1
+    stand.indexer._next_sweep = 0.0
+    with closing(SearchIndexer(stand.path) if is_restarted else stand.indexer) as indexer:
+        indexer.step(0)
+        assert indexer.step(100, patient=True) == 9, "nothing was written meanwhile"
+
+
 def test_counting_ends_when_its_time_is_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "FIRST_PIECE", 2)
     stand.teller.tell([event for n in range(9) for event in received(f"u{n}", args="('common',)")])
@@ -348,5 +379,9 @@ def test_the_backlog_is_what_the_index_does_not_know_yet(stand: Stand) -> None:
     assert stand.reader.fetch_search_backlog() == 0
     stand.teller.tell(succeeded("c"))
     assert stand.reader.fetch_search_backlog() == 1
+    stand.teller.tell(received("d"))
+    stand.catch_up()
+    assert stand.reader.fetch_search_backlog() == 1, "it has not finished"
+    stand.teller.tell(succeeded("d")[1:])
     stand.catch_up()
     assert stand.reader.fetch_search_backlog() == 0

@@ -35,7 +35,7 @@ def own_families(reader: HistoryReader, status: CollectorStatus | None, now: flo
     if backlog is not None:
         yield GaugeMetricFamily(
             "umbel_search_backlog_rows",
-            "About how many new and changed tasks the search index does not know yet",
+            "About how many tasks the search index does not have: new, changed and unfinished ones",
             value=backlog,
         )
     gaps = reader.fetch_gaps(limit=1000)

@@ -134,6 +134,10 @@ class IndexView:
             return None
         return ids + pending if len(ids) <= most else None
 
+    def count_pending(self) -> int:
+        """How many rows were passed and have no entry yet."""
+        return int(self.connection.execute("SELECT count(*) FROM pending").fetchone()[0])
+
     def _column(self, sql: str, most: int) -> list[int]:
         return [row[0] for row in self.connection.execute(sql, (most,))]
 

@@ -264,9 +264,9 @@ class SQLiteReader(SQLiteTallies):
         with self._index.viewing() as view:
             if view is None:
                 return None
-            state = view.state
+            state, pending = view.state, view.count_pending()
         newest, changed = map(int, self._fetch_plain(_NEWEST)[0])
-        return max(0, newest - state.indexed) + max(0, changed - state.seq)
+        return max(0, newest - state.indexed) + max(0, changed - state.seq) + pending
 
     def _fetch_plain(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._reading() as connection:
