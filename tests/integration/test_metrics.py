@@ -162,6 +162,7 @@ def test_how_far_back_the_history_goes_is_told(web: WebServer, history: ToldHist
     ("fields", "reason"),
     [
         ({"time": 1.0}, "has said nothing for"),
+        ({"time": 4_000_000_000.0}, "from before this machine's clock was set back by"),
         ({"state": "connecting", "error": "refused"}, "The event source is connecting: refused."),
         ({"state": "blind"}, "The event source is blind."),
         ({"proof_at": None}, "not yet given any proof"),

@@ -68,6 +68,21 @@ def test_a_time_in_which_we_stood_still_is_no_outage_and_nobodys_silence() -> No
         assert running.health.connected_at == again.connected_at
 
 
+def test_a_broker_that_falls_silent_after_our_clock_was_set_back_is_noticed() -> None:
+    with RedisServer() as server, RunningSource(server.url, probe_interval=0.5, proof_timeout=3.0) as running:
+        running.ahead = 3600.0
+        running.wait_until_connected()
+        running.ahead = 0.0
+        running.source.wake()
+        wait_for(lambda: (running.health.connected_at or 0) < time.time() + 1, 5.0)
+        assert running.health.proof_at is not None and running.health.proof_at < time.time() + 1
+        server.freeze()
+        wait_for(lambda: running.health.state is not SourceState.CONNECTED, 5.0)
+        server.thaw()
+        wait_for(lambda: running.health.state is SourceState.CONNECTED, 20.0)
+        assert all(outage.start <= outage.end for outage in running.outages)
+
+
 def test_redis_killing_our_connection_is_an_outage() -> None:
     with RedisServer() as server, RunningSource(server.url, probe_interval=0.5) as running:
         running.wait_until_connected()

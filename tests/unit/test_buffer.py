@@ -96,6 +96,13 @@ def test_from_three_quarters_on_one_heartbeat_of_a_worker_is_kept_in_five_second
     assert buffer.dropped == {"overload-heartbeat": 4}
 
 
+def test_heartbeats_are_kept_after_the_clock_was_set_back() -> None:
+    buffer = filled(0.76)
+    beats = [heartbeat(1, at) for at in (3600.0, 100.0, 102.0)]
+    assert buffer.put(beats) == 3
+    assert rest(buffer) == [beats[0].body, beats[1].body]
+
+
 def test_from_nine_tenths_on_tasks_lose_their_texts_but_for_a_sample() -> None:
     buffer = filled(0.905)
     pair = json.dumps(
@@ -183,6 +190,9 @@ def test_an_overload_is_told_once_it_is_over() -> None:
     clock.now = 103.5
     assert buffer.take_overload(quiet=2.0) == (100.0, 101.0)
     assert buffer.take_overload(quiet=2.0) is None
+    buffer.put([task(3)])
+    clock.now = 3.5
+    assert buffer.take_overload(quiet=2.0) == (103.5, 103.5), "the clock was set back"
 
 
 def test_a_burst_goes_to_disk_and_comes_back_in_its_order(tmp_path: Path) -> None:

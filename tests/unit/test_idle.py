@@ -40,7 +40,11 @@ class Looker:
             silent = [] if connected_at is None else book.get_silent(now=now, connected_at=connected_at)
             # nobody is called without a connection
             others = [] if connected_at is None else [book.get_unproven(), book.get_to_call(now=now)]
-            self._answers = [silent, *others, book.get_notices(now=now, enable_events=True)]
+            self._answers = [
+                silent,
+                *others,
+                book.get_notices(now=now, connected_at=connected_at, enable_events=True),
+            ]
             if self._sparing:
                 book.end_look()
         return {name: row.status for name, row in book.rows.items()}, self._answers
@@ -223,6 +227,18 @@ def test_the_watch_sleeps_while_nobody_is_silent() -> None:
     source.connected_at = None
     clock.now += 5
     watch.note_probe()
+
+
+def test_the_watch_goes_on_when_the_clock_was_set_back() -> None:
+    source, clock = QuietSource(), Clock()
+    watch = Watch(source, CollectorSettings(celery={}, store_path="x", store_id="x"), clock=clock)
+    source.connected_at = T0
+    watch.set_workers(silent=["a"], to_call=[])
+    watch._look()
+    clock.now -= 3600
+    watch._look()
+    watch.note_probe()
+    assert source.said == ["enable", "roll call", "look for a", "roll call", "look for a", "enable"]
 
 
 def test_events_that_are_enabled_by_hand_are_never_enabled() -> None:

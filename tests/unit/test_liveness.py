@@ -62,6 +62,9 @@ class Book(WorkerBook):
         worker = self.rows.get("celery@a")
         return None if worker is None else worker.status
 
+    def notices_at(self, at: float, *, connected_at: float = -100.0, enable_events: bool = True) -> list[str]:
+        return self.get_notices(now=T0 + at, connected_at=T0 + connected_at, enable_events=enable_events)
+
 
 def test_heartbeats_keep_a_worker_online() -> None:
     book = Book(beat(0), beat(2), beat(4))
@@ -167,19 +170,19 @@ def test_a_restart_under_the_same_name_begins_a_new_run() -> None:
 def test_two_live_workers_of_one_name_are_told_apart_from_restarts() -> None:
     book = Book(beat(0), beat(1, pid=8), beat(2), beat(3, pid=8), beat(4))
     assert book.rows["celery@a"].runs == 2
-    assert "share the name celery@a" in book.get_notices(now=T0 + 5, enable_events=True)[0]
+    assert "share the name celery@a" in book.notices_at(5)[0]
 
 
 def test_a_late_word_of_an_earlier_run_makes_no_twin() -> None:
     book = Book(beat(0, pid=1), beat(10, pid=2), beat(11, pid=1, lead=-5.0))
     assert (book.rows["celery@a"].pid, book.rows["celery@a"].runs) == (2, 2)
-    assert book.get_notices(now=T0 + 12, enable_events=True) == []
+    assert book.notices_at(12) == []
 
 
 def test_a_pid_that_the_system_gives_again_after_many_restarts_makes_no_twin() -> None:
     book = Book(*[beat(10 * number, pid=number % 9 + 1) for number in range(40)])
     assert book.rows["celery@a"].runs == 40
-    assert book.get_notices(now=T0 + 400, enable_events=True) == []
+    assert book.notices_at(400) == []
 
 
 def test_what_comes_late_sets_nothing_back() -> None:
@@ -199,7 +202,7 @@ def test_a_heartbeat_tells_what_it_carries_and_leaves_the_rest() -> None:
 def test_custom_task_events_of_child_processes_do_not_make_runs() -> None:
     book = Book(*[each for at in (0, 2, 4) for each in (beat(at), event("task-progress", at + 1, pid=99))])
     assert (book.rows["celery@a"].pid, book.rows["celery@a"].runs) == (7, 1)
-    assert book.get_notices(now=T0 + 6, enable_events=True) == []
+    assert book.notices_at(6) == []
 
 
 @pytest.mark.parametrize("end", ["stopped", "lost"])
@@ -272,8 +275,9 @@ def test_skew_is_that_of_the_last_sixteen_heartbeats(leads: list[float]) -> None
 def test_heartbeats_that_stop_while_events_go_on_raise_a_notice() -> None:
     book = Book(beat(0), beat(2), event("task-started", 30))
     book.status_at(31)
-    assert "2272" in book.get_notices(now=T0 + 31, enable_events=True)[0]
-    assert book.get_notices(now=T0 + 31, enable_events=False) == []
+    assert "2272" in book.notices_at(31)[0]
+    assert book.notices_at(31, connected_at=28) == [], "it could not be heard"
+    assert book.notices_at(31, enable_events=False) == []
 
 
 def test_only_what_changed_is_stored() -> None:
@@ -308,3 +312,38 @@ def test_a_heartbeat_that_straggles_behind_the_goodbye_does_not_bring_the_worker
 
 def test_heartbeats_long_after_a_goodbye_are_those_of_a_worker_that_lives() -> None:
     assert Book(beat(0), event("worker-offline", 2), beat(6)).status_at(7) is ONLINE
+
+
+def test_a_worker_is_lost_in_time_after_our_clock_was_set_back() -> None:
+    book = Book(beat(3600), beat(3602))
+    assert book.status_at(3603) is ONLINE
+    assert book.status_at(3) is ONLINE
+    book.take(beat(4))
+    assert book.rows["celery@a"].heard == T0 + 4
+    assert book.status_at(5) is ONLINE
+    assert book.status_at(4 + LOST_AFTER + 1, connected_at=0) is LOST
+
+
+def test_what_was_judged_before_our_clock_was_set_back_ends_in_time() -> None:
+    stopped = Book(beat(3600), event("worker-offline", 3601))
+    silent = Book(event("task-received", 3600))
+    silent.take_evidence(["celery@a"], T0 + 3700)
+    for book in (stopped, silent):
+        book.status_at(3705)
+        book.status_at(0)
+        assert [run.ended for run in book.take_ended(before=T0 + 1)] == ([T0] if book is stopped else [])
+    assert silent.status_at(EVIDENCE_COUNTS - 1, connected_at=0) is ONLINE
+    assert silent.status_at(max(LOST_AFTER, EVIDENCE_COUNTS) + 1, connected_at=0) is LOST
+    assert stopped.status_at(599) is STOPPED
+    assert stopped.status_at(601) is None, "its grace period is over"
+
+
+def test_a_book_that_was_stored_ahead_of_now_is_believed_as_of_now() -> None:
+    stored = Worker(hostname="celery@a", pid=7, heard=T0 + 3600, heartbeats=[T0 + 3600], freq=2.0, unheard=2)
+    stored.unheard_since, stored.lost_at = T0 + 3000, T0 + 3610
+    book = Book()
+    book.rows["celery@a"] = stored
+    book.status_at(0)
+    times = (stored.heard, stored.heartbeats, stored.unheard_since, stored.lost_at)
+    assert times == (T0, [T0], T0, T0)
+    assert [worker.hostname for worker in book.get_changes()[0]] == ["celery@a"]

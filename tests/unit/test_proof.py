@@ -62,6 +62,20 @@ def test_a_probe_that_was_not_sent_is_not_waited_for() -> None:
     proof.withdraw(100.0)
 
 
+def test_proof_ahead_of_a_clock_that_was_set_back_counts_as_of_now() -> None:
+    proof = Proof(3600.0, fresh=15.0)
+    proof.note("traffic", 3610.0)
+    proof.note_sent(3611.0)
+    proof.set_back(20.0)
+    assert [proof.at, proof.silent_since, proof.kind(21.0)] == [20.0, 20.0, "traffic"]
+    proof.note_sent(22.0)
+    proof.note_read(probe(22.0), 22.1, ours=True)
+    assert [proof.at, proof.behind(30.0)] == [22.1, 0.0]
+    never = Proof(3600.0, fresh=15.0)
+    never.set_back(20.0)
+    assert [never.at, never.silent_since] == [None, 20.0]
+
+
 def test_what_is_not_a_probe_is_none() -> None:
     good = {"type": "umbel-probe", "token": "t", "hostname": "umbel@x", "timestamp": 5.0, "clock": 0}
     assert read_probe(json.dumps(good).encode()) == Probe("t", "umbel@x", 5.0)

@@ -41,6 +41,15 @@ def test_a_status_is_written_once_a_second_and_only_when_it_is_news(monkeypatch:
     assert alive == [stand.status.time]
 
 
+def test_a_status_is_written_though_the_clock_was_set_back() -> None:
+    history = MemoryHistory()
+    stand = Stand(history)
+    stand.sign.give(lambda act: act())
+    stand.wait(-3600, events=1)
+    stand.sign.give(lambda act: act())
+    assert history.status == stand.status
+
+
 def test_a_status_that_could_not_be_written_is_written_the_next_time() -> None:
     history = MemoryHistory()
     stand = Stand(history)

@@ -19,7 +19,7 @@ from umbel.control.roster import is_alive
 from umbel.errors import StoreError
 from umbel.model.stall import Stall
 from umbel.store.base import HistoryReader
-from umbel.store.status import BELIEVED, CollectorStatus
+from umbel.store.status import CollectorStatus, is_believed
 
 #: Seconds given to the broker.
 PATIENCE = 5.0
@@ -73,7 +73,7 @@ def gather(
 
 
 def _is_fresh(status: CollectorStatus, now: float) -> bool:
-    return status.state != "stopped" and now - status.time < BELIEVED
+    return status.state != "stopped" and is_believed(status, now)
 
 
 def _is_users(app: Celery) -> bool:

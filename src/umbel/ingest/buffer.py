@@ -164,7 +164,7 @@ class Buffer:
 
     def _is_beat_due(self, message: Message) -> bool:
         beats, sender = self._beats, sender_of(message.body)
-        if message.received_at - beats.get(sender, 0.0) < BEAT_EVERY:
+        if abs(message.received_at - beats.get(sender, 0.0)) < BEAT_EVERY:
             return False
         if len(beats) >= _SENDERS:
             beats.clear()
@@ -231,7 +231,7 @@ class Buffer:
     def take_overload(self, *, quiet: float) -> tuple[float, float] | None:
         """First and last refusal of an overload that has been over for `quiet` seconds; told once."""
         with self._lock:
-            if not self._overload or self._clock() - self._overload[1] < quiet:
+            if not self._overload or abs(self._clock() - self._overload[1]) < quiet:
                 return None
             start, end = self._overload
             self._overload = []

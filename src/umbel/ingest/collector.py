@@ -170,7 +170,7 @@ class Collector:
         settings, store, clock = self._settings, self._store, self._clock
         source = self._make_source()
         gaps = GapBook(store, self._buffer)
-        gaps.inherit()
+        gaps.inherit(self._clock())
         known = store.fetch_workers().values()
         book = WorkerBook(known, grace=settings.worker_grace, limit=settings.max_workers)
         pipeline = Pipeline(

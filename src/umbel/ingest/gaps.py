@@ -27,13 +27,13 @@ class GapBook:
         self._open: int | None = None
         self._was_connected = False
 
-    def inherit(self) -> None:
+    def inherit(self, now: float) -> None:
         """Open the gap since a former collector was last alive, unless an open one tells of that time already."""
         last_alive = self._store.fetch_last_alive()
         self._inherited = [gap.id for gap in self._store.fetch_open_gaps()]
         if last_alive is not None:
             self._inherited.append(
-                self._store.open_gap(Gap(start=last_alive, end=None, cause="monitor-down"))
+                self._store.open_gap(Gap(start=min(last_alive, now), end=None, cause="monitor-down"))
             )
 
     def note_outage(self, outage: Outage) -> None:

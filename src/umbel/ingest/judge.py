@@ -7,6 +7,7 @@ broker are asked by `ingest.watch`. Driven by `ingest.collector`.
 import threading
 from collections.abc import Collection
 
+from umbel.ingest.due import is_due
 from umbel.ingest.pipeline import Pipeline
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import SourceHealth, SourceState
@@ -58,7 +59,7 @@ class Judge:
 
     def look(self, health: SourceHealth, now: float) -> None:
         """Judge if it is time to. Raises StoreUnavailable."""
-        if now < self._next:
+        if not is_due(self._next, now, every=INTERVAL):
             return
         self._next = now + INTERVAL
         book = self._book
@@ -83,7 +84,9 @@ class Judge:
         # of those called lost by now only the unproven are asked about
         silent = [name for name in silent if book.is_expected(name)]
         self._watch.set_workers(silent=[*silent, *book.get_unproven()], to_call=book.get_to_call(now=now))
-        self.notices = book.get_notices(now=now, enable_events=self._settings.enable_events)
+        self.notices = book.get_notices(
+            now=now, connected_at=connected_at, enable_events=self._settings.enable_events
+        )
 
     def _is_busy(self, hostname: str, now: float) -> bool:
         """Whether the store holds a STARTED task of this worker: it is silent, so that rarely changes."""

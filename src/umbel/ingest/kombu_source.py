@@ -33,6 +33,8 @@ FIRST_WAIT = 0.5
 LAST_WAIT = 10.0
 #: Seconds later than it was to that a wait ends when this process, or its machine, stood still meanwhile.
 ASLEEP = 5.0
+#: Seconds by which our clock may run back unnoticed.
+SET_BACK = 1.0
 
 
 class KombuSource(Source):
@@ -111,9 +113,13 @@ class KombuSource(Source):
 
     def _watch(self, generation: Generation) -> None:
         """Return when the generation has failed, given no sign of life for too long, or we are stopped."""
-        awake = due = self.clock()
+        awake = due = before = self.clock()
         while not self._stopped.is_set() and not generation.over.is_set():
             now = self.clock()
+            if now < before - SET_BACK:
+                self._set_back(generation, now)
+                awake = now
+            before = now
             if now > due + ASLEEP:
                 # we stood still, or the clock was set: what came meanwhile is still to be read
                 awake = now
@@ -126,6 +132,15 @@ class KombuSource(Source):
             wait = 1.0 if generation.holding else max(0.05, left)
             due = now + wait
             self._wake.wait(wait)
+
+    def _set_back(self, generation: Generation, now: float) -> None:
+        """Our clock was set back: what it said ahead of `now` counts as of now."""
+        generation.proof.set_back(now)
+        with self._lock:
+            if self._last_proof is not None:
+                self._last_proof = min(self._last_proof, now)
+            if self._connected_at is not None:
+                self._connected_at = min(self._connected_at, now)
 
     def wake(self) -> None:
         """A generation has failed; look at it now."""
@@ -149,7 +164,9 @@ class KombuSource(Source):
                 self._connected_at = at
                 self._error = ""
                 if self._last_proof is not None:
-                    outage = Outage(self._last_proof, at, "broker-lost", not self._kept, self._broken)
+                    outage = Outage(
+                        min(self._last_proof, at), at, "broker-lost", not self._kept, self._broken
+                    )
             elif self._last_proof is not None and at - self._last_proof >= self.settings.proof_timeout:
                 # nobody could be heard meanwhile: the broker stood still, or we did
                 self._connected_at = at

@@ -67,6 +67,14 @@ class Proof:
         """Proof of another kind: a message of anybody's ("traffic"), or an answer of the broker's ("ping")."""
         self._at[kind] = now
 
+    def set_back(self, now: float) -> None:
+        """Our clock was set back: what was noted ahead of it counts as of now."""
+        self._begun = min(self._begun, now)
+        for kind, at in self._at.items():
+            self._at[kind] = min(at, now)
+        # whether they come back in time can't be told any more
+        self._under_way.clear()
+
     @property
     def at(self) -> float | None:
         """When there was proof last; None before the first."""

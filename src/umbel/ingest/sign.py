@@ -6,6 +6,7 @@ Owned by `ingest.collector`.
 from collections.abc import Callable
 from functools import partial
 
+from umbel.ingest.due import is_due
 from umbel.ingest.parent import is_news
 from umbel.store.base import HistoryWriter
 from umbel.store.status import CollectorStatus
@@ -30,7 +31,7 @@ class Sign:
     def give(self, run: Callable[[Callable[[], None]], None]) -> None:
         """Have `run` write the status, if that is due. Raises StoreUnavailable, and what `run` raises."""
         now = self._clock()
-        if now < self._next:
+        if not is_due(self._next, now, every=STATUS_INTERVAL):
             return
         self._next = now + STATUS_INTERVAL
         status = self._get_status()

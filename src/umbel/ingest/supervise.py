@@ -19,7 +19,7 @@ import msgspec
 from umbel.ingest.settings import STOP_SIGNALS, CollectorSettings
 from umbel.model.queue import QueueSample
 from umbel.model.stall import Stall
-from umbel.store.status import BELIEVED, CollectorStatus
+from umbel.store.status import CollectorStatus, is_believed
 
 _log = logging.getLogger("umbel.ingest.supervise")
 
@@ -66,7 +66,7 @@ class CollectorProcess:
     def healthy(self) -> bool:
         """The process runs and has said so lately; whether it is connected is in `status`."""
         status = self._status
-        return status is not None and self._clock() - status.time < BELIEVED
+        return status is not None and is_believed(status, self._clock())
 
     @property
     def pid(self) -> int | None:

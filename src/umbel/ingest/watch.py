@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 from umbel.errors import SourceError
+from umbel.ingest.due import is_due
 from umbel.ingest.settings import CollectorSettings
 from umbel.ingest.source import Presence, Source
 
@@ -92,8 +93,10 @@ class Watch:
     def note_probe(self) -> None:
         """The source has just used its connection: what is to be said again and again goes with that."""
         now = self._clock()
-        early = now + self._settings.enable_events_interval / 2
-        if not self._settings.enable_events or not self._next_enable or early < self._next_enable:
+        every = self._settings.enable_events_interval
+        if not self._settings.enable_events or not self._next_enable:
+            return
+        if not is_due(self._next_enable, now + every / 2, every=every):
             return
         try:
             self._enable(now)
@@ -110,10 +113,10 @@ class Watch:
             self._next_enable = self._next_roll_call = 0.0
         if self._settings.enable_events and not self._next_enable:
             self._enable(now)
-        if now >= self._next_roll_call:
+        if is_due(self._next_roll_call, now, every=ROLL_CALL):
             self._next_roll_call = now + ROLL_CALL
             self._source.call_heartbeats()
-        if now >= self._next_look and (self._silent or self._to_call):
+        if is_due(self._next_look, now, every=INTERVAL) and (self._silent or self._to_call):
             self._next_look = now + INTERVAL
             self._ask_for_silent()
 

@@ -21,6 +21,7 @@ from umbel.model.liveness import (
     last_sign,
     may_be_worker,
     patience,
+    set_back,
     silence,
     steady_until,
     tells_run,
@@ -28,6 +29,8 @@ from umbel.model.liveness import (
 from umbel.model.worker import Worker, WorkerStatus
 from umbel.store.packed import PackedWorker, pack_worker
 
+#: Seconds that a worker may have been heard ahead of now: more means that our clock was set back.
+AHEAD = 1.0
 _SKEW_SAMPLES = 16
 _PIDS_KEPT = 4
 _ALIVE = (WorkerStatus.ONLINE, WorkerStatus.BUSY_SILENT)
@@ -176,12 +179,25 @@ class WorkerBook:
         if connected_at != self._connected_at:
             self._connected_at = connected_at
             self._steady.clear()
+        for worker in self.rows.values():
+            if last_sign(worker) > now + AHEAD:
+                self._set_back(worker, now)
         steady = self._steady
         self._looked_at = [worker for name, worker in self.rows.items() if steady.get(name, 0.0) <= now]
         if self._looked_at or len(self.rows) > self._limit:
             return True
         self.steady_until = min(steady.values(), default=float("inf"))
         return False
+
+    def _set_back(self, worker: Worker, now: float) -> None:
+        """Our clock was set back since this worker was heard."""
+        hostname = worker.hostname
+        set_back(worker, now)
+        self._absent.pop(hostname, None)
+        self._steady[hostname] = 0.0
+        self._changed.add(hostname)
+        if hostname in self._ended:
+            self._note_end(worker, now)
 
     def end_look(self) -> None:
         """Note until when the rows that were looked at need no look."""
@@ -296,7 +312,7 @@ class WorkerBook:
         self._changed.update(worker.hostname for worker in rows if worker.hostname in self.rows)
         self._removed.update(hostname for hostname in removed if hostname not in self.rows)
 
-    def get_notices(self, *, now: float, enable_events: bool) -> list[str]:
+    def get_notices(self, *, now: float, connected_at: float | None, enable_events: bool) -> list[str]:
         """What an operator should know of these workers, a sentence each."""
         notices = [
             f"Two workers share the name {name}: give each its own with -n, or their tasks and counts mix."
@@ -306,7 +322,7 @@ class WorkerBook:
             deaf = [
                 worker.hostname
                 for worker in self._get_looked_at()
-                if worker.status in _ALIVE and _lost_beat(worker, now)
+                if worker.status in _ALIVE and _lost_beat(worker, now, connected_at or 0.0)
             ]
             if deaf:
                 notices.append(
@@ -320,8 +336,9 @@ def _has_ended(worker: Worker) -> bool:
     return worker.status in (WorkerStatus.LOST, WorkerStatus.STOPPED)
 
 
-def _lost_beat(worker: Worker, now: float) -> bool:
-    """Other events come, heartbeats came and have stopped."""
+def _lost_beat(worker: Worker, now: float, connected_at: float) -> bool:
+    """Other events come, heartbeats came and have stopped though they could have been heard."""
     if worker.freq is None or not worker.heartbeats:
         return False
-    return now - worker.heartbeats[-1] > beat_patience(worker.freq) and now - worker.heard < patience(worker)
+    beat = max(worker.heartbeats[-1], connected_at)
+    return now - beat > beat_patience(worker.freq) and now - worker.heard < patience(worker)

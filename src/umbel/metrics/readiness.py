@@ -14,6 +14,10 @@ def reasons_not_ready(status: CollectorStatus | None, now: float) -> list[str]:
     age = now - status.time
     if age >= BELIEVED:
         reasons.append(f"The collector has said nothing for {age:.0f} s.")
+    elif age <= -BELIEVED:
+        reasons.append(
+            f"The collector's last word is from before this machine's clock was set back by {-age:.0f} s."
+        )
     if status.state != "connected":
         detail = f": {status.error}" if status.error else ""
         reasons.append(f"The event source is {status.state}{detail}.")

@@ -159,6 +159,17 @@ def steady_until(worker: Worker, *, connected_at: float | None, grace: float) ->
     return min(limits)
 
 
+def set_back(worker: Worker, now: float) -> None:
+    """Our clock was set back to `now`: what was heard ahead of it counts as heard now."""
+    worker.heard = min(worker.heard, now)
+    worker.heartbeats = [min(beat, now) for beat in worker.heartbeats]
+    worker.unheard_since = min(worker.unheard_since, now)
+    if worker.evidence is not None:
+        worker.evidence = min(worker.evidence, now)
+    if worker.lost_at is not None:
+        worker.lost_at = min(worker.lost_at, now)
+
+
 def last_sign(worker: Worker) -> float:
     """When a worker that has ended was last known, or judged, to be anything else."""
     return max(worker.heard, worker.lost_at or 0.0, worker.evidence or 0.0)

@@ -8,6 +8,11 @@ from umbel.model.stall import Stall
 BELIEVED = 10.0
 
 
+def is_believed(status: "CollectorStatus", now: float) -> bool:
+    """Whether a status is fresh at `now`, and not from before the clock was set back."""
+    return abs(now - status.time) < BELIEVED
+
+
 class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the collector says of itself, every few seconds; the base of readiness. Epoch seconds UTC."""
 

@@ -8,7 +8,7 @@ from umbel.metrics.readiness import reasons_not_ready
 from umbel.model.worker import Worker
 from umbel.store.base import Gap
 from umbel.store.sender_counts import SenderCounters
-from umbel.store.status import BELIEVED, CollectorStatus
+from umbel.store.status import CollectorStatus, is_believed
 from umbel.web import schema
 from umbel.web.deps import Deps
 from umbel.web.wire import facet_counts, worker_totals
@@ -72,7 +72,7 @@ class Present:
         once it fell silent, what was stored last, but as the word of one that is not connected: the collector that
         said it may be dead."""
         live = self._deps.status()
-        fresh = live is not None and self._deps.now() - live.time < BELIEVED
+        fresh = live is not None and is_believed(live, self._deps.now())
         if live is not None and fresh and live.state not in ("stopped", "standby"):
             return live
         stored = self._deps.reader.fetch_status()
