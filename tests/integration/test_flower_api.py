@@ -282,6 +282,18 @@ def test_a_large_history_is_streamed_whole(tmp_path: Path) -> None:
                 answer = server.get("/api/tasks")
                 assert list(answer.json()) == [f"t{number}" for number in reversed(range(7))]
                 assert answer.headers["transfer-encoding"] == "chunked"
+                assert "etag" not in answer.headers
+                found = server.get("/api/tasks?search=shop&sort_by=received&limit=6")
+                assert list(found.json()) == [f"t{number}" for number in range(6)]
+                assert "etag" not in found.headers
+                for bounded in ("limit=4", "limit=3&offset=3", "state=FAILURE", "limit=0"):
+                    assert "etag" in server.get(f"/api/tasks?{bounded}").headers, bounded
+                assert list(server.get("/api/tasks?offset=3").json()) == ["t3", "t2", "t1", "t0"]
+                table = "/tasks/datatable?draw=1&start=1&length=5&order[0][column]=0&order[0][dir]=asc"
+                table += "&columns[0][data]=received&search[value]="
+                rows = server.get(table).json()
+                assert [row["uuid"] for row in rows["data"]] == ["t1", "t2", "t3", "t4", "t5"]
+                assert (rows["recordsTotal"], rows["recordsFiltered"]) == (7, 7)
                 assert list(server.get("/api/tasks?limit=5&offset=1").json()) == [
                     "t5",
                     "t4",

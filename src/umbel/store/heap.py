@@ -1,4 +1,4 @@
-"""glibc's heap. Used by whoever took much memory for a while: `ingest.memory` and `store.writer_process`."""
+"""glibc's heap. Used by whoever took much memory for a while: `ingest.memory`, `store.writer_process`, `web.large`."""
 
 import ctypes
 from collections.abc import Callable

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from itertools import islice
 from typing import Any, get_args
 
 from anyio.to_thread import run_sync
@@ -18,11 +17,12 @@ from umbel.web.deps import Deps
 from umbel.web.flower_json import JSON_TYPE, answer, dumps, dumps_plain, json_answer
 from umbel.web.flower_task import are_plain, as_item, listed_text
 from umbel.web.format_hook import apply_hook
+from umbel.web.large import LargeAnswers
 from umbel.web.lookup import find_task
 from umbel.web.problem import Refused
 
 #: Tasks read, rendered and sent at a time.
-CHUNK = 2_000
+CHUNK = 1_000
 #: Up to so many tasks are answered whole, with an ETag; more are streamed.
 WHOLE = 10_000
 
@@ -38,6 +38,7 @@ class FlowerTasks:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._large = LargeAnswers()
 
     async def tasks(self, request: Request) -> Response:
         arguments = await Arguments.read(request)
@@ -49,13 +50,34 @@ class FlowerTasks:
             return json_answer(request, {"error": str(exc)}, 400)
         if limit is not None and limit <= 0:
             return json_answer(request, {})
-        return await run_sync(self._list, request, self._parts(query, limit, offset))
+        parts = self._parts(query, limit, offset)
+        if limit is not None and limit <= CHUNK:
+            return await run_sync(self._list, request, parts)
+        with self._large.answering():
+            if not await self._large.run(lambda: self._is_long(query, limit, offset)):
+                return await self._large.run(lambda: self._list(request, parts))
+            # what can't be read is told before anything is sent
+            first = await self._large.run(lambda: next(parts, ""))
+        return StreamingResponse(self._stream(first, parts), headers={"content-type": JSON_TYPE})
 
     def _list(self, request: Request, parts: Iterator[str]) -> Response:
-        first = list(islice(parts, WHOLE // CHUNK))
-        if len(first) < WHOLE // CHUNK:
-            return answer(request, "{" + ", ".join(first) + "}")
-        return StreamingResponse(_stream(first, parts), headers={"content-type": JSON_TYPE})
+        return answer(request, "{" + ", ".join(parts) + "}")
+
+    def _is_long(self, query: TaskQuery, limit: int | None, offset: int) -> bool:
+        """More than WHOLE tasks are asked for, and may be there."""
+        if limit is not None and limit <= WHOLE:
+            return False
+        found = self._deps.reader.count_tasks(query, limit=offset + WHOLE)
+        return found.value > offset + WHOLE or not found.exact
+
+    async def _stream(self, part: str | None, rest: Iterator[str]) -> AsyncIterator[str]:
+        between = "{"
+        with self._large.answering():
+            while part is not None:
+                yield between + part
+                between = ", "
+                part = await self._large.run(lambda: next(rest, None))
+        yield "}"
 
     def _parts(self, query: TaskQuery, limit: int | None, offset: int) -> Iterator[str]:
         """The JSON of matching tasks, `CHUNK` at a time, without braces. Blocking."""
@@ -107,7 +129,10 @@ class FlowerTasks:
         except SearchError as exc:
             body["recordsTotal"] = await run_sync(self._count, TaskQuery())
             return json_answer(request, body | {"searchError": str(exc)})
-        return await run_sync(self._table, request, body, query, start, length)
+        if length <= CHUNK:
+            return await run_sync(self._table, request, body, query, start, length)
+        with self._large.answering():
+            return await self._large.run(lambda: self._table(request, body, query, start, length))
 
     def _table(
         self, request: Request, body: dict[str, Any], query: TaskQuery, start: int, length: int
@@ -201,13 +226,3 @@ def _local_time(value: str) -> float | None:
             400,
             "Invalid received_start or received_end, expected format 'YYYY-MM-DD HH:MM'",
         ) from exc
-
-
-async def _stream(first: list[str], rest: Iterator[str]) -> AsyncIterator[str]:
-    yield "{" + ", ".join(first)
-    while True:
-        part = await run_sync(lambda: next(rest, None))
-        if part is None:
-            break
-        yield ", " + part
-    yield "}"
