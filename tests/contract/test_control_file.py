@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -111,7 +111,7 @@ def test_a_file_of_somebody_else_is_left_alone(path: Path, content: bytes) -> No
 
 
 def test_a_database_of_somebody_else_is_left_alone(path: Path) -> None:
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE x (y)")
     other.close()
     with pytest.raises(StoreRefused, match="left alone"):
@@ -120,7 +120,7 @@ def test_a_database_of_somebody_else_is_left_alone(path: Path) -> None:
 
 def test_a_file_of_a_newer_umbel_is_left_alone(path: Path) -> None:
     make_audit(path).begin(ANN, action="revoke", target="t", parameters={})
-    with sqlite3.connect(path) as newer:
+    with closing(sqlite3.connect(path)) as newer, newer:
         newer.execute("UPDATE alembic_version SET version_num = '9999'")
     newer.close()
     with pytest.raises(StoreRefused, match="9999"):
@@ -202,7 +202,7 @@ def test_a_file_that_another_process_is_making_is_waited_for(path: Path) -> None
     lock = Path(f"{path}.lock")
     with lock.open("w") as held, ThreadPoolExecutor(1) as pool:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with sqlite3.connect(path) as half:
+        with closing(sqlite3.connect(path)) as half, half:
             half.execute("CREATE TABLE alembic_version (version_num TEXT)")
         half.close()
         opening = pool.submit(ControlFile(path).open)
@@ -217,7 +217,7 @@ def test_a_file_that_another_process_is_making_is_waited_for(path: Path) -> None
 
 
 def test_a_foreign_file_is_refused_though_a_lock_lies_beside_it(path: Path) -> None:
-    with sqlite3.connect(path) as foreign:
+    with closing(sqlite3.connect(path)) as foreign, foreign:
         foreign.execute("CREATE TABLE theirs (x)")
     foreign.close()
     before = path.read_bytes()
@@ -265,7 +265,7 @@ def test_commands_of_ended_servers_are_given_up_and_those_of_living_ones_kept(pa
 
 def test_a_file_of_the_first_schema_has_its_open_commands_listed(path: Path) -> None:
     make_audit(path).begin(ANN, action="revoke", target="t", parameters={})
-    with sqlite3.connect(path) as older:
+    with closing(sqlite3.connect(path)) as older, older:
         for table in sorted(set(control_metadata.tables) - {"audit"}):
             older.execute(f"DROP TABLE {table}")
         older.execute("UPDATE alembic_version SET version_num = '0001'")

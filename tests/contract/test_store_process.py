@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,7 @@ class TestEnds:
         process.kill()
         process.communicate(timeout=20)
         wait_for(lambda: not is_running(child), 10.0)
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             assert connection.execute("SELECT uuid FROM tasks").fetchall() == [("u",)]
         process = begin(path)
         process.communicate("a\n", timeout=20)

@@ -29,21 +29,26 @@ from umbel.store.sqlite_writer import SQLiteWriter
 Make = Callable[[Path], sa.Engine]
 
 
+def open_file(path: Path | None) -> sa.Engine:
+    """A database there, None for one in memory, whose connections are closed when they are given back."""
+    return sa.create_engine(f"sqlite:///{path or ''}", poolclass=sa.NullPool)
+
+
 def made_history(path: Path) -> sa.Engine:
     writer = SQLiteWriter(path, limits=Limits(), buckets=BUCKETS)
     writer.open()
     writer.close()
-    return sa.create_engine(f"sqlite:///{path}")
+    return open_file(path)
 
 
 def made_control(path: Path) -> sa.Engine:
     ControlFile(path).open()
-    return sa.create_engine(f"sqlite:///{path}")
+    return open_file(path)
 
 
 def made_history_of(version: str, path: Path) -> sa.Engine:
     """A history as an older Umbel left it."""
-    engine = sa.create_engine(f"sqlite:///{path}")
+    engine = open_file(path)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         upgrade(connection, Schema(HISTORY.tables, version, HISTORY.scripts))
@@ -58,7 +63,7 @@ EACH = pytest.mark.parametrize("schema", [HISTORY, CONTROL], ids=["history", "co
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 @EACH
 def test_migrations_and_tables_agree(schema: Schema) -> None:
-    with sa.create_engine("sqlite://").begin() as connection:
+    with open_file(None).begin() as connection:
         upgrade(connection, schema)
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.tables) == []
@@ -69,8 +74,8 @@ def test_a_new_file_is_as_all_migrations_would_make_it(schema: Schema) -> None:
     dump = sa.text("SELECT type, name, tbl_name, sql FROM sqlite_schema")
     version = sa.text("SELECT version_num FROM alembic_version")
     with (
-        sa.create_engine("sqlite://").begin() as migrated,
-        sa.create_engine("sqlite://").begin() as created,
+        open_file(None).begin() as migrated,
+        open_file(None).begin() as created,
     ):
         upgrade(migrated, schema)
         create(created, schema)

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
     shelf = tmp_path / "flower.db"
     shelf.write_bytes(b"GDBM")
     modern = tmp_path / "modern"
-    with sqlite3.connect(modern) as connection:
+    with closing(sqlite3.connect(modern)) as connection, connection:
         connection.execute("CREATE TABLE Dict (key, value)")
     connection.close()
     for file in (shelf, modern):

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.unit.memory_reader import MemoryReader
@@ -63,6 +63,8 @@ def plain_row(worker: Worker, counts: dict[str, int]) -> dict[str, Any]:
 def test_a_row_is_the_text_that_pythons_json_module_makes(
     first: Worker, second: Worker, counts: dict[str, int]
 ) -> None:
+    # what is equal is not rendered anew, and -0.0 equals 0.0
+    assume(first != second or repr(first) == repr(second))
     reader = MemoryReader()
     rows = WorkerRows(reader)
     for worker, told in ((first, {}), (first, counts), (second, counts)):

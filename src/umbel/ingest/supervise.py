@@ -23,8 +23,9 @@ from umbel.store.status import CollectorStatus, is_believed
 
 _log = logging.getLogger("umbel.ingest.supervise")
 
-#: Seconds before the first and the latest restart; a run of HEALTHY_RUN seconds starts from the first again.
-FIRST_WAIT, LAST_WAIT, HEALTHY_RUN = 0.5, 30.0, 30.0
+#: Seconds before the first and the latest restart; a run of HEALTHY_RUN seconds starts from the first again. (On Redis
+#: events are missed meanwhile.)
+FIRST_WAIT, LAST_WAIT, HEALTHY_RUN = 0.1, 30.0, 30.0
 #: First word of a log line (`collector.LOG_FORMAT`) -> its level.
 _LEVELS = {name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 #: Seconds given to a collector to store what it holds when it is asked to stop.
