@@ -73,8 +73,7 @@ def test_a_broker_that_falls_silent_after_our_clock_was_set_back_is_noticed() ->
         running.ahead = 3600.0
         running.wait_until_connected()
         running.ahead = 0.0
-        running.source.wake()
-        wait_for(lambda: (running.health.connected_at or 0) < time.time() + 1, 5.0)
+        wait_for(lambda: (running.health.connected_at or 0) < time.time() + 1, 10.0)
         assert running.health.proof_at is not None and running.health.proof_at < time.time() + 1
         server.freeze()
         wait_for(lambda: running.health.state is not SourceState.CONNECTED, 5.0)

@@ -113,13 +113,12 @@ class KombuSource(Source):
 
     def _watch(self, generation: Generation) -> None:
         """Return when the generation has failed, given no sign of life for too long, or we are stopped."""
-        awake = due = before = self.clock()
+        awake = due = self.clock()
         while not self._stopped.is_set() and not generation.over.is_set():
             now = self.clock()
-            if now < before - SET_BACK:
+            if max(generation.proof.silent_since, self._connected_at or 0.0, awake) > now + SET_BACK:
                 self._set_back(generation, now)
                 awake = now
-            before = now
             if now > due + ASLEEP:
                 # we stood still, or the clock was set: what came meanwhile is still to be read
                 awake = now
