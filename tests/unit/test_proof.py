@@ -71,6 +71,8 @@ def test_proof_ahead_of_a_clock_that_was_set_back_counts_as_of_now() -> None:
     proof.note_sent(22.0)
     proof.note_read(probe(22.0), 22.1, ours=True)
     assert [proof.at, proof.behind(30.0)] == [22.1, 0.0]
+    proof.note_sent(40.0)
+    assert proof.behind(50.0) == 10.0, "what was sent ahead of now hides no backlog"
     never = Proof(3600.0, fresh=15.0)
     never.set_back(20.0)
     assert [never.at, never.silent_since] == [None, 20.0]

@@ -7,7 +7,7 @@ from tests.unit.memory_history import MemoryHistory, SlowHistory
 from tests.unit.pipeline_run import Run, whole_life
 from umbel.errors import StoreUnavailable
 from umbel.ingest.sign import STATUS_INTERVAL, Sign
-from umbel.store.status import CollectorStatus
+from umbel.store.status import BELIEVED, CollectorStatus, is_believed
 
 
 class Stand:
@@ -48,6 +48,12 @@ def test_a_status_is_written_though_the_clock_was_set_back() -> None:
     stand.wait(-3600, events=1)
     stand.sign.give(lambda act: act())
     assert history.status == stand.status
+
+
+def test_a_status_from_before_the_clock_was_set_back_is_not_believed() -> None:
+    status = CollectorStatus(pid=1, time=100.0, started=1.0, state="connected")
+    told = [is_believed(status, now) for now in (100 - BELIEVED - 1, 99.0, 101.0, 100 + BELIEVED + 1)]
+    assert told == [False, True, True, False]
 
 
 def test_a_status_that_could_not_be_written_is_written_the_next_time() -> None:

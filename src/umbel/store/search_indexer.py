@@ -170,7 +170,7 @@ class SearchIndexer:
                 return 0
             passed = run.take_rows(budget)
             now = time.monotonic()
-            if budget and (not patient or now >= self._next_sweep):
+            if not patient or now >= self._next_sweep:
                 swept, unfinished = run.sweep(budget)
                 self._is_unswept = swept == budget
                 wait = 0.0 if self._is_unswept else min(WAIT * (1 + unfinished / SWEPT), LONGEST_WAIT)
