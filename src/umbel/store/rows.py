@@ -13,7 +13,7 @@ from umbel.store.packing import pack
 
 #: Columns that are fields of `Task`, in the order of rows. The root is last: most are their own, and hold "" there.
 TASK_FIELDS: tuple[str, ...] = Task.__struct_fields__
-assert TASK_FIELDS[-1] == "root_id"
+assert TASK_FIELDS[-4:] == ("redelivered", "finished", "origin", "root_id")
 
 #: Rarely different between two states of a task: an update that leaves them alone spares four indexes.
 _STEADY_FIELDS = frozenset(
@@ -33,9 +33,11 @@ _texts = attrgetter(*_TEXTS)
 
 def insert_row(task: Task, life: Life, *, ascii: bool, room: int = 0) -> tuple[Any, ...]:
     """Values for `TASK_FIELDS`, ascii, marks with so much room."""
-    values = astuple(task)
-    root_id = "" if task.root_id == task.uuid else task.root_id
-    return (*values[:-1], root_id, ascii, pack(task, life, room))
+    # flags as integers and marks as a bytearray, which the driver binds at once (see `store.sqlite_bulk`)
+    *values, redelivered, finished, origin, root_id = astuple(task)
+    if root_id == task.uuid:
+        root_id = ""
+    return (*values, +redelivered, +finished, origin, root_id, +ascii, bytearray(pack(task, life, room)))
 
 
 def update_row(task: Task, life: Life, *, ascii: bool, room: int = 0) -> tuple[Any, ...]:

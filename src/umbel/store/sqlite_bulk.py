@@ -7,7 +7,6 @@ when another thread computes. One statement for many rows does so once. Used by 
 import sqlite3
 from collections.abc import Sequence
 from functools import cache
-from itertools import chain
 from typing import Any
 
 #: Rows of one statement, greatest first: few sizes, so that prepared statements are met again.
@@ -16,9 +15,10 @@ MOST_ROWS = _SIZES[0]
 #: SQLite's own limit since 3.32.
 _MOST_VARIABLES = 32_000
 
-# For each None, bool and bytes the driver looks for an adapter, and takes 0.25 µs to find none: a row has twenty of
-# them. These give back what they are given, and take a third of that.
-sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
+#: What stands for None: SQLite stores NaN as NULL, and the driver binds a float at once. For each None, bool and bytes
+#: it looks for an adapter first, 0.1 µs where there is one and 0.25 where there is none; a row has twenty of them.
+_NULL = float("nan")
+# these give back what they are given
 sqlite3.register_adapter(bool, int)
 sqlite3.register_adapter(bytes, bytes)
 
@@ -41,7 +41,8 @@ def _run(cursor: sqlite3.Cursor, rows: Sequence[Sequence[Any]], statement: Any) 
         left = len(rows) - done
         size = next(s for s in _SIZES if s <= left and s * len(rows[0]) <= _MOST_VARIABLES)
         part = rows[done : done + size]
-        cursor.execute(statement(size), list(chain.from_iterable(part)))
+        values = [_NULL if value is None else value for row in part for value in row]
+        cursor.execute(statement(size), values)
         changed += cursor.rowcount
         done += size
     return changed

@@ -5,6 +5,7 @@ Called by `store.sqlite_writer`, which hands in how to run one step under its lo
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from time import perf_counter
@@ -22,7 +23,7 @@ from umbel.store.retention import (
     sender_age,
 )
 from umbel.store.schema import TAKEN
-from umbel.store.sqlite_write import append_feed, facet_key, write_facets
+from umbel.store.sqlite_write import append_feed, write_facets
 
 #: Runs one step as a transaction under the writer's lock and returns its result, or 0 without running it when there is
 #: nothing to be done any more.
@@ -168,10 +169,8 @@ def _take(cursor: sqlite3.Cursor, *, count: int, now: float) -> int:
     rows = cursor.execute(_OLDEST, (count,)).fetchall()
     if not rows:
         return 0
-    differences: dict[tuple[str, str, str], int] = {}
-    for _, _, state, name, worker, _ in rows:
-        key = facet_key(state, name, worker)
-        differences[key] = differences.get(key, 0) - 1
+    differences: Counter[tuple[str, str | None, str | None]] = Counter()
+    differences.subtract([(state, name, worker) for _, _, state, name, worker, _ in rows])
     cursor.execute(_DELETE_TASKS, (json.dumps([row[0] for row in rows]),))
     uuids = [row[1] for row in rows]
     cursor.execute(_DELETE_ERRORS, (json.dumps(uuids),))

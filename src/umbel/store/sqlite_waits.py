@@ -72,16 +72,18 @@ class Waits:
 
     def count(self, changes: Iterable[TaskChange]) -> None:
         """Count the starts among these changes."""
-        skews, seen, sums = self._skews, self.seen, self.sums
+        skews = self._skews
+        found: dict[tuple[str, str | None], list[float]] = {}
         for change in changes:
             after = change.after
-            if after.started is None:
-                continue
-            wait = wait_of(change.before, after, skews.get(after.worker or ""))
-            if wait is not None:
-                basis, seconds = wait
-                key = (basis, self._name(after.name or ""))
-                if key not in seen:
-                    seen[key], sums[key] = [0] * (len(WAIT_BOUNDS) + 1), 0.0
-                seen[key][bisect_left(WAIT_BOUNDS, seconds)] += 1
-                sums[key] += seconds
+            if after.started is not None:
+                wait = wait_of(change.before, after, skews.get(after.worker or ""))
+                if wait is not None:
+                    basis, seconds = wait
+                    found.setdefault((basis, after.name), []).append(seconds)
+        for (basis, task), waits in found.items():
+            key = (basis, self._name(task or ""))
+            counts = self.seen.setdefault(key, [0] * (len(WAIT_BOUNDS) + 1))
+            for seconds in waits:
+                counts[bisect_left(WAIT_BOUNDS, seconds)] += 1
+            self.sums[key] = self.sums.get(key, 0.0) + sum(waits)

@@ -4,9 +4,11 @@
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from hashlib import blake2b
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -55,7 +57,7 @@ _DOUBTFUL = 3
 
 _encode = msgspec.msgpack.Encoder().encode
 
-FacetKey = tuple[str, str, str]
+_facet_of = attrgetter("state", "name", "worker")
 
 
 class StaleChange(Exception):
@@ -135,31 +137,31 @@ class ChunkWriter:
     ) -> list[str] | None:
         """Write rows and all that is counted with them; return whose they are, None for too many to name."""
         uuids: list[str] | None = [] if len(changes) <= FEED_TASKS else None
-        facets: dict[FacetKey, int] = {}
-        names: set[str | None] = set()
+        facets: Counter[tuple[str, str | None, str | None]] = Counter()
         queues: set[str | None] = set()
         waits = self._waits.start(cursor)
         rows = _TaskRows(cursor, self.finder)
         walk = iter(changes)
         while part := list(islice(walk, _AT_HAND)):
-            self._add_rows(rows, part)
+            afters = [change.after for change in part]
+            self._add_rows(rows, part, afters)
             _write_errors(cursor, part)
-            _add_facets(facets, part)
+            facets.update(map(_facet_of, afters))
+            facets.subtract([_facet_of(change.before) for change in part if change.before is not None])
             waits.count(part)
-            names.update([change.after.name for change in part])
-            queues.update([change.after.queue for change in part])
+            queues.update([task.queue for task in afters])
             if uuids is not None:
-                uuids += [change.after.uuid for change in part]
+                uuids += [task.uuid for task in afters]
         rows.finish()
         write_facets(cursor, facets)
-        self._write_types(cursor, {name for name in names if name})
+        self._write_types(cursor, {name for _, name, _ in facets if name})
         self.queues.note(cursor, {name for name in queues if name is not None}, now=now)
         self._waits.write(cursor, waits)
         return uuids
 
-    def _add_rows(self, rows: "_TaskRows", changes: Sequence[TaskChange]) -> None:
+    def _add_rows(self, rows: "_TaskRows", changes: Sequence[TaskChange], afters: Sequence[Task]) -> None:
         # nearly always all of them are: then they are looked at together
-        ascii = are_ascii([change.after for change in changes])
+        ascii = are_ascii(afters)
         self._growth = _mean_growth(self._growth, changes)
         for change in changes:
             after = change.after
@@ -239,14 +241,15 @@ def append_feed(
     return cursor.lastrowid
 
 
-def write_facets(cursor: sqlite3.Cursor, differences: Mapping[FacetKey, int]) -> None:
+def write_facets(
+    cursor: sqlite3.Cursor, differences: Mapping[tuple[str, str | None, str | None], int]
+) -> None:
     """Add to the counts of rows by state, name and worker."""
-    _write_sums(cursor, differences, "facets", _ADD_FACET, _DROP_FACET)
-
-
-def facet_key(state: str, name: str | None, worker: str | None) -> FacetKey:
-    """Where a row with these values is counted."""
-    return (state, name or "", worker or "")
+    totals: dict[tuple[str, str, str], int] = {}
+    for (state, name, worker), difference in differences.items():
+        key = (state, name or "", worker or "")
+        totals[key] = totals.get(key, 0) + difference
+    _write_sums(cursor, totals, "facets", _ADD_FACET, _DROP_FACET)
 
 
 def _mean_growth(growth: float, changes: Sequence[TaskChange]) -> float:
@@ -257,21 +260,6 @@ def _mean_growth(growth: float, changes: Sequence[TaskChange]) -> float:
     texts = sum(len(task.result or task.exception or "") + len(task.traceback or "") for task in ended)
     mean = min(_MOST_ROOM, _TIMES_OF_END + texts / len(ended))
     return mean if not growth else growth + (mean - growth) / 8
-
-
-def _add_facets(differences: dict[FacetKey, int], changes: Iterable[TaskChange]) -> None:
-    for change in changes:
-        after = _facet_of(change.after)
-        if change.before is not None:
-            before = _facet_of(change.before)
-            if before == after:
-                continue
-            differences[before] = differences.get(before, 0) - 1
-        differences[after] = differences.get(after, 0) + 1
-
-
-def _facet_of(task: Task) -> FacetKey:
-    return facet_key(task.state, task.name, task.worker)
 
 
 def _write_errors(cursor: sqlite3.Cursor, changes: Iterable[TaskChange]) -> None:
@@ -317,7 +305,7 @@ def _add_up(
 
 
 def _write_sums(
-    cursor: sqlite3.Cursor, differences: Mapping[FacetKey, int], table: str, add: str, drop: str
+    cursor: sqlite3.Cursor, differences: Mapping[tuple[str, str, str], int], table: str, add: str, drop: str
 ) -> None:
     rows = sorted([(*key, difference) for key, difference in differences.items() if difference])
     if rows:
