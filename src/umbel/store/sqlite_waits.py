@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from umbel.model.wait import WAIT_BOUNDS, wait_of
+from umbel.model.wait import WAIT_BOUNDS, Basis, wait_of
 from umbel.store.base import Runtimes, TaskChange
 from umbel.store.packed import PackedWorker
 from umbel.store.totals import bounds_key, wait_totals
@@ -73,14 +73,13 @@ class Waits:
     def count(self, changes: Iterable[TaskChange]) -> None:
         """Count the starts among these changes."""
         skews = self._skews
-        found: dict[tuple[str, str | None], list[float]] = {}
+        found: dict[tuple[Basis, str | None], list[float]] = {}
         for change in changes:
             after = change.after
             if after.started is not None:
                 wait = wait_of(change.before, after, skews.get(after.worker or ""))
                 if wait is not None:
-                    basis, seconds = wait
-                    found.setdefault((basis, after.name), []).append(seconds)
+                    found.setdefault((wait[0], after.name), []).append(wait[1])
         for (basis, task), waits in found.items():
             key = (basis, self._name(task or ""))
             counts = self.seen.setdefault(key, [0] * (len(WAIT_BOUNDS) + 1))
