@@ -243,8 +243,9 @@ gaps = sa.Table(
     sqlite_autoincrement=True,
 )
 
-#: Up to when finished tasks were taken by retention, by their last change: epoch seconds, as text.
-TAKEN = "taken"
+#: Up to when finished tasks were taken by retention, by their last change; and the time that it went by last. Epoch
+#: seconds, as text.
+TAKEN, PRUNED = "taken", "pruned"
 
 #: Single values: "status" is the collector's, as JSON; "history" is random and tells this history from all others.
 meta = sa.Table(

@@ -22,12 +22,14 @@ from umbel.store.base import Changes, Gap, HistoryWriter, TaskChange
 from umbel.store.packed import unpack_worker
 from umbel.store.retention import Limits, Pruned, tell_crowded
 from umbel.store.rows import TASK_FIELDS, task_of
+from umbel.store.schema import PRUNED
 from umbel.store.sqlite_file import Alive, as_last_held, translated
 from umbel.store.sqlite_lives import read_lives
 from umbel.store.sqlite_owned import OwnedFile
 from umbel.store.sqlite_queue_rollups import write_samples
 from umbel.store.sqlite_write import ChunkWriter, StaleChange
 from umbel.store.status import CollectorStatus
+from umbel.store.trusted_clock import TrustedClock
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +66,8 @@ class SQLiteWriter(HistoryWriter):
         self._feed = 0
         #: What is left of a run of retention.
         self._pruning: Iterator[int] | None = None
+        #: What retention goes by while nobody asks for it: a wrong clock must delete nothing. `open` makes it anew.
+        self._trusted = TrustedClock(clock(), time.monotonic())
         #: What people should know of the limits.
         self._crowded: list[str] = []
         #: What was written last.
@@ -73,6 +77,8 @@ class SQLiteWriter(HistoryWriter):
     def open(self) -> None:
         self._file.open()
         self._chunks.trust()
+        rows = self._file.select("SELECT value FROM meta WHERE key = ?", (PRUNED,))
+        self._trusted = TrustedClock(float(rows[0][0]) if rows else self._clock(), time.monotonic())
 
     def close(self) -> None:
         self._file.close()
@@ -191,7 +197,7 @@ class SQLiteWriter(HistoryWriter):
 
     def prune_some(self, *, now: float, seconds: float) -> bool:
         until = time.perf_counter() + seconds
-        steps = self._pruning or self._prune_and_give_back(now)
+        steps = self._pruning or self._prune_and_give_back(self._trusted.get_time(now, time.monotonic()))
         # kept only if this returns: what failed is begun anew
         self._pruning = None
         for _ in steps:
@@ -202,6 +208,7 @@ class SQLiteWriter(HistoryWriter):
 
     def _prune_and_give_back(self, now: float) -> Iterator[int]:
         transact = self._only_here()
+        transact(lambda cursor: cursor.execute(_PUT_META, (PRUNED, repr(now))).rowcount)
         free = sqlite_prune.find_free(transact)
         yield from self._prune(transact, self._plan(now).tasks, now=now)
         yield from sqlite_prune.give_back(transact, free)
