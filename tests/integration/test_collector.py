@@ -116,6 +116,9 @@ def test_a_killed_collector_is_started_again_and_its_absence_is_a_gap(redis_url:
         assert first is not None
         killed = time.time()
         os.kill(first, signal.SIGKILL)
+        # its last word is not believed until its successor speaks
+        dead = collector.wait_for(lambda status: status.pid != first or status.state != "connected", 5.0)
+        assert (dead.pid, dead.state, dead.proof_at) == (first, "connecting", None)
         collector.wait_for(lambda status: status.pid != first and status.state == "connected", 40.0)
         assert collector.process.restarts == 1
         gap = wait_for(lambda: next(iter(collector.reader.fetch_gaps()), None), 5.0)

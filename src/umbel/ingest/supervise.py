@@ -120,6 +120,10 @@ class CollectorProcess:
             if self._stopping.is_set():
                 return
             self.restarts += 1
+            status = self._status
+            if status is not None and status.state != "standby":
+                # nobody hears of anything until the next one says so
+                self._status = msgspec.structs.replace(status, state="connecting", proof_at=None)
             wait = FIRST_WAIT if time.monotonic() - begun > HEALTHY_RUN else min(wait * 2, LAST_WAIT)
             _log.error(
                 "The collector ended with code %s; it is started again in %.1f s.",
