@@ -23,7 +23,7 @@ def make_app(broker: str | None, backend: str | None, **settings: Any) -> Celery
     app.conf.update(settings)
 
     @app.task(name="tests.record", bind=True, shared=False)
-    def record(self: Task[Any, Any], *args: Any, **kwargs: Any) -> str:
+    def record(self: "Task[Any, Any]", *args: Any, **kwargs: Any) -> str:
         """Write down what was received; fail where it says so."""
         told = {name: getattr(self.request, name, None) for name in TOLD}
         path = Path(os.environ[FOLDER]) / str(self.request.id)
@@ -35,7 +35,7 @@ def make_app(broker: str | None, backend: str | None, **settings: Any) -> Celery
         return "recorded"
 
     @app.task(name="tests.change", bind=True, shared=False)
-    def change(self: Task[Any, Any], items: list[Any]) -> None:
+    def change(self: "Task[Any, Any]", items: list[Any]) -> None:
         """Take its argument apart, as tasks should not."""
         items.clear()
 

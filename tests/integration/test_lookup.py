@@ -1,10 +1,11 @@
 """A task of which no event was seen: told from the result backend, of any kind, up or down."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.apps.tasks import make_app
 from tests.integration.told_history import ToldHistory, told_history
 from tests.integration.web_server import WebServer, make_deps, serving
 from tests.servers import free_port
+from umbel.control.calling import Calling
+from umbel.control.stored_result import read_meta
 
 # redis-py tells Celery's own code
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated")
@@ -140,14 +143,27 @@ def test_without_a_result_backend_nobody_knows_it(history: ToldHistory, tmp_path
             assert (answer.status, answer.json()["detail"]) == (404, "Unknown task 'x'")
 
 
-def test_the_moment_of_a_database_is_wall_time_of_the_apps_zone() -> None:
-    from zoneinfo import ZoneInfo
-
-    from umbel.control.stored_result import read_meta
-
-    zone = ZoneInfo("Asia/Kolkata")
-    moment = datetime(2026, 1, 1, 12, 0, tzinfo=zone)
-    for told in (moment.replace(tzinfo=None), moment, moment.isoformat()):
-        stored = read_meta("x", {"status": "SUCCESS", "date_done": told}, zone)
+def test_a_moment_without_an_offset_is_utc() -> None:
+    moment = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    for told in (moment.replace(tzinfo=None), moment.replace(tzinfo=None).isoformat(), moment.isoformat()):
+        stored = read_meta("x", {"status": "SUCCESS", "date_done": told})
         assert stored is not None and stored.date_done == moment.timestamp()
-    assert read_meta("x", {"status": "PENDING", "result": None}, zone) is None
+    assert read_meta("x", {"status": "PENDING", "result": None}) is None
+
+
+class MongoBackend:
+    """In the place of one: its driver takes a moment with an offset, and gives it back in UTC without one."""
+
+    def get_task_meta(self, _: str, **__: object) -> dict[str, Any]:
+        return {"status": "SUCCESS", "date_done": datetime.now(UTC).replace(tzinfo=None)}
+
+
+def test_only_sql_keeps_the_apps_wall_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MongoDB's and Cassandra's drivers turn moments into UTC."""
+    app = make_app("memory://", "cache+memory://", timezone="Asia/Kolkata")
+    monkeypatch.setattr(type(app), "backend", MongoBackend())
+    calling = Calling(app)
+    meta = asyncio.run(calling.look_up("x"))
+    calling.stop()
+    stored = read_meta("x", meta)
+    assert stored is not None and stored.date_done == pytest.approx(time.time(), abs=30)

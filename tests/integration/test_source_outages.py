@@ -22,7 +22,8 @@ def test_a_redis_that_restarts_is_read_again_and_each_outage_told() -> None:
             wait_for(lambda n=round_: len(running.outages) == n, 30.0, message=lambda: str(running.health))  # type: ignore[misc]
             outage = running.outages[-1]
             assert outage.lossy
-            assert outage.start <= down < outage.end
+            # what Redis sent last may be read a little later
+            assert outage.start <= down + 0.5 and down < outage.end
             running.messages.clear()
             running.send("task-received")
             running.wait_for_types({"task-received"})

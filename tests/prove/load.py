@@ -8,27 +8,23 @@ import sys
 import time
 import uuid
 
-import redis
-
 from benchmarks.event_stream import EventStream
-from benchmarks.wire import encode_redis
+from benchmarks.wire import connect, encode_redis
 
 
 def main(url: str, rate: float) -> None:
     """Publish to the Redis at `url` until killed; behind its rate, as fast as it can."""
     chance = random.Random(7)
-    with redis.Redis.from_url(url) as client:
-        connection = client.connection_pool.get_connection()
-        begun = time.time()
-        sent = 0
-        # a seed of its own for each run: task ids must not come again
-        for message in EventStream(begun, seed=int(begun * 1000), rate=rate):
-            connection.send_packed_command([encode_redis(message, uuid.UUID(int=chance.getrandbits(128)))])
-            connection.read_response()
-            sent += len(message.events)
-            ahead = begun + sent / rate - time.time()
-            if ahead > 0:
-                time.sleep(ahead)
+    sender = connect(url)
+    begun = time.time()
+    sent = 0
+    # a seed of its own for each run: task ids must not come again
+    for message in EventStream(begun, seed=int(begun * 1000), rate=rate):
+        sender.send(encode_redis(message, uuid.UUID(int=chance.getrandbits(128))))
+        sent += len(message.events)
+        ahead = begun + sent / rate - time.time()
+        if ahead > 0:
+            time.sleep(ahead)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kombu.exceptions import KombuError
 from kombu.serialization import dumps, loads
 
 from umbel.control.fidelity import accepted_by, choose_serializer, comes_back, same, why_not_exact
@@ -37,7 +38,7 @@ def test_what_json_gave_json_keeps(value: Any) -> None:
     """A task's arguments came through JSON once; a result keeps them by JSON, and a retry sends them by it."""
     try:
         received = once([value], "json")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KombuError):
         return  # nobody could send it: a dict that looks like kombu's own form
     assert comes_back(received, "json")
     assert comes_back(received, "pickle")

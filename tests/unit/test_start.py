@@ -122,12 +122,12 @@ def test_what_the_body_cannot_do_is_one_line_too(app: Celery, capsys: pytest.Cap
 def test_the_script_takes_options_before_and_after_the_command(words: list[str]) -> None:
     told = CliRunner().invoke(main, words)
     assert told.exit_code == 1
-    assert told.stderr.startswith("umbel: port: 'abc' from the command line is not allowed")
+    assert told.output.startswith("umbel: port: 'abc' from the command line is not allowed")
 
 
 def test_the_script_refuses_an_option_without_its_value() -> None:
     told = CliRunner().invoke(main, ["--port"])
-    assert (told.exit_code, told.stderr) == (
+    assert (told.exit_code, told.output) == (
         1,
         "umbel: --port: needs a value; allowed: a whole number from 0 to 65535\n",
     )

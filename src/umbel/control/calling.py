@@ -7,9 +7,11 @@ import json
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
-from celery import Celery, states
+from celery import VERSION, Celery, states
 from celery.backends.base import DisabledBackend
 from celery.contrib.abortable import AbortableAsyncResult
 from celery.exceptions import BackendError, CeleryError, ImproperlyConfigured
@@ -98,7 +100,8 @@ class Calling:
         return await self._run(self._backend_threads, lambda: self._fetch(uuid))
 
     async def look_up(self, uuid: str) -> dict[str, Any]:
-        """What the backend keeps of a task, as Celery reads it; within a few seconds.
+        """What the backend keeps of a task, as Celery reads it, its moment with an offset where it is no text; within a
+        few seconds.
 
         Raises:
             NoBackend: There is none that others can ask: RPC's hands results to whoever called.
@@ -106,13 +109,18 @@ class Calling:
         """
         if self._is_rpc:
             raise NoBackend("the RPC result backend hands results to whoever called, and keeps none")
-        question = self._run(
-            self._backend_threads, lambda: self._ask(lambda it: it.get_task_meta(uuid, cache=False))
-        )
+        question = self._run(self._backend_threads, lambda: self._ask(partial(self._look_up, uuid)))
         try:
             meta: dict[str, Any] = await asyncio.wait_for(question, LOOK_PATIENCE)
         except TimeoutError as exc:
             raise BackendUnavailable(f"it gave no answer within {LOOK_PATIENCE:g} s") from exc
+        return meta
+
+    def _look_up(self, uuid: str, backend: Any) -> dict[str, Any]:
+        meta = dict(backend.get_task_meta(uuid, cache=False))
+        done = meta.get("date_done")
+        if isinstance(done, datetime) and done.tzinfo is None:
+            meta["date_done"] = done.replace(tzinfo=self._app.timezone if _keeps_wall_time(backend) else UTC)
         return meta
 
     async def abort(self, uuid: str) -> None:
@@ -174,6 +182,13 @@ class Calling:
             raise BackendUnavailable(one_line(exc)) from exc
         except _BAD_RESULT as exc:
             raise BackendUnavailable(f"the result can't be read: {one_line(exc)}") from exc
+
+
+def _keeps_wall_time(backend: Any) -> bool:
+    """Its times are those of the app's clock on the wall: SQL drops the offset, others turn them into UTC. (Before 5.5
+    Celery's own kept UTC.)"""
+    modules = {base.__module__ for base in type(backend).__mro__ if base.__name__ == "DatabaseBackend"}
+    return bool(modules) and (VERSION[:2] >= (5, 5) or "celery.backends.database" not in modules)
 
 
 def _check_queue(connection: Connection, queue: str) -> None:

@@ -99,7 +99,7 @@ class Retrier:
     async def _find_result(self, task: Task, stored: StoredResult | None) -> Received:
         if stored is None:
             try:
-                stored = read_meta(task.uuid, await self._calling.look_up(task.uuid), self._app.timezone)
+                stored = read_meta(task.uuid, await self._calling.look_up(task.uuid))
             except NoBackend as exc:
                 raise Unusable(f"Its result can't be asked for: {exc}.") from exc
             except BackendUnavailable as exc:

@@ -4,7 +4,7 @@ Pure. Called by the web side, for a task of which no event was seen, and by `con
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -50,11 +50,8 @@ class StoredResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in states.READY_STATES
 
 
-def read_meta(uuid: str, meta: Mapping[str, Any], zone: tzinfo) -> StoredResult | None:
-    """What Celery read; None where the backend knows nothing: it calls every id that it does not have PENDING.
-
-    `zone` is the app's: databases keep its wall time.
-    """
+def read_meta(uuid: str, meta: Mapping[str, Any]) -> StoredResult | None:
+    """What Celery read; None where the backend knows nothing: it calls every id that it does not have PENDING."""
     state = str(meta.get("status"))
     if state == states.PENDING:
         return None
@@ -63,7 +60,7 @@ def read_meta(uuid: str, meta: Mapping[str, Any], zone: tzinfo) -> StoredResult 
         state=state,
         result=meta.get("result"),
         traceback=_text(meta.get("traceback")),
-        date_done=_moment(meta.get("date_done"), zone),
+        date_done=_moment(meta.get("date_done")),
         name=_text(meta.get("name")),
         worker=_text(meta.get("worker")),
         routing_key=_text(meta.get("queue")),
@@ -127,8 +124,8 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _moment(value: Any, zone: tzinfo) -> float | None:
-    """Backends give a datetime or ISO 8601, with or without an offset."""
+def _moment(value: Any) -> float | None:
+    """Backends give a datetime or ISO 8601; without an offset it is UTC, as workers before Celery 5.4 wrote it."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -136,7 +133,7 @@ def _moment(value: Any, zone: tzinfo) -> float | None:
             return None
     if not isinstance(value, datetime):
         return None
-    return (value if value.tzinfo else value.replace(tzinfo=zone)).timestamp()
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
 
 
 def _children(value: Any) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ class RedisPyReplies:
         replies: list[Any] = []
         connection = self._connection
         while len(replies) < _BURST and connection.can_read(timeout=0.0 if replies else timeout):
-            replies.append(connection.read_response(disconnect_on_error=False, **self._options))
+            replies.append(connection.read_response(**self._options))
         return replies
 
 

@@ -3,8 +3,6 @@
 Used by the page, `/api/v1` and Flower's `/api/task/info`.
 """
 
-from datetime import UTC
-
 import msgspec
 from anyio.to_thread import run_sync
 
@@ -58,5 +56,4 @@ async def fetch_stored(deps: Deps, uuid: str) -> StoredResult | None:
     """What the result backend keeps of a task; None for nothing. Raises NoBackend, BackendUnavailable."""
     if not uuid:
         return None
-    zone = deps.app.timezone if deps.app is not None else UTC
-    return read_meta(uuid, await deps.calling.look_up(uuid), zone)
+    return read_meta(uuid, await deps.calling.look_up(uuid))

@@ -1,0 +1,71 @@
+"""Applications pin what they run with: beside the oldest versions that `pyproject.toml` allows, the tests pass too.
+
+They run in a virtualenv of their own, where uv has chosen the lowest version of each direct dependency; workers in them
+are as old.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.servers import clean_environment
+
+pytestmark = pytest.mark.prove
+
+ROOT = Path(__file__).parents[2]
+#: Not the pages, whose code is in the browser, nor what compares committed texts or Flower.
+FOLDERS = ("tests/unit", "tests/contract", "tests/integration", "tests/acceptance")
+#: What workers of Celery 5.3 do otherwise: see "What differs between versions of Celery" in `control.md`.
+LEFT_OUT = (
+    "tests/integration/test_footprint.py::test_a_pool_of_threads_is_known_for_what_it_cannot",
+    "tests/integration/test_switchboard.py::test_a_broker_that_ends_ends_the_question_and_the_next_one_works",
+)
+#: The tools of the tests, which may be new.
+TOOLS = (
+    "axe-playwright-python", "blockbuster", "gevent", "hypothesis", "jsonschema", "openapi-spec-validator",
+    "playwright", "psutil", "pytest", "pytest-timeout", "pytest-xdist", "schemathesis", "trustme",
+)  # fmt: skip
+
+
+def run(command: Sequence[object], *, seconds: float = 300) -> str:
+    """What it prints; it must succeed."""
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=ROOT,
+        env=clean_environment(),
+        timeout=seconds,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:]
+    return done.stdout
+
+
+def install(folder: Path) -> Path:
+    """A virtualenv with the lowest versions of what Umbel needs; return its Python."""
+    uv, python = Path(sys.executable).with_name("uv"), folder / "venv" / "bin" / "python"
+    run([uv, "venv", "--python", sys.executable, folder / "venv"])
+    pip = [uv, "pip", "install", "--python", python]
+    extras = ["--extra", "redis", "--extra", "demo", "--extra", "fast"]
+    run([*pip, "--resolution", "lowest-direct", "-r", "pyproject.toml", *extras])
+    run([*pip, "--no-deps", "--editable", "."])
+    chosen = folder / "chosen.txt"
+    names = run([uv, "--quiet", "pip", "freeze", "--exclude-editable", "--python", python]).splitlines()
+    # a plugin of the tests comes with it, and needs a later one
+    chosen.write_text("".join(f"{name}\n" for name in names if not name.startswith("anyio==")))
+    run([*pip, "--constraint", chosen, "anyio>=4.11", *TOOLS])
+    return python
+
+
+@pytest.mark.timeout(1800)
+def test_the_tests_pass_with_the_oldest_versions_that_are_allowed(tmp_path: Path) -> None:
+    python = install(tmp_path)
+    left_out = [f"--deselect={name}" for name in LEFT_OUT]
+    options = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile", "-q", "-p", "no:cacheprovider"]
+    told = run([python, "-m", "pytest", *options, *left_out, *FOLDERS], seconds=1500)
+    print(told.splitlines()[-1])
