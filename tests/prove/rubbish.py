@@ -102,7 +102,7 @@ def _alien(rng: random.Random) -> Rubbish:
 
 
 def _deep(rng: random.Random) -> Rubbish:
-    depth = rng.choice([20_000, 100_000])
+    depth = rng.choice([100_000, 200_000])
     return Rubbish("deep nesting", b"[" * depth + b"]" * depth)
 
 

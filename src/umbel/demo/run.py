@@ -273,11 +273,18 @@ def answers(url: str) -> bool:
     try:
         with opener.open(url, timeout=2.0) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        return False
+    except OSError:
         return False
 
 
 def say(text: str) -> None:
     """Print at once; a terminal that is gone is no reason to leave processes behind."""
-    with contextlib.suppress(OSError):
+    try:
         print(text, flush=True)
+    except OSError:
+        # or what is left would be written at the exit, and fail again
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
