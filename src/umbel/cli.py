@@ -10,7 +10,7 @@ import sys
 import click
 
 from umbel import __version__
-from umbel.command import LazyCommand
+from umbel.command import LazyCommand, load_module
 from umbel.config.arguments import split_command
 from umbel.errors import ConfigError
 
@@ -50,8 +50,7 @@ def main() -> None:
 @click.pass_context
 def serve(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Serve the pages and the API, and collect events. Needs no application: --broker is enough."""
-    from umbel import start
-
+    start = load_module("umbel.start")
     ctx.exit(start.run(words, start.serve))
 
 
@@ -60,8 +59,7 @@ def serve(ctx: click.Context, words: tuple[str, ...]) -> None:
 @click.pass_context
 def collect(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Collect events into the history, without pages."""
-    from umbel import start
-
+    start = load_module("umbel.start")
     ctx.exit(start.run(words, start.collect))
 
 
@@ -71,8 +69,7 @@ def collect(ctx: click.Context, words: tuple[str, ...]) -> None:
 @click.pass_context
 def prune(ctx: click.Context, words: tuple[str, ...], dry_run: bool) -> None:
     """Remove finished tasks beyond the limits (retention, max_tasks, max_bytes) now."""
-    from umbel import start
-
+    start = load_module("umbel.start")
     ctx.exit(start.run(words, start.pruner(dry_run=dry_run)))
 
 
@@ -81,8 +78,7 @@ def prune(ctx: click.Context, words: tuple[str, ...], dry_run: bool) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Say what is wrong with the cluster or with how it is watched, and what to do. Exits with 1 if anything is."""
-    from umbel import start
-
+    start = load_module("umbel.start")
     ctx.exit(start.run(words, start.doctor))
 
 
@@ -99,8 +95,7 @@ def doctor(ctx: click.Context, words: tuple[str, ...]) -> None:
 @click.pass_context
 def demo(ctx: click.Context, port: int, address: str, open_browser: bool) -> None:
     """Show everything alive on this machine: a broker, two workers, a small shop and the page."""
-    from umbel.demo import run
-
+    run = load_module("umbel.demo.run")
     ctx.exit(run.main(port, address, open_browser))
 
 

@@ -4,11 +4,13 @@ Imports nothing but click and the standard library; everything else waits until 
 """
 
 import importlib
+import sys
 from typing import Any
 
 import click
 
 _HELP = "Monitor and control room for Celery clusters: Umbel, a drop-in successor to Flower."
+_NO_WINDOWS = "Umbel runs on Linux and other Unix systems; on Windows, run it in WSL or in a container."
 
 
 class LazyCommand(click.Command):
@@ -29,6 +31,8 @@ def load_module(module: str) -> Any:
     except (
         Exception
     ) as error:  # half-installed: a missing dependency, a damaged file, a wrong version of either
+        if sys.platform == "win32":  # a file lock and a fork are missing there
+            raise click.ClickException(_NO_WINDOWS) from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise click.ClickException(f"Umbel cannot start, its installation is broken ({reason})") from error
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,3 +132,11 @@ def test_the_script_refuses_an_option_without_its_value() -> None:
         1,
         "umbel: --port: needs a value; allowed: a whole number from 0 to 65535\n",
     )
+
+
+def test_on_windows_the_script_says_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("umbel.command.sys.platform", "win32")
+    monkeypatch.setitem(sys.modules, "umbel.start", None)  # what it imports is not there
+    told = CliRunner().invoke(main, ["serve"])
+    assert told.exit_code == 1
+    assert told.output.startswith("Error: Umbel runs on Linux and other Unix systems; on Windows")
