@@ -42,7 +42,7 @@ from umbel.store.base import TaskQuery
 from umbel.store.control_file import FILE_NAME, ControlFile
 from umbel.store.place import Place, broker_identity, history_place, remove_place
 from umbel.store.revocation_jobs import JobStore
-from umbel.store.sqlite_file import FileLock
+from umbel.store.sqlite_file import FileLock, check_engine
 from umbel.store.sqlite_reader import SQLiteReader
 from umbel.store.status import CollectorStatus
 from umbel.web.application import build
@@ -349,7 +349,8 @@ def _status_in(reader: SQLiteReader) -> CollectorStatus | None:
 
 @contextmanager
 def history(config: Config, app: Celery) -> Iterator[Place]:
-    """Where this run's history lies; a temporary one is removed at the end."""
+    """Where this run's history lies; a temporary one is removed at the end. Raises StoreError."""
+    check_engine()
     place = history_place(config.db, broker_url(app), state_environ(config), temporary=not config.persistent)
     for notice in place.notices:
         logger.warning("%s", notice)

@@ -140,3 +140,13 @@ def test_on_windows_the_script_says_where_it_runs(monkeypatch: pytest.MonkeyPatc
     told = CliRunner().invoke(main, ["serve"])
     assert told.exit_code == 1
     assert told.output.startswith("Error: Umbel runs on Linux and other Unix systems; on Windows")
+
+
+def test_an_sqlite_that_is_too_old_is_told(
+    app: Celery, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 26, 0))
+    monkeypatch.setattr("sqlite3.sqlite_version", "3.26.0")
+    assert start.run([f"--db={tmp_path}/h.sqlite3", "--port=0"], start.serve, given=app) == 1
+    assert capsys.readouterr().err.startswith("umbel: SQLite 3.34 or newer is needed, and ")
+    assert not list(tmp_path.iterdir())

@@ -87,7 +87,7 @@ class AuditLog:
             "parameters": json_text(parameters), "outcome": REQUESTED,
         }  # fmt: skip
         with self._file.transaction() as connection:
-            number: int = connection.execute(audit.insert().values(row).returning(audit.c.id)).scalar_one()
+            number: int = connection.execute(audit.insert().values(row)).lastrowid
             connection.execute(under_way.insert().values(command=number, server=self._server))
             if number % PRUNE_EVERY == 0:
                 old = audit.c.time < self._now() - KEEP_SECONDS

@@ -102,9 +102,7 @@ class JobStore:
             "left_out": json_text(left_out), "terminate": 0, "signal": "", "silent": "[]", "detail": "",
         }  # fmt: skip
         with self._file.transaction() as connection:
-            job: int = connection.execute(
-                revocation_jobs.insert().values(row).returning(revocation_jobs.c.id)
-            ).scalar_one()
+            job: int = connection.execute(revocation_jobs.insert().values(row)).lastrowid
             rows = [
                 {
                     "job": job, "n": n, "uuid": clean_text(item.uuid), "name": clean_text(item.name),
@@ -227,8 +225,9 @@ class JobStore:
         beyond = connection.execute(newest.offset(KEEP_JOBS).limit(1)).scalar()
         if beyond is not None:
             old |= (jobs.c.id <= beyond) & (jobs.c.state != "running")
-        gone = connection.execute(jobs.delete().where(old).returning(jobs.c.id)).scalars().all()
+        gone = connection.execute(sa.select(jobs.c.id).where(old)).scalars().all()
         if gone:
+            connection.execute(jobs.delete().where(jobs.c.id.in_(gone)))
             connection.execute(revocation_items.delete().where(revocation_items.c.job.in_(gone)))
 
 

@@ -14,9 +14,9 @@ from contextlib import closing
 from pathlib import Path
 
 from umbel.store.search_index import FORMAT, index_path, remove_index
-from umbel.store.search_update import ENTRY_FUNCTION, Unfit, Update
+from umbel.store.search_update import ENTRY_FUNCTION, WHOLE_FUNCTION, Unfit, Update
 from umbel.store.sqlite_file import identity
-from umbel.store.trigram import entry
+from umbel.store.trigram import entry, whole
 
 logger = logging.getLogger(__name__)
 
@@ -240,6 +240,7 @@ def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cache_size = -8192")
     connection.execute("PRAGMA journal_size_limit = 16777216")
     connection.create_function(ENTRY_FUNCTION, 2, entry, deterministic=True)
+    connection.create_function(WHOLE_FUNCTION, 1, whole, deterministic=True)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")

@@ -12,6 +12,8 @@ from umbel.store.trigram import SHARED_BITS
 
 #: What makes an entry of texts, `trigram.entry`, by this name in SQL.
 ENTRY_FUNCTION = "umbel_entry"
+#: What makes a text whole for group_concat, `trigram.whole`: before SQLite 3.37 that ends a text at a NUL.
+WHOLE_FUNCTION = "umbel_whole"
 #: A part begins when the last has so many rows, or this share of all.
 PART_ROWS, PART_SHARE = 65_536, 4
 #: A part goes when this share of its rows is left; those are indexed again.
@@ -20,8 +22,12 @@ LEFT_SHARE = 20
 #: FTS5's own: a batch's texts fit into `hashsize`; levels are merged when there are 16 of a size; a leaf fills a page.
 _OPTIONS = {"automerge": 16, "crisismerge": 32, "pgsz": 8_050, "hashsize": 8 * 2**20}
 _BLOCK = f"id >> {SHARED_BITS}"
-_ENTRY = f"""{ENTRY_FUNCTION}(group_concat(uuid || ' ' || coalesce(args, '') || ' ' || coalesce(result, ''), ' '),
-    group_concat(kwargs, ' '))"""
+# no text has a NUL that counts as ASCII
+_TEXTS, _KWARGS = (
+    f"CASE WHEN ascii THEN {texts} ELSE {WHOLE_FUNCTION}({texts}) END"
+    for texts in ("uuid || ' ' || coalesce(args, '') || ' ' || coalesce(result, '')", "kwargs")
+)
+_ENTRY = f"{ENTRY_FUNCTION}(group_concat({_TEXTS}, ' '), group_concat({_KWARGS}, ' '))"
 
 
 class Unfit(Exception):

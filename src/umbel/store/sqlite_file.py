@@ -6,6 +6,7 @@ Used by `store.sqlite_writer` (which owns the file), `store.sqlite_reader` and `
 import fcntl
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ APPLICATION_ID = 0x556D6265
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 
+#: The first SQLite with FTS5's trigrams.
+OLDEST = (3, 34)
+
 #: Files up to this size are checked page by page at open: 64 MiB take about 0.1 s.
 CHECKED_BYTES = 64 * 1024 * 1024
 
@@ -31,6 +35,15 @@ CHECKED_BYTES = 64 * 1024 * 1024
 #: is too big: who reads such a length reads rubbish.
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG}
 _OUR_FAULT = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+
+
+def check_engine() -> None:
+    """Raises StoreUnavailable if this Python's SQLite is too old for a history."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise StoreUnavailable(
+            f"SQLite {OLDEST[0]}.{OLDEST[1]} or newer is needed, and {sys.executable} has {sqlite3.sqlite_version}: "
+            "take a Python that brings its own, such as those of uv, conda or Docker"
+        )
 
 
 class Content(Enum):

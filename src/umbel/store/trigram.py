@@ -38,6 +38,11 @@ def split(text: str) -> list[str]:
     return text.translate(_BETWEEN).split()
 
 
+def whole(text: str | None) -> str | None:
+    """The text with a space for each NUL, which is between words as well."""
+    return text and text.replace("\0", " ")
+
+
 def entry(texts: str, kwargs: str | None) -> str:
     """The entry of tasks: their kwargs, and their other texts, between any that are no words."""
     every = f"{texts} {kwargs}" if kwargs else texts
