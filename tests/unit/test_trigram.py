@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umbel.store.text import ODD_NUMBER, has_odd_number
-from umbel.store.trigram import MARK_ODD_NUMBER, MARK_UNCLEAR, entry, split
+from umbel.store.trigram import MARK_ODD_NUMBER, MARK_UNCLEAR, entry, split, whole
 
 _ascii_texts = st.text(st.characters(max_codepoint=127), max_size=60)
 _number_texts = st.text(st.sampled_from("0129_xXoObBaé. '"), max_size=12)
@@ -45,3 +45,7 @@ def test_kwargs_are_marked_where_a_pair_cannot_be_looked_for_in_them() -> None:
 
 def test_digits_and_letters_of_words_alone_are_no_odd_number() -> None:
     assert not has_odd_number(string.ascii_letters + " 12 0.5 a_b _1")
+
+
+def test_a_text_is_whole_without_nul() -> None:
+    assert (whole("a\0b\0"), whole("ab"), whole(""), whole(None)) == ("a b ", "ab", "", None)
