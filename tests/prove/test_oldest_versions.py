@@ -26,13 +26,6 @@ LEFT_OUT = (
     "tests/integration/test_footprint.py::test_a_pool_of_threads_is_known_for_what_it_cannot",
     "tests/integration/test_switchboard.py::test_a_broker_that_ends_ends_the_question_and_the_next_one_works",
 )
-#: The tools of the tests, which may be new.
-TOOLS = (
-    "axe-playwright-python", "blockbuster", "gevent", "hypothesis", "jsonschema", "openapi-spec-validator",
-    "playwright", "psutil", "pytest", "pytest-timeout", "pytest-xdist", "schemathesis", "trustme",
-)  # fmt: skip
-
-
 #: better-sqlite3 of that version comes with SQLite 3.34.0.
 SOURCE, VERSION = "better-sqlite3@7.1.2", "3.34.0"
 FEATURES = ("FTS5", "JSON1", "DESERIALIZE", "COLUMN_METADATA", "UNLOCK_NOTIFY")
@@ -67,7 +60,7 @@ def install(folder: Path) -> Path:
     names = run([uv, "--quiet", "pip", "freeze", "--exclude-editable", "--python", python]).splitlines()
     # a plugin of the tests comes with it, and needs a later one
     chosen.write_text("".join(f"{name}\n" for name in names if not name.startswith("anyio==")))
-    run([*pip, "--constraint", chosen, "anyio>=4.11", *TOOLS])
+    run([*pip, "--constraint", chosen, "--group", "test"])
     return python
 
 
